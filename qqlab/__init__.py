@@ -1,0 +1,3 @@
+"""qqlab: record, replay and document HTTP QQ traffic."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""`python -m qqlab` is `qqlab`."""
+
+from qqlab.cli import main
+
+main()

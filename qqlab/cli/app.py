@@ -1,0 +1,63 @@
+"""The `qqlab` command: its subcommands, and how the process ends.
+
+Law: a command is one call of the library and the printing of what it returned. Nothing but `main` exits.
+"""
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+import qqlab
+from qqlab.cli.console import talk
+from qqlab.errors import ExitCode, QqlabError
+from qqlab.visible import visible
+
+app = typer.Typer(
+    name="qqlab",
+    help="Record, replay and document HTTP QQ, the key=value-over-HTTP protocol of 2005.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"qqlab {qqlab.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing beside the result.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options of all commands."""
+    talk.quiet, talk.verbose = quiet, verbose
+
+
+def main() -> None:
+    """Run the command line and end the process with the exit code that fits (see `qqlab.errors.ExitCode`)."""
+    try:
+        app()
+    except QqlabError as error:
+        print(f"qqlab: {visible(str(error))}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("qqlab: interrupted", file=sys.stderr)
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever reads our output has seen enough, as `head` has; nothing more may be written to it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.OK)
+    except Exception:
+        traceback.print_exc()
+        print("qqlab: this is a bug in qqlab; the traceback above says where", file=sys.stderr)
+        sys.exit(ExitCode.BUG)

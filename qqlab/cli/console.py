@@ -1,0 +1,45 @@
+"""Where commands speak: results to stdout, talk to stderr.
+
+Law: every captured text passes `visible` before it gets here; Rich markup is never on, since captured text could
+hold it. Progress shows on a terminal only; `NO_COLOR` and `-q` are obeyed.
+"""
+
+import sys
+from typing import Any
+
+import msgspec
+from rich.console import Console
+
+from qqlab.visible import json_safe
+
+
+class Talk:
+    """What a command says beside its result; `quiet` silences all but errors, `verbose` adds detail."""
+
+    def __init__(self) -> None:
+        self.quiet = False
+        self.verbose = False
+
+    def say(self, line: str) -> None:
+        """One line of talk on stderr."""
+        if not self.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    def detail(self, line: str) -> None:
+        """One line for those who asked for more."""
+        if self.verbose:
+            self.say(line)
+
+
+talk = Talk()
+
+
+def out() -> Console:
+    """The console for results; made when asked for, so that tests can redirect stdout."""
+    return Console(markup=False, highlight=False, soft_wrap=not sys.stdout.isatty(), emoji=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout, with nothing in it that acts on a terminal."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    sys.stdout.write(json_safe(text) + "\n")

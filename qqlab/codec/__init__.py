@@ -1,0 +1,38 @@
+"""Pairs and the spec to messages, and back. Total: content raises nothing, problems become notes."""
+
+from qqlab.codec.decode import Decoded, decode, succeeded
+from qqlab.codec.message import (
+    Field,
+    Message,
+    Row,
+    Table,
+    case_code,
+    case_of,
+    decode_message,
+    encode_message,
+    recognise,
+)
+from qqlab.codec.notes import CATALOGUE, Note, Severity, describe, note
+from qqlab.codec.values import Scalar, Value
+
+__all__ = [
+    "CATALOGUE",
+    "Decoded",
+    "Field",
+    "Message",
+    "Note",
+    "Row",
+    "Scalar",
+    "Severity",
+    "Table",
+    "Value",
+    "case_code",
+    "case_of",
+    "decode",
+    "decode_message",
+    "describe",
+    "encode_message",
+    "note",
+    "recognise",
+    "succeeded",
+]

@@ -1,0 +1,127 @@
+"""One exchange: both messages, and what only shows when they are held against each other.
+
+Law: total. What `Decoded` says is a function of the exchange and the spec, so a better spec re-reads old
+captures; nothing of it is ever needed to load one.
+"""
+
+import msgspec
+
+from qqlab import http1
+from qqlab.codec import values
+from qqlab.codec.message import Message, decode_message
+from qqlab.codec.notes import Note, note
+from qqlab.codec.values import Scalar
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.spec import Command, Direction, Field, Spec
+
+
+class Decoded(msgspec.Struct, frozen=True, kw_only=True):
+    """An exchange, understood.
+
+    `command` is the spec's spelling, or the wire's where the spec has no such command, or empty. `version`,
+    `account` and `sequence` are the request's, or the reply's where the request says none; None where neither
+    does. `status` is the reply's. `notes` are the request's, the reply's, then those of both together.
+    """
+
+    command: str
+    spec: Command | None
+    version: str | None
+    account: str | None
+    sequence: str | None
+    status: Scalar
+    request: Message | None
+    reply: Message | None
+    notes: tuple[Note, ...]
+
+    def messages(self) -> tuple[Message, ...]:
+        """The request and the reply, as far as there are any."""
+        return tuple(message for message in (self.request, self.reply) if message is not None)
+
+
+def decode(exchange: Exchange, spec: Spec) -> Decoded:
+    """Understand an exchange."""
+    notes: list[Note] = []
+    request = _message(exchange.request, "request", spec, None, notes)
+    fallback = None if request is None else request.command
+    reply = _message(exchange.reply, "reply", spec, fallback, notes)
+    notes.extend(_both(exchange, request, reply, spec))
+    first = request or reply
+    status = None if reply is None else reply.value(spec.roles.status)
+    known = None if first is None else first.command
+    return Decoded(
+        command=known.name if known is not None else first.name if first is not None else "",
+        spec=known,
+        version=_role(spec.roles.version, request, reply),
+        account=_role(spec.roles.account, request, reply),
+        sequence=_role(spec.roles.sequence, request, reply),
+        status=None if isinstance(status, tuple) else status,
+        request=request,
+        reply=reply,
+        notes=tuple(notes),
+    )
+
+
+def _role(name: str, *messages: Message | None) -> str | None:
+    return next((text for message in messages if message is not None and (text := message.text(name))), None)
+
+
+def succeeded(decoded: Decoded, spec: Spec) -> bool | None:
+    """Whether the server did what was asked, by the codes of its reply: None where no code says either."""
+    if decoded.reply is None:
+        return None
+    verdicts = [
+        code.ok
+        for field in decoded.reply.fields
+        if field.spec is not None and (code := spec.code(field.spec, field.value)) is not None and code.ok is not None
+    ]
+    return all(verdicts) if verdicts else None
+
+
+def _message(
+    raw: RawMessage | None, direction: Direction, spec: Spec, fallback: Command | None, notes: list[Note]
+) -> Message | None:
+    if raw is None:
+        return None
+    content = http1.content(raw)
+    if content is None:
+        notes.append(note("http.encoding", "the content coding cannot be undone", direction))
+        content = raw.body
+    message = decode_message(content, direction, spec, fallback)
+    notes.extend(message.notes)
+    return message
+
+
+def _both(exchange: Exchange, request: Message | None, reply: Message | None, spec: Spec) -> list[Note]:
+    notes = []
+    if exchange.error is not None:
+        notes.append(note("exchange.error", exchange.error))
+    if reply is None or exchange.reply is None:
+        notes.append(note("reply.missing", "no reply"))
+        return notes
+    status = http1.status(exchange.reply)
+    if status is not None and status != http1.OK:
+        notes.append(note("http.status", f"HTTP status {status}", "reply"))
+    if exchange.reply.body == b"":
+        notes.append(note("reply.empty", "the reply's body is empty", "reply"))
+    if request is None:
+        notes.append(note("request.missing", "a reply without a request"))
+        return notes
+    for field in reply.command.reply if reply.command is not None else ():
+        if field.echo and (problem := _echo(field, request, reply, spec)):
+            notes.append(note(f"echo.{field.name.lower()}", problem, "reply", field.name))
+    return notes
+
+
+def _echo(field: Field, request: Message, reply: Message, spec: Spec) -> str | None:
+    """What is wrong with a repeated field, or None."""
+    asked, said = request.text(field.name), reply.text(field.name)
+    if reply.get(field.name) is None or request.get(field.name) is None:
+        return None
+    if asked is None:
+        # A request with an empty value (as printed templates have it) can be held against nothing, but for a
+        # value that no request can have carried.
+        if said is None or values.parse(said, field)[1]:
+            return None
+        return f"{field.name}: the reply says {said!r}, which no request can have said"
+    same = said is not None and asked.upper() == said.upper() if field.name == spec.roles.command else asked == said
+    return None if same else f"{field.name}: the request says {asked!r}, the reply {said or ''!r}"

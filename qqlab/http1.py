@@ -1,0 +1,240 @@
+"""HTTP/1 as the clients of this protocol spoke it: heads, framing, and cutting a byte stream into messages.
+
+Law: no I/O, and lenient where the historical server was: a request line without a target, bare LF, no
+Content-Type, no Content-Length, replies that end with the connection. Heads are kept as they were sent;
+a patch of a head changes one header and nothing else. Bodies are what remains when chunks are put together.
+"""
+
+import re
+import zlib
+from typing import NamedTuple
+
+from qqlab.exchange import RawMessage
+from qqlab.spec import Direction
+
+OK = 200
+MAX_HEAD = 64 * 1024
+MAX_CONTENT = 16 * 1024 * 1024
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_TARGETLESS = re.compile(rb"[A-Z]+ +HTTP/1\.[0-9]\r?\n")
+_TARGETLESS_START = re.compile(rb"[A-Z]+ +HTTP/")
+_STATUS = re.compile(rb"HTTP/1\.[0-9] +([0-9]{3})\b")
+_NO_BODY = (204, 304)
+_INFORMATIONAL = range(100, 200)
+
+
+class Head(NamedTuple):
+    """A message's head, read: the start line, and header names (lower-case) with their values, in order."""
+
+    start: str
+    headers: tuple[tuple[str, str], ...]
+
+    def get(self, name: str) -> str | None:
+        """The first value of a header, or None; `name` in lower case."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+def parse_head(head: bytes) -> Head:
+    """Read a head. Total: a line that is no header is passed over."""
+    start, *lines = head.decode("latin-1").replace("\r\n", "\n").split("\n")
+    split = (line.partition(":") for line in lines)
+    return Head(start, tuple((name.strip().lower(), value.strip()) for name, colon, value in split if colon))
+
+
+def status(reply: RawMessage) -> int | None:
+    """The status code of a reply, or None where its head has none."""
+    match = _STATUS.match(reply.head)
+    return int(match[1]) if match else None
+
+
+def has_no_target(data: bytes) -> bool:
+    """Whether these first bytes of a connection are a request line without a target (`POST HTTP/1.1`)."""
+    return _TARGETLESS_START.match(data) is not None
+
+
+def add_target(data: bytes, target: bytes = b"/") -> bytes:
+    """The same bytes with a target put into a request line that has none, for parsers that insist on one."""
+    match = _TARGETLESS.match(data)
+    if match is None:
+        return data
+    method, _, rest = data.partition(b" ")
+    return method + b" " + target + b" " + rest.lstrip(b" ")
+
+
+def content(message: RawMessage) -> bytes | None:
+    """The body with its content coding undone; None where that cannot be done, or would exceed 16 MiB."""
+    if b"ontent-" not in message.head:
+        return message.body
+    coding = (parse_head(message.head).get("content-encoding") or "identity").lower()
+    if coding == "identity":
+        return message.body
+    windows = {"gzip": (zlib.MAX_WBITS | 16,), "x-gzip": (zlib.MAX_WBITS | 16,), "deflate": (15, -15)}
+    for bits in windows.get(coding, ()):
+        inflate = zlib.decompressobj(bits)
+        try:
+            data = inflate.decompress(message.body, MAX_CONTENT)
+        except zlib.error:
+            continue
+        if inflate.eof:
+            return data
+    return None
+
+
+def with_header(head: bytes, name: str, value: str) -> bytes:
+    """The head with the first header of that name set to a value; every other byte stays. Absent: put at the end."""
+    pattern = re.compile(rb"^(" + re.escape(name.encode()) + rb"[ \t]*:[ \t]*)[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+    patched, count = pattern.subn(lambda match: match[1] + value.encode(), head, count=1)
+    if count:
+        return patched
+    end = _HEAD_END.search(head)
+    if end is None:
+        return head
+    newline = b"\r\n" if end[0].startswith(b"\r") else b"\n"
+    return head[: end.start()] + newline + f"{name}: {value}".encode() + head[end.start() :]
+
+
+def without_header(head: bytes, name: str) -> bytes:
+    """The head without any header of that name; every other byte stays."""
+    return re.sub(rb"(?im)^" + re.escape(name.encode()) + rb"[ \t]*:[^\n]*\n", b"", head)
+
+
+def with_body(message: RawMessage, body: bytes) -> RawMessage:
+    """The message with another body, and the framing that this forces: Content-Length, and no chunks."""
+    head = message.head
+    if head and (body != message.body or parse_head(head).get("transfer-encoding") is not None):
+        head = without_header(head, "Transfer-Encoding")
+        head = with_header(head, "Content-Length", str(len(body)))
+    return RawMessage(head=head, body=body)
+
+
+class Reader:
+    """Cuts one direction of a connection into messages, whatever the sizes of the pieces it is fed.
+
+    Bytes that are no HTTP set `broken`; from then on nothing more comes out. Memory is bounded by the messages.
+    """
+
+    def __init__(self, direction: Direction) -> None:
+        self.broken: str | None = None
+        self._direction = direction
+        self._buffer = b""
+        self._head: bytes | None = None
+        self._length: int | None = None
+        self._chunked: _Chunks | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether a message has begun and is not complete."""
+        return self._head is not None or self._buffer.strip(b"\r\n") != b""
+
+    def feed(self, data: bytes) -> list[RawMessage]:
+        """Take bytes as they came; return the messages that they complete."""
+        self._buffer += data
+        messages = []
+        while self.broken is None and (message := self._next()) is not None:
+            messages.append(message)
+        return messages
+
+    def flush(self) -> RawMessage | None:
+        """The message whose end only the connection's course can tell: at the end of file, or, for a request
+        without a length, once the reply begins. None where nothing is open, or a head is incomplete."""
+        if self._head is None:
+            return None
+        body = self._buffer if self._chunked is None else self._chunked.body
+        return self._finish(body, b"" if self._chunked is None else self._buffer)
+
+    def _next(self) -> RawMessage | None:
+        if self._head is None and not self._read_head():
+            return None
+        assert self._head is not None
+        if self._chunked is not None:
+            rest = self._chunked.feed(self._buffer)
+            self.broken = self._chunked.broken
+            self._buffer = rest if rest is not None else b""
+            return self._finish(self._chunked.body, self._buffer) if rest is not None else None
+        if self._length is None or len(self._buffer) < self._length:
+            return None
+        return self._finish(self._buffer[: self._length], self._buffer[self._length :])
+
+    def _finish(self, body: bytes, rest: bytes) -> RawMessage:
+        message = RawMessage(head=self._head or b"", body=body)
+        self._head, self._length, self._chunked, self._buffer = None, None, None, rest
+        return message
+
+    def _read_head(self) -> bool:
+        """Take a head off the buffer, if it is complete, and learn from it where the body ends."""
+        self._buffer = self._buffer.lstrip(b"\r\n")
+        end = _HEAD_END.search(self._buffer)
+        if end is None:
+            if len(self._buffer) > MAX_HEAD:
+                self.broken = f"no end of the head within {MAX_HEAD} bytes"
+            return False
+        self._head, self._buffer = self._buffer[: end.end()], self._buffer[end.end() :]
+        head = parse_head(self._head)
+        if "HTTP/1." not in head.start:
+            self.broken = f"not HTTP/1: {head.start[:40]!r}"
+            return False
+        if "chunked" in (head.get("transfer-encoding") or "").lower():
+            self._chunked = _Chunks()
+            return True
+        length = head.get("content-length")
+        if length is not None and not (length.isascii() and length.isdecimal()):
+            self.broken = f"Content-Length {length!r} is no number"
+            return False
+        self._length = int(length) if length is not None else self._default_length(head)
+        return True
+
+    def _default_length(self, head: Head) -> int | None:
+        """How long a body without a stated length is; None for up to the end."""
+        if self._direction == "request":
+            return None if head.start.startswith("POST") else 0
+        code = status(RawMessage(head=head.start.encode("latin-1")))
+        return 0 if code is not None and (code in _NO_BODY or code in _INFORMATIONAL) else None
+
+
+class _Chunks:
+    """Puts a chunked body together."""
+
+    def __init__(self) -> None:
+        self.body = b""
+        self.broken: str | None = None
+        self._buffer = b""
+
+    def feed(self, data: bytes) -> bytes | None:
+        """Take bytes; return what stands behind the last chunk once that has come, None before."""
+        self._buffer += data
+        while True:
+            line, newline, rest = self._buffer.partition(b"\n")
+            if not newline:
+                return None
+            size = line.split(b";")[0].strip()
+            if not re.fullmatch(rb"[0-9A-Fa-f]{1,8}", size):
+                self.broken = f"bad chunk size {line[:20]!r}"
+                return None
+            length = int(size, 16)
+            if length == 0:
+                end = re.match(rb"(?:[^\r\n]+\r?\n)*\r?\n", rest)
+                return None if end is None else rest[end.end() :]
+            if len(rest) < length + 1:
+                return None
+            self.body += rest[:length]
+            self._buffer = re.sub(rb"^\r?\n", b"", rest[length:])
+
+
+def request(body: bytes, host: str, *, target: str = "/", keep_alive: bool = False) -> RawMessage:
+    """A plain request as a client of this protocol makes it; an empty target leaves it out, as some did."""
+    line = f"POST {target} HTTP/1.1" if target else "POST HTTP/1.1"
+    head = (
+        f"{line}\r\nHost: {host}\r\nContent-Type: text/plain; charset=UTF-8\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: {'keep-alive' if keep_alive else 'close'}\r\n\r\n"
+    )
+    return RawMessage(head=head.encode(), body=body)
+
+
+def reply(body: bytes, *, code: int = OK, reason: str = "OK", keep_alive: bool = False) -> RawMessage:
+    """A plain reply, saying whether the connection stays open."""
+    head = (
+        f"HTTP/1.1 {code} {reason}\r\nContent-Type: text/html; charset=UTF-8\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: {'keep-alive' if keep_alive else 'close'}\r\n\r\n"
+    )
+    return RawMessage(head=head.encode(), body=body)

@@ -1,0 +1,45 @@
+"""The known spec: what the protocol is believed to be, and who says so. Data in a TOML file, read into frozen types."""
+
+from qqlab.spec.file import Mistake, builtin, check, load, parse
+from qqlab.spec.model import (
+    DIRECTIONS,
+    Case,
+    CodeTable,
+    CodeValue,
+    Command,
+    Direction,
+    Fact,
+    Field,
+    Paging,
+    Reading,
+    Roles,
+    Rows,
+    Source,
+    Spec,
+    Version,
+    Wire,
+)
+
+__all__ = [
+    "DIRECTIONS",
+    "Case",
+    "CodeTable",
+    "CodeValue",
+    "Command",
+    "Direction",
+    "Fact",
+    "Field",
+    "Mistake",
+    "Paging",
+    "Reading",
+    "Roles",
+    "Rows",
+    "Source",
+    "Spec",
+    "Version",
+    "Wire",
+    "builtin",
+    "check",
+    "load",
+    "parse",
+]

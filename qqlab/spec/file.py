@@ -1,0 +1,267 @@
+"""Reading a spec file, and finding every mistake in it.
+
+Law: a spec is accepted whole or refused with the path of each mistake (`$.commands.Login.reply[2].type`); none
+is repaired or passed over. `check` returns mistakes as data; `load` raises on the first of them.
+"""
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from qqlab.errors import InputError
+from qqlab.spec.model import DIRECTIONS, Command, Field, Rows, Spec
+
+
+class Mistake(NamedTuple):
+    """What is wrong in a spec file, and where: a path from the root `$`."""
+
+    path: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}"
+
+
+@cache
+def builtin() -> Spec:
+    """The spec that comes with the package."""
+    text = resources.files("qqlab.spec").joinpath("httpqq.toml").read_text(encoding="utf-8")
+    return parse(text, "qqlab/spec/httpqq.toml")
+
+
+def load(path: Path) -> Spec:
+    """Read a spec file. Raises InputError that names the file and its first mistake."""
+    return parse(_read(path), str(path))
+
+
+def check(path: Path) -> list[Mistake]:
+    """All mistakes of a spec file, none if it can be used. Raises InputError for a file that is no TOML."""
+    document = _document(_read(path), str(path))
+    return list(_mistakes(document))
+
+
+def parse(text: str, where: str) -> Spec:
+    """Make a spec of TOML text; `where` stands in errors. Raises InputError with the first mistake."""
+    document = _document(text, where)
+    mistakes = list(_mistakes(document))
+    if mistakes:
+        more = f", and {len(mistakes) - 1} more" if len(mistakes) > 1 else ""
+        raise InputError(where, f"{mistakes[0]}{more}", f"see all: qqlab spec check {where}")
+    return _resolve(msgspec.convert(document, Spec))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(str(path), error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise InputError(str(path), f"is not UTF-8 at byte {error.start}", "a spec is a TOML file") from error
+
+
+def _document(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(where, f"is not TOML: {error}") from error
+
+
+def _resolve(spec: Spec) -> Spec:
+    commands = {
+        name: msgspec.structs.replace(
+            command,
+            name=name,
+            request=spec.common.request + command.request,
+            reply=spec.common.reply + command.reply,
+        )
+        for name, command in spec.commands.items()
+    }
+    return msgspec.structs.replace(spec, commands=commands)
+
+
+def _mistakes(document: dict[str, Any]) -> Iterator[Mistake]:
+    shape = list(_shape(document, msgspec.inspect.type_info(Spec), "$"))
+    if shape:
+        yield from shape
+        return
+    yield from _meaning(msgspec.convert(document, Spec))
+
+
+def _shape(value: Any, kind: msgspec.inspect.Type, path: str) -> Iterator[Mistake]:
+    """Compare a value with its type, going on after each mistake (msgspec itself stops at the first)."""
+    if isinstance(kind, msgspec.inspect.StructType) and isinstance(value, dict):
+        known = {field.name: field for field in kind.fields}
+        for key in value:
+            if key not in known:
+                yield Mistake(f"{path}.{key}", f"unknown key; known here: {', '.join(known)}")
+        for name, field in known.items():
+            if name in value:
+                yield from _shape(value[name], field.type, f"{path}.{name}")
+            elif field.required:
+                yield Mistake(f"{path}.{name}", "is missing")
+    elif isinstance(kind, msgspec.inspect.DictType) and isinstance(value, dict):
+        for key, item in value.items():
+            yield from _shape(item, kind.value_type, f"{path}.{_key(key)}")
+    elif isinstance(kind, msgspec.inspect.VarTupleType) and isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _shape(item, kind.item_type, f"{path}[{index}]")
+    elif isinstance(kind, msgspec.inspect.UnionType):
+        inner = [option for option in kind.types if not isinstance(option, msgspec.inspect.NoneType)]
+        yield from _shape(value, inner[0], path)
+    else:
+        yield from _leaf(value, kind, path)
+
+
+def _leaf(value: Any, kind: msgspec.inspect.Type, path: str) -> Iterator[Mistake]:
+    match kind:
+        case msgspec.inspect.LiteralType(values=values):
+            if value not in values or isinstance(value, bool):
+                yield Mistake(path, f"unknown value {value!r}; known: {', '.join(map(str, values))}")
+        case msgspec.inspect.StrType():
+            if not isinstance(value, str):
+                yield Mistake(path, f"expected a text, not {_describe(value)}")
+        case msgspec.inspect.IntType():
+            if not isinstance(value, int) or isinstance(value, bool):
+                yield Mistake(path, f"expected a whole number, not {_describe(value)}")
+        case msgspec.inspect.BoolType():
+            if not isinstance(value, bool):
+                yield Mistake(path, f"expected true or false, not {_describe(value)}")
+        case _:
+            wanted = "a list" if isinstance(kind, msgspec.inspect.VarTupleType) else "a table"
+            yield Mistake(path, f"expected {wanted}, not {_describe(value)}")
+
+
+def _describe(value: Any) -> str:
+    names = {dict: "a table", list: "a list", str: "a text", bool: "true or false", int: "a whole number"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").replace("-", "").isalnum() else f'"{key}"'
+
+
+def _meaning(spec: Spec) -> Iterator[Mistake]:
+    """Mistakes in a document of the right shape: names that stand for nothing."""
+    yield from _roles(spec)
+    yield from _sources(spec)
+    for name, table in spec.codes.items():
+        path = f"$.codes.{_key(name)}.values"
+        yield from _doubles((value.value for value in table.values), path, "value")
+        for index, value in enumerate(table.values):
+            if not value.readings:
+                yield Mistake(f"{path}[{index}].readings", "is empty: a value needs a meaning and its source")
+            for number, reading in enumerate(value.readings):
+                if reading.contradicts is not None and reading.contradicts not in table.by_value:
+                    where = f"{path}[{index}].readings[{number}].contradicts"
+                    yield Mistake(where, f"the table has no value {reading.contradicts}")
+    for direction in DIRECTIONS:
+        fields: tuple[Field, ...] = getattr(spec.common, direction)
+        yield from _fields(spec, fields, fields, f"$.common.{direction}")
+    folded: dict[str, str] = {}
+    for name, command in spec.commands.items():
+        if folded.setdefault(name.upper(), name) != name:
+            yield Mistake(f"$.commands.{_key(name)}", f"is {folded[name.upper()]} in another case")
+        yield from _command(spec, name, command)
+
+
+def _roles(spec: Spec) -> Iterator[Mistake]:
+    for role, field in msgspec.structs.asdict(spec.roles).items():
+        wanted = ("reply",) if role == "status" else DIRECTIONS
+        for direction in wanted:
+            if not any(known.name == field for known in getattr(spec.common, direction)):
+                yield Mistake(f"$.roles.{role}", f"$.common.{direction} has no field {field!r}")
+
+
+def _sources(spec: Spec) -> Iterator[Mistake]:
+    """Every `source` anywhere names declared sources."""
+
+    def visit(value: Any, path: str) -> Iterator[Mistake]:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                if key == "source":
+                    if not item:
+                        yield Mistake(f"{path}.source", "is empty: every fact needs its source")
+                    for index, source in enumerate(item):
+                        if source not in spec.sources:
+                            yield Mistake(f"{path}.source[{index}]", f"{source!r} is not declared in $.sources")
+                else:
+                    yield from visit(item, f"{path}.{_key(key)}")
+        elif isinstance(value, list | tuple):
+            for index, item in enumerate(value):
+                yield from visit(item, f"{path}[{index}]")
+
+    yield from visit(msgspec.to_builtins(spec), "$")
+
+
+def _command(spec: Spec, name: str, command: Command) -> Iterator[Mistake]:
+    path = f"$.commands.{_key(name)}"
+    for direction in DIRECTIONS:
+        known = getattr(spec.common, direction) + command.fields(direction)
+        yield from _fields(spec, command.fields(direction), known, f"{path}.{direction}")
+        yield from _doubles((field.name for field in known), f"{path}.{direction}", "field")
+    for index, version in enumerate(command.versions):
+        if version not in spec.versions:
+            yield Mistake(f"{path}.versions[{index}]", f"{version!r} is not declared in $.versions")
+    for index, rows in enumerate(command.rows):
+        yield from _rows(spec, command, rows, f"{path}.rows[{index}]")
+    if command.paging is not None:
+        ends = (
+            ("limit", command.paging.limit, command.request),
+            ("cursor", command.paging.cursor, command.request),
+            ("complete", command.paging.complete, command.reply),
+        )
+        for end, wanted, fields in ends:
+            if not any(field.name == wanted for field in fields):
+                yield Mistake(f"{path}.paging.{end}", f"the command has no field {wanted!r} there")
+
+
+def _fields(spec: Spec, fields: Iterable[Field], known: tuple[Field, ...], path: str) -> Iterator[Mistake]:
+    names = {field.name for field in known}
+    for index, field in enumerate(fields):
+        here = f"{path}[{index}]"
+        if field.type == "code" and field.codes is None:
+            yield Mistake(f"{here}.codes", "is missing: a code needs its table")
+        if field.codes is not None and field.codes not in spec.codes:
+            yield Mistake(f"{here}.codes", f"no table {field.codes!r} in $.codes")
+        for number, version in enumerate(field.versions):
+            if version not in spec.versions:
+                yield Mistake(f"{here}.versions[{number}]", f"{version!r} is not declared in $.versions")
+        for other in field.when:
+            if other not in names:
+                yield Mistake(f"{here}.when.{_key(other)}", f"no field {other!r} beside it")
+        for number, case in enumerate(field.cases):
+            if case.field not in names:
+                yield Mistake(f"{here}.cases[{number}].field", f"no field {case.field!r} beside it")
+            if case.codes is not None and case.codes not in spec.codes:
+                yield Mistake(f"{here}.cases[{number}].codes", f"no table {case.codes!r} in $.codes")
+
+
+def _rows(spec: Spec, command: Command, rows: Rows, path: str) -> Iterator[Mistake]:
+    fields = {field.name: field for field in getattr(spec.common, rows.direction) + command.fields(rows.direction)}
+    for index, column in enumerate(rows.columns):
+        if column not in fields:
+            yield Mistake(f"{path}.columns[{index}]", f"the {rows.direction} has no field {column!r}")
+        elif not fields[column].list:
+            yield Mistake(f"{path}.columns[{index}]", f"field {column!r} is no list")
+    if not rows.columns:
+        yield Mistake(f"{path}.columns", "is empty: a row needs its columns")
+    if rows.key is not None and rows.key not in rows.columns:
+        yield Mistake(f"{path}.key", f"{rows.key!r} is none of the columns")
+    if rows.count is not None and rows.count not in fields:
+        yield Mistake(f"{path}.count", f"the {rows.direction} has no field {rows.count!r}")
+    if rows.key is None and not rows.ordered:
+        yield Mistake(f"{path}.key", "is missing: rows without order need a key")
+
+
+def _doubles(values: Iterable[object], path: str, what: str) -> Iterator[Mistake]:
+    seen: set[object] = set()
+    for value in values:
+        folded = value.upper() if isinstance(value, str) else value
+        if folded in seen:
+            yield Mistake(path, f"{what} {value!r} stands there twice")
+        seen.add(folded)

@@ -1,0 +1,258 @@
+"""The shape of a spec file: what may stand in the TOML, as frozen types.
+
+Law: types and look-ups only. Reading a file and finding its mistakes is `qqlab.spec.file`; what the facts
+mean for bytes is the codec's. A field is known by (command, direction, name), never by its name alone.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+
+Direction = Literal["request", "reply"]
+Effect = Literal["auth", "read", "consume", "write", "push"]
+FieldType = Literal["text", "int", "digits", "code", "version", "hex"]
+Derivation = Literal["md5-hex", "MD5-HEX"]
+
+DIRECTIONS: tuple[Direction, Direction] = ("request", "reply")
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, dict=True):
+    """A TOML table: unknown keys are refused."""
+
+
+class Source(_Table, frozen=True):
+    """Someone who says how the protocol works. `primary` marks the source that wins where nothing else decides."""
+
+    title: str
+    trust: str
+    primary: bool = False
+
+
+class Version(_Table, frozen=True):
+    """A value of the version field, and what kind of client speaks it."""
+
+    doc: str
+    source: tuple[str, ...]
+
+
+class Roles(_Table, frozen=True):
+    """Which field says the version, the command, the sequence number, the account and the status of a message."""
+
+    version: str
+    command: str
+    sequence: str
+    account: str
+    status: str
+
+
+class Fact(_Table, frozen=True):
+    """A rule of the wire in words."""
+
+    topic: str
+    doc: str
+    source: tuple[str, ...]
+
+
+class Wire(_Table, frozen=True):
+    """How values are written.
+
+    `charsets` are tried in order. `pair_escapes` and `list_escapes` are the characters that travel as `%xx` in
+    the outer layer (the pair) and in the inner one (an item of a list, or text that went through a list).
+    """
+
+    charsets: tuple[str, ...]
+    list_separator: str
+    pair_escapes: tuple[str, ...]
+    list_escapes: tuple[str, ...]
+    facts: tuple[Fact, ...] = ()
+
+
+class Reading(_Table, frozen=True):
+    """What some sources take a code to mean. `contradicts` names another value of the same table that cannot be
+    right if this one is."""
+
+    meaning: str
+    source: tuple[str, ...]
+    contradicts: int | None = None
+
+
+class CodeValue(_Table, frozen=True):
+    """One value of a code table. Several readings side by side mean that the sources disagree.
+
+    `ok` says whether this value means success or failure of what was asked, None where it means neither.
+    """
+
+    value: int
+    readings: tuple[Reading, ...]
+    ok: bool | None = None
+
+    @property
+    def name(self) -> str:
+        """The first source's reading, which is the primary source's where it has one."""
+        return self.readings[0].meaning
+
+
+class CodeTable(_Table, frozen=True):
+    """All documented values of a code."""
+
+    doc: str
+    values: tuple[CodeValue, ...]
+
+    @cached_property
+    def by_value(self) -> dict[int, CodeValue]:
+        """The values by number."""
+        return {value.value: value for value in self.values}
+
+
+class Case(_Table, frozen=True):
+    """What a value means when another field of the message (or of its row) has one of these values.
+
+    `codes` names a table for it, or is absent where the value is free text; `doc` says what the text is.
+    """
+
+    field: str
+    values: tuple[int, ...]
+    doc: str
+    source: tuple[str, ...]
+    codes: str | None = None
+
+
+class Field(_Table, frozen=True):
+    """One field of a command's request or reply, in the server's order.
+
+    `list` marks comma-terminated lists, `layers` how many times text is escaped (2: once for the list, once for
+    the pair). `required` fields are expected in every request, or in every successful reply, if `when` holds:
+    each named field of the same message has one of the given values. `echo` marks reply fields that repeat the
+    request's. `constants` are the only values ever seen. `derived` says how a secret is made from the account's
+    password. `versions`: empty means all.
+    """
+
+    name: str
+    type: FieldType
+    doc: str
+    source: tuple[str, ...]
+    required: bool = False
+    when: dict[str, tuple[int, ...]] = {}
+    list: bool = False
+    layers: Literal[1, 2] = 1
+    codes: str | None = None
+    cases: tuple[Case, ...] = ()
+    constants: tuple[str, ...] = ()
+    echo: bool = False
+    secret: bool = False
+    personal: bool = False
+    derived: Derivation | None = None
+    versions: tuple[str, ...] = ()
+
+
+class Rows(_Table, frozen=True):
+    """Lists of one message that belong together: items with the same index are one row.
+
+    `key` is the column that identifies a row, absent where rows have no identity. `count` is the field that tells
+    how many rows there are. `ordered` says whether the order of rows carries meaning.
+    """
+
+    name: str
+    doc: str
+    columns: tuple[str, ...]
+    source: tuple[str, ...]
+    key: str | None = None
+    count: str | None = None
+    ordered: bool = False
+    direction: Direction = "reply"
+
+
+class Paging(_Table, frozen=True):
+    """How a long list is asked for in pieces: request fields `limit` and `cursor`, and the reply field `complete`."""
+
+    limit: str
+    cursor: str
+    complete: str
+    doc: str
+    source: tuple[str, ...]
+
+
+class Command(_Table, frozen=True):
+    """A command: what it does, its fields in both directions, and what its lists mean.
+
+    `reply_name` is how the server spells the command in its reply. `name` is the key in the file.
+    """
+
+    doc: str
+    effect: Effect
+    source: tuple[str, ...]
+    versions: tuple[str, ...]
+    name: str = ""
+    reply_name: str | None = None
+    request: tuple[Field, ...] = ()
+    reply: tuple[Field, ...] = ()
+    rows: tuple[Rows, ...] = ()
+    paging: Paging | None = None
+
+    def fields(self, direction: Direction) -> tuple[Field, ...]:
+        """The fields of one direction; in a loaded `Spec` the common ones come first."""
+        return self.request if direction == "request" else self.reply
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[Direction, str], Field]:
+        return {(d, field.name.upper()): field for d in DIRECTIONS for field in self.fields(d)}
+
+    def field(self, direction: Direction, name: str) -> Field | None:
+        """The field of that name in that direction, whatever its case, or None."""
+        return self._by_name.get((direction, name.upper()))
+
+
+class Common(_Table, frozen=True):
+    """The fields that stand in every message, before those of its command."""
+
+    request: tuple[Field, ...]
+    reply: tuple[Field, ...]
+
+
+class Spec(_Table, frozen=True):
+    """All that is known of a protocol. Commands of a loaded spec carry their name and the common fields."""
+
+    format: Literal[1]
+    name: str
+    title: str
+    sources: dict[str, Source]
+    versions: dict[str, Version]
+    roles: Roles
+    wire: Wire
+    common: Common
+    codes: dict[str, CodeTable]
+    commands: dict[str, Command]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Command]:
+        return {name.upper(): command for name, command in self.commands.items()}
+
+    def command(self, name: str) -> Command | None:
+        """The command of that name, whatever its case, or None."""
+        return self._by_name.get(name.upper())
+
+    def field(self, command: Command | None, direction: Direction, name: str) -> Field | None:
+        """What is known of a field of that command, or of any command where the command is unknown."""
+        if command is not None:
+            return command.field(direction, name)
+        return self._common.get((direction, name.upper()))
+
+    @cached_property
+    def _common(self) -> dict[tuple[Direction, str], Field]:
+        return {(d, f.name.upper()): f for d in DIRECTIONS for f in getattr(self.common, d)}
+
+    def code(self, field: Field, value: object) -> CodeValue | None:
+        """The documented meaning of a field's value, or None."""
+        if field.codes is None or not isinstance(value, int):
+            return None
+        return self.codes[field.codes].by_value.get(value)
+
+    def every_field(self) -> Iterator[tuple[Command | None, Direction, Field]]:
+        """All fields of the spec, the common ones once (with None for their command)."""
+        for direction in DIRECTIONS:
+            common: tuple[Field, ...] = getattr(self.common, direction)
+            yield from ((None, direction, field) for field in common)
+            for command in self.commands.values():
+                yield from ((command, direction, f) for f in command.fields(direction) if f not in common)
