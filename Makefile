@@ -1,0 +1,29 @@
+# Every target sets up what it needs: .venv with the newest Python of 3.11 to 3.13 found, or the one that PYTHON= names.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lock clean
+export PYTHON
+
+IN_VENV := .venv/bin/python -m
+
+help:  ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
+	@echo 'PYTHON=/path/to/python3 with any of them chooses the interpreter.'
+
+setup:  ## make .venv, or bring it up to date
+	@.ci/setup
+
+demo: setup  ## run the demonstration
+	@.venv/bin/qqlab demo
+
+test: setup  ## lint, format and type checks, then the tests
+	$(IN_VENV) ruff check .
+	$(IN_VENV) ruff format --check .
+	$(IN_VENV) mypy
+	$(IN_VENV) pytest
+
+lock:  ## write requirements.lock anew from pyproject.toml; LOCK_OPTIONS=--upgrade for newer versions
+	@.ci/lock $(LOCK_OPTIONS)
+
+clean:  ## remove .venv, caches and builds
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
