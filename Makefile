@@ -10,7 +10,7 @@ help:  ## print this list
 	@echo 'PYTHON=/path/to/python3 with any of them chooses the interpreter.'
 
 setup:  ## make .venv, or bring it up to date
-	@.ci/setup
+	@sh .ci/setup
 
 demo: setup  ## run the demonstration
 	@.venv/bin/qqlab demo
@@ -22,7 +22,7 @@ test: setup  ## lint, format and type checks, then the tests
 	$(IN_VENV) pytest
 
 lock:  ## write requirements.lock anew from pyproject.toml; LOCK_OPTIONS=--upgrade for newer versions
-	@.ci/lock $(LOCK_OPTIONS)
+	@sh .ci/lock $(LOCK_OPTIONS)
 
 clean:  ## remove .venv, caches and builds
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
