@@ -19,6 +19,7 @@ MAX_CONTENT = 16 * 1024 * 1024
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _TARGETLESS = re.compile(rb"[A-Z]+ +HTTP/1\.[0-9]\r?\n")
 _TARGETLESS_START = re.compile(rb"[A-Z]+ +HTTP/")
+_PERHAPS_TARGETLESS = re.compile(rb"P(O(S(T( +(H(T(TP?)?)?)?)?)?)?)?")
 _STATUS = re.compile(rb"HTTP/1\.[0-9] +([0-9]{3})\b")
 _NO_BODY = (204, 304)
 _INFORMATIONAL = range(100, 200)
@@ -48,8 +49,11 @@ def status(reply: RawMessage) -> int | None:
     return int(match[1]) if match else None
 
 
-def has_no_target(data: bytes) -> bool:
-    """Whether these first bytes of a connection are a request line without a target (`POST HTTP/1.1`)."""
+def has_no_target(data: bytes) -> bool | None:
+    """Whether these first bytes of a message are a request line without a target (`POST HTTP/1.1`); None where
+    more bytes must tell."""
+    if _PERHAPS_TARGETLESS.fullmatch(data):
+        return None
     return _TARGETLESS_START.match(data) is not None
 
 

@@ -12,7 +12,7 @@ Law: identifiers stay text (a version 1.10 is not 1.1, an account is no number),
 | `status` | Int64 | by the spec's role, or object where a reply's status is no number |
 | `error` | str | why there is no (whole) reply |
 | `notes` | object | tuple of note codes |
-| `request.NAME`, `reply.NAME` | Int64 for int and code, str for the rest, object for lists | a field, first of doubled ones |
+| `request.NAME`, `reply.NAME` | Int64, str, or object for lists | a field, the first of doubled ones |
 """
 
 from collections.abc import Iterable

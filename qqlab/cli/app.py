@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import qqlab
+from qqlab.cli import importing, show, spec
 from qqlab.cli.console import talk
 from qqlab.errors import ExitCode, QqlabError
 from qqlab.visible import visible
@@ -43,10 +44,15 @@ def options(
     talk.quiet, talk.verbose = quiet, verbose
 
 
+app.command("import")(importing.import_)
+app.command("show")(show.show)
+app.add_typer(spec.app, name="spec")
+
+
 def main() -> None:
     """Run the command line and end the process with the exit code that fits (see `qqlab.errors.ExitCode`)."""
     try:
-        app()
+        app(prog_name="qqlab")
     except QqlabError as error:
         print(f"qqlab: {visible(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -4,6 +4,7 @@ Law: every captured text passes `visible` before it gets here; Rich markup is ne
 hold it. Progress shows on a terminal only; `NO_COLOR` and `-q` are obeyed.
 """
 
+import os
 import sys
 from typing import Any
 
@@ -35,8 +36,9 @@ talk = Talk()
 
 
 def out() -> Console:
-    """The console for results; made when asked for, so that tests can redirect stdout."""
-    return Console(markup=False, highlight=False, soft_wrap=not sys.stdout.isatty(), emoji=False)
+    """The console for results: as wide as the terminal, or wide enough for tables where it is none."""
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 140
+    return Console(markup=False, highlight=False, emoji=False, width=width)
 
 
 def print_json(value: Any) -> None:

@@ -6,6 +6,7 @@ field keeps all its occurrences; where one value is asked for, the first counts,
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import pairwise
 
 import msgspec
 
@@ -139,7 +140,7 @@ class _Decoding:
     def message(self) -> Message:
         fields = tuple(self._fields())
         if not self.empty:
-            self._check_roles()
+            self._check_roles(fields)
             self._check_fields(fields)
         first = {field.name: field for field in reversed(fields)}
         return Message(
@@ -227,7 +228,7 @@ class _Decoding:
         elif known.constants and value not in known.constants:
             self._note("value.constant", f"{name}: {value!r} is none of {', '.join(known.constants)}", name)
 
-    def _check_roles(self) -> None:
+    def _check_roles(self, fields: tuple[Field, ...]) -> None:
         roles = self.spec.roles
         if not self.name:
             self._note("command.missing", f"no {roles.command}", roles.command)
@@ -237,8 +238,8 @@ class _Decoding:
             self._note("version.missing", f"no {roles.version}", roles.version)
         elif self.version not in self.spec.versions:
             self._note("version.unknown", f"{roles.version}={self.version}", roles.version)
-        if self.direction == "request" and self._role_text(roles.account) == "":
-            self._note("account.missing", f"{roles.account} is absent or empty", roles.account)
+        if self.direction == "request" and not any(field.name == roles.account for field in fields):
+            self._note("account.missing", f"no {roles.account}", roles.account)
 
     def _check_fields(self, fields: tuple[Field, ...]) -> None:
         if self.command is None:
@@ -281,7 +282,7 @@ class _Decoding:
         assert self.command is not None
         order = {known.name: index for index, known in enumerate(self.command.fields(self.direction))}
         places = [(order[field.name], field.name) for field in fields if field.name in order]
-        for (before, _), (after, name) in zip(places, places[1:], strict=False):
+        for (before, _), (after, name) in pairwise(places):
             if after < before:
                 self._note("field.order", f"{name} stands later than the spec has it", name)
                 return

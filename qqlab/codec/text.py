@@ -13,7 +13,7 @@ from qqlab.spec import Wire
 
 _ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}")
 _BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-# What PHP's urlencode and its like leave alone; anything else raw in a message shows that its sender does not encode so.
+# What form encoders leave alone; any other raw byte in a message shows that its sender does not encode so.
 _FORM_SAFE = re.compile(rb"[A-Za-z0-9_.\-*~%+&=]*")
 _NEEDLESS = re.compile(rb"%(?!25|26|2c|0d|0a|20)[0-9a-f]{2}", re.IGNORECASE)
 

@@ -1,0 +1,196 @@
+"""`qqlab show`: exchanges decoded, as a list or one in full."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich import box
+from rich.table import Table
+
+from qqlab import capture as captures
+from qqlab.capture import Capture
+from qqlab.cli.arguments import Json, SpecOption, read_capture, read_spec
+from qqlab.cli.console import out, print_json
+from qqlab.codec import Decoded, Field, Message, case_code, case_of, decode
+from qqlab.errors import InputError, UsageError
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.spec import CodeValue, Spec
+from qqlab.visible import visible
+
+
+def show(
+    arguments: Annotated[
+        list[str], typer.Argument(metavar="CAPTURE... [ID]", help="Capture files, and the id of one exchange.")
+    ],
+    json: Json = False,
+    spec: SpecOption = None,
+) -> None:
+    """List the exchanges of captures, decoded; or show one in full, with docs, code names and notes.
+
+    Examples: qqlab show captures/forum-2005.jsonl
+              qqlab show captures/forum-2005.jsonl 12
+              qqlab show captures/forum-2005.jsonl --json | jq '.[].decoded.command'
+    """
+    known = read_spec(spec)
+    files, wanted = _split(arguments)
+    loaded = [read_capture(file) for file in files]
+    if wanted is not None:
+        _show_one(loaded, wanted, known, json)
+    elif json:
+        print_json([_as_json(exchange, known) for capture in loaded for exchange in capture.exchanges])
+    else:
+        for capture in loaded:
+            _print_list(capture, known)
+
+
+def _split(arguments: list[str]) -> tuple[list[Path], str | None]:
+    """The capture files, and the id: the last argument, where it is no file and others stand before it."""
+    last = arguments[-1]
+    if len(arguments) > 1 and last != "-" and not Path(last).exists() and "/" not in last:
+        return [Path(argument) for argument in arguments[:-1]], last
+    return [Path(argument) for argument in arguments], None
+
+
+def _as_json(exchange: Exchange, known: Spec) -> dict[str, Any]:
+    line: dict[str, Any] = msgspec.json.decode(captures.encode_line(exchange, known))
+    return line
+
+
+def _show_one(loaded: list[Capture], wanted: str, known: Spec, json: bool) -> None:
+    found = [exchange for capture in loaded for exchange in capture.exchanges if exchange.id == wanted]
+    if not found:
+        names = ", ".join(capture.path for capture in loaded)
+        raise InputError(names, f"no exchange has the id {wanted!r}", "list them: qqlab show CAPTURE")
+    if len(found) > 1:
+        raise UsageError(wanted, "several captures have an exchange of this id", "name one capture")
+    if json:
+        print_json(_as_json(found[0], known))
+    else:
+        _print_one(found[0], known)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _print_list(capture: Capture, known: Spec) -> None:
+    console = out()
+    redacted = "secrets are pseudonyms" if capture.header.redacted == "secrets" else "secrets as they were sent"
+    console.print(f"{visible(capture.path)}: {len(capture.exchanges)} exchanges, {redacted}")
+    table = _table("id", "time", "account", "command", "status", "ms", "notes")
+    for exchange in capture.exchanges:
+        decoded = decode(exchange, known)
+        table.add_row(
+            visible(exchange.id),
+            exchange.time.strftime("%H:%M:%S.%f")[:-3] if exchange.time else "",
+            visible(decoded.account or "", 20),
+            visible(decoded.command or "?", 30),
+            _status(decoded, known),
+            f"{exchange.elapsed * 1000:.1f}" if exchange.elapsed is not None else "",
+            visible(" ".join(dict.fromkeys(note.code for note in decoded.notes if note.severity != "info"))),
+        )
+    console.print(table)
+
+
+def _status(decoded: Decoded, known: Spec) -> str:
+    """The status, or the first code of the reply that says failure, with its name."""
+    if decoded.reply is None:
+        return "no reply"
+    shown = ""
+    for field in decoded.reply.fields:
+        code = None if field.spec is None else known.code(field.spec, field.value)
+        if field.name == known.roles.status or (code is not None and code.ok is False):
+            shown = f"{field.name}={field.value}" + (f" {code.name}" if code is not None else "")
+            if code is not None and code.ok is False:
+                break
+    return visible(shown, 60)
+
+
+def _print_one(exchange: Exchange, known: Spec) -> None:
+    console = out()
+    decoded = decode(exchange, known)
+    console.print(f"exchange {visible(exchange.id)}: {visible(decoded.command or 'unknown command')}")
+    if decoded.spec is not None:
+        console.print(f"  {visible(decoded.spec.doc)}")
+    for name, value in _circumstances(exchange):
+        console.print(f"  {name:<9} {visible(value)}")
+    for message, raw in ((decoded.request, exchange.request), (decoded.reply, exchange.reply)):
+        if message is not None and raw is not None:
+            _print_message(message, raw, known)
+    if decoded.notes:
+        table = _table("note", "severity", "in", "what")
+        for note in decoded.notes:
+            table.add_row(note.code, note.severity, note.direction or "both", visible(note.text, 300))
+        console.print(table)
+
+
+def _circumstances(exchange: Exchange) -> Iterator[tuple[str, str]]:
+    yield "session", exchange.session
+    if exchange.time is not None:
+        yield "time", exchange.time.isoformat(sep=" ")
+    if exchange.elapsed is not None:
+        yield "elapsed", f"{exchange.elapsed * 1000:.1f} ms"
+    if exchange.client or exchange.server:
+        yield "between", f"{exchange.client or '?'} and {exchange.server or '?'} ({exchange.transport})"
+    if exchange.error is not None:
+        yield "error", exchange.error
+
+
+def _print_message(message: Message, raw: RawMessage, known: Spec) -> None:
+    console = out()
+    for line in raw.head.decode("latin-1").splitlines():
+        if line:
+            console.print(f"  {visible(line)}")
+    table = _table(message.direction, "value", "meaning", "what it is")
+    for field in message.fields:
+        doc = field.spec.doc if field.spec is not None else "not in the spec"
+        table.add_row(visible(field.name), _value(field), _meaning(field, known), visible(doc))
+    console.print(table)
+    for rows in message.tables:
+        columns = [column for column in rows.spec.columns if any(column in row.cells for row in rows.rows)]
+        inner = _table(rows.spec.name, *columns)
+        for number, row in enumerate(rows.rows, 1):
+            inner.add_row(str(number), *(_cell(message, column, row.cells, known) for column in columns))
+        console.print(inner)
+
+
+def _value(field: Field) -> str:
+    if field.raw is None:
+        return "(no =)"
+    if field.value is None:
+        return "(empty)"
+    return visible(field.text, 400)
+
+
+def _meaning(field: Field, known: Spec) -> str:
+    if field.spec is None:
+        return ""
+    if field.spec.secret:
+        return "(a secret)"
+    return _named(known.code(field.spec, field.value))
+
+
+def _named(code: CodeValue | None) -> str:
+    """All readings of a code, each with its sources where they disagree."""
+    if code is None:
+        return ""
+    if len(code.readings) == 1:
+        return visible(code.name)
+    return visible("; or ".join(f"{reading.meaning} ({', '.join(reading.source)})" for reading in code.readings))
+
+
+def _cell(message: Message, column: str, cells: dict[str, Any], known: Spec) -> str:
+    value = cells.get(column)
+    if value is None:
+        return ""
+    field = message.get(column)
+    if field is None or field.spec is None:
+        return visible(str(value), 200)
+    case = case_of(field.spec, cells)
+    code = known.code(field.spec, value) if case is None else case_code(known, case, value)
+    return visible(str(value), 200) + (f" {_named(code)}" if code is not None else "")
