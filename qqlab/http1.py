@@ -219,10 +219,14 @@ class _Chunks:
             if length == 0:
                 end = re.match(rb"(?:[^\r\n]+\r?\n)*\r?\n", rest)
                 return None if end is None else rest[end.end() :]
-            if len(rest) < length + 1:
+            behind = rest[length : length + 2]
+            if behind in (b"", b"\r"):
+                return None  # the line end behind the chunk is still to come
+            if not behind.startswith((b"\r\n", b"\n")):
+                self.broken = f"a chunk of {length} bytes is not followed by a line end"
                 return None
             self.body += rest[:length]
-            self._buffer = re.sub(rb"^\r?\n", b"", rest[length:])
+            self._buffer = rest[length:].removeprefix(b"\r").removeprefix(b"\n")
 
 
 def request(body: bytes, host: str, *, target: str = "/", keep_alive: bool = False) -> RawMessage:

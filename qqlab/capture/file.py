@@ -205,6 +205,10 @@ class Writer:
         self._write(encode_line(exchange, self._spec))
         self.count += 1
 
+    def fileno(self) -> int:
+        """The file's descriptor."""
+        return self._file
+
     def close(self) -> None:
         """Close the file; nothing was waiting to be written."""
         os.close(self._file)

@@ -46,7 +46,7 @@ class Recorder:
         self._conversations: dict[str, tuple[tcp.TCPFlow, Conversation]] = {}
         self._unanswered: dict[str, http.HTTPFlow] = {}
         self._other = 0
-        self._failed = False
+        self._failure = ""
 
     def load(self, loader: Loader) -> None:
         """Declare the options."""
@@ -138,7 +138,9 @@ class Recorder:
         for identifier in list(self._conversations):
             self._tcp_over(identifier, _STOPPED)
         self._close()
-        if self._failed:
+        if self._failure:
+            # mitmproxy prints its log later than this exit, and would end with 0.
+            print(self._failure, file=sys.stderr, flush=True)
             sys.exit(ExitCode.UNREADABLE)
 
     def _flow(self, flow: http.HTTPFlow, error: str | None) -> None:
@@ -219,8 +221,7 @@ class Recorder:
         try:
             writer.append(exchange)
         except QqlabError as error:
-            logger.error("qqlab: %s: the proxy stops, since nothing more can be recorded", visible(str(error)))
-            self._failed = True
+            self._failure = f"qqlab: {visible(str(error))}: the proxy stops, since nothing more can be recorded"
             self._close()
             ctx.master.shutdown()
 

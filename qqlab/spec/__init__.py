@@ -1,6 +1,6 @@
 """The known spec: what the protocol is believed to be, and who says so. Data in a TOML file, read into frozen types."""
 
-from qqlab.spec.file import Mistake, builtin, check, load, parse
+from qqlab.spec.file import Mistake, builtin, check, find_mistakes, load, parse
 from qqlab.spec.model import (
     DIRECTIONS,
     Case,
@@ -40,6 +40,7 @@ __all__ = [
     "Wire",
     "builtin",
     "check",
+    "find_mistakes",
     "load",
     "parse",
 ]

@@ -42,13 +42,13 @@ def load(path: Path) -> Spec:
 def check(path: Path) -> list[Mistake]:
     """All mistakes of a spec file, none if it can be used. Raises InputError for a file that is no TOML."""
     document = _document(_read(path), str(path))
-    return list(_mistakes(document))
+    return list(find_mistakes(document))
 
 
 def parse(text: str, where: str) -> Spec:
     """Make a spec of TOML text; `where` stands in errors. Raises InputError with the first mistake."""
     document = _document(text, where)
-    mistakes = list(_mistakes(document))
+    mistakes = list(find_mistakes(document))
     if mistakes:
         more = f", and {len(mistakes) - 1} more" if len(mistakes) > 1 else ""
         raise InputError(where, f"{mistakes[0]}{more}", f"see all: qqlab spec check {where}")
@@ -84,7 +84,8 @@ def _resolve(spec: Spec) -> Spec:
     return msgspec.structs.replace(spec, commands=commands)
 
 
-def _mistakes(document: dict[str, Any]) -> Iterator[Mistake]:
+def find_mistakes(document: dict[str, Any]) -> Iterator[Mistake]:
+    """All mistakes of a document as TOML gives it; those of meaning only once the shape is right."""
     shape = list(_shape(document, msgspec.inspect.type_info(Spec), "$"))
     if shape:
         yield from shape

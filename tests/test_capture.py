@@ -1,0 +1,317 @@
+"""Capture files: what is stored comes back, damage is named, nothing is lost or overwritten quietly."""
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from conftest import ROOT, qqlab
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qqlab import capture as captures
+from qqlab import spec as specs
+from qqlab.capture import Writer, header, load, save, session, transcripts
+from qqlab.capture.file import parse
+from qqlab.errors import InputError
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.spec import Spec
+
+SPEC = specs.builtin()
+SAMPLE = ROOT / "captures/forum-2005.jsonl"
+HEAD = header(SPEC, redacted="none")
+
+
+def line(exchange: Exchange) -> bytes:
+    return captures.encode_line(exchange, SPEC)
+
+
+def whole(*exchanges: Exchange) -> bytes:
+    return msgspec.json.encode(HEAD) + b"\n" + b"".join(map(line, exchanges))
+
+
+RAW = st.builds(RawMessage, head=st.binary(max_size=50), body=st.binary(max_size=50))
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=10)
+EXCHANGES = st.builds(
+    Exchange,
+    id=TEXTS,
+    session=TEXTS,
+    time=st.none() | st.datetimes(timezones=st.just(UTC)),
+    elapsed=st.none() | st.floats(0, 1e6),
+    client=TEXTS,
+    server=TEXTS,
+    transport=TEXTS,
+    request=st.none() | RAW,
+    reply=st.none() | RAW,
+    error=st.none() | TEXTS,
+)
+ONE = Exchange(id="1", session="s", request=RawMessage(head=b"POST / HTTP/1.1\r\n\r\n", body=b"CMD=List&UIN=1"))
+TWO = msgspec.structs.replace(ONE, id="2")
+
+
+@given(st.lists(EXCHANGES, max_size=3, unique_by=lambda exchange: exchange.id))
+def test_any_exchange_comes_back(exchanges: list[Exchange]) -> None:
+    assert parse(whole(*exchanges), "x").exchanges == tuple(exchanges)
+
+
+@given(st.binary())
+def test_any_bytes_are_a_capture_or_an_error(data: bytes) -> None:
+    try:
+        parse(data, "x")
+    except InputError as error:
+        assert error.where.startswith("x")
+
+
+def test_a_file_is_written_whole_private_and_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    save(path, HEAD, [ONE, TWO], SPEC)
+    assert load(path).exchanges == (ONE, TWO)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(InputError, match="exists already"):
+        save(path, HEAD, [], SPEC)
+    save(path, HEAD, [TWO], SPEC, force=True)
+    assert load(path).exchanges == (TWO,)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_write_leaves_all_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    save(path, HEAD, [ONE], SPEC)
+
+    def broken() -> Iterator[Exchange]:
+        yield TWO
+        raise RuntimeError("midway")
+
+    with pytest.raises(RuntimeError):
+        save(path, HEAD, broken(), SPEC, force=True)
+    assert load(path).exchanges == (ONE,)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        save(tmp_path / "no/a.jsonl", HEAD, [], SPEC)
+    with pytest.raises(InputError, match="cannot be created"):
+        Writer(tmp_path / "no/a.jsonl", HEAD, SPEC)
+
+
+def test_a_writer_appends_lines_that_are_there_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with Writer(path, HEAD, SPEC) as writer:
+        assert load(path).exchanges == ()
+        writer.append(ONE)
+        assert load(path).exchanges == (ONE,)
+        writer.append(TWO)
+    assert load(path).exchanges == (ONE, TWO)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(InputError, match="exists already"):
+        Writer(path, HEAD, SPEC)
+
+
+def test_a_full_disk_is_said_and_what_was_written_stays(tmp_path: Path) -> None:
+    path = tmp_path / "full.jsonl"
+    with Writer(path, HEAD, SPEC) as writer:
+        writer.append(ONE)
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, writer.fileno())
+        os.close(full)
+        with pytest.raises(InputError, match=r"No space left on device \(1 exchanges are safe in it\)"):
+            writer.append(TWO)
+    assert load(path).exchanges == (ONE,)
+
+
+@pytest.mark.parametrize("cut", [1, 10, 100, len(line(TWO)) - 1])
+def test_a_torn_last_line_is_skipped_and_said(cut: int) -> None:
+    data = whole(ONE) + line(TWO)[:cut]
+    capture = parse(data, "x.jsonl")
+    if cut == len(line(TWO)) - 1:  # only the newline is missing: nothing is lost
+        assert (capture.exchanges, capture.torn) == ((ONE, TWO), None)
+    else:
+        assert capture.exchanges == (ONE,)
+        assert capture.torn == f"x.jsonl:3: the last line is cut off and was skipped ({cut} bytes)"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", "x: is empty"),
+        (b"\n\n", "x: is empty"),
+        (b"hello\n", "x:1: is no qqlab capture"),
+        (b"{}\n", "x:1: is no qqlab capture"),
+        (b'{"qqlab_capture":true}\n', "x:1: is no qqlab capture"),
+        (b"\xff\xfe\n", "x:1: is no qqlab capture"),
+        (b"[" * 100_000 + b"\n", "x:1: is no qqlab capture"),
+        (b'{"qqlab_capture":2}\n', "x: has capture format 2, and this qqlab reads up to 1 (use a newer qqlab)"),
+        (b'{"qqlab_capture":1}\n', "x:1: the header is damaged"),
+        (whole(ONE) + b"junk\n" + line(TWO), "x:3: the line is damaged"),
+        (whole(ONE) + b"junk\n", "x:3: the line is damaged"),
+        (whole(ONE) + b'{"id":1}\n', "x:3: the line is damaged: Expected `str`, got `int` - at `$.id`"),
+        (whole(ONE, ONE), "x: two exchanges have the id '1'"),
+    ],
+)
+def test_damage_is_named(data: bytes, expected: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(data, "x")
+    assert str(caught.value).startswith(expected)
+
+
+def test_bytes_that_are_no_text_are_kept_in_base64() -> None:
+    odd = Exchange(id="1", session="", request=RawMessage(head=b"\xff", body=b"CMD=List&NK=\xb0\xa1"))
+    stored = json.loads(line(odd))
+    assert stored["request"] == {"head_base64": "/w==", "body_base64": "Q01EPUxpc3QmTks9sKE="}
+    assert stored["decoded"]["request"] == {"CMD": "List", "NK": "啊"}
+
+
+def test_the_decoded_part_is_for_readers_without_qqlab() -> None:
+    stored = [json.loads(text) for text in SAMPLE.read_text(encoding="utf-8").splitlines()[1:]]
+    by_id = {exchange["id"]: exchange["decoded"] for exchange in stored}
+    assert by_id["4"] == {
+        "command": "List",
+        "version": "1.1",
+        "account": "29501213",
+        "sequence": "43661",
+        "status": 0,
+        "request": {"VER": "1.1", "CMD": "List", "SEQ": None, "UIN": None, "TN": 160, "UN": "0"},
+        "reply": {
+            "VER": "1.1",
+            "CMD": "LIST",
+            "SEQ": "43661",
+            "UIN": "29501213",
+            "RES": 0,
+            "FN": 1,
+            "SN": 24,
+            "UN": ["561256", "1943497", "...."],
+        },
+        "rows": {"friend": [{"UN": "561256"}, {"UN": "1943497"}, {"UN": "...."}]},
+        "notes": by_id["4"]["notes"],
+    }
+    assert [(note["code"], note.get("field")) for note in by_id["4"]["notes"]] == [
+        ("value.empty", "SEQ"),
+        ("value.empty", "UIN"),
+        ("list.unterminated", "UN"),
+        ("value.type", "UN"),
+        ("list.count", "SN"),
+    ]
+
+
+def test_the_decoded_part_is_what_decoding_gives_now(known: Spec) -> None:
+    """Every committed capture. After a change of spec or codec: qqlab import captures/forum-2005.txt --force -o …"""
+    files = sorted((ROOT / "captures").glob("*.jsonl"))
+    assert SAMPLE in files
+    for file in files:
+        lines = file.read_bytes().splitlines(keepends=True)[1:]
+        assert lines == [captures.encode_line(exchange, known) for exchange in load(file).exchanges], file.name
+
+
+def test_the_sample_is_what_importing_gives_now(tmp_path: Path) -> None:
+    output = tmp_path / "again.jsonl"
+    result = qqlab("import", "captures/forum-2005.txt", "-o", output)
+    assert (result.returncode, result.stderr) == (0, f"qqlab: 13 exchanges in {output}\n")
+    assert output.read_bytes() == SAMPLE.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("client", "account", "expected"),
+    [
+        ("127.0.0.1:5000", "10001", "127.0.0.1/10001"),
+        ("[::1]:5000", "10001", "[::1]/10001"),
+        ("transcript", None, "transcript/"),
+        ("", "1", "/1"),
+    ],
+)
+def test_sessions(client: str, account: str | None, expected: str) -> None:
+    assert session(client, account) == expected
+
+
+def test_transcripts_pair_in_order(known: Spec) -> None:
+    lines = ["# a", "> CMD=List&UIN=1", "> CMD=Logout&UIN=1", "< RES=0", "< RES=1&UIN=7", "", "> CMD=x"]
+    exchanges = transcripts.parse("\r\n".join(lines).encode(), "t", known)
+    assert [
+        (e.id, e.session, e.request and e.request.body.decode(), e.reply and e.reply.body.decode()) for e in exchanges
+    ] == [
+        ("1", "transcript/1", "CMD=List&UIN=1", None),
+        ("2", "transcript/1", "CMD=Logout&UIN=1", "RES=0"),
+        ("3", "transcript/7", None, "RES=1&UIN=7"),
+        ("4", "transcript/", "CMD=x", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", "t: holds no message"),
+        (b"# only talk\n", "t: holds no message"),
+        (b"> CMD=x\nCMD=y\n", "t:2: 'CMD=y' begins with neither '> ' nor '< '"),
+        (b"\x00\x01\x02", "t:1: "),
+    ],
+)
+def test_what_is_no_transcript(data: bytes, expected: str, known: Spec) -> None:
+    with pytest.raises(InputError) as caught:
+        transcripts.parse(data, "t", known)
+    assert str(caught.value).startswith(expected)
+
+
+@given(st.binary())
+def test_any_bytes_are_a_transcript_or_an_error(data: bytes) -> None:
+    try:
+        transcripts.parse(data, "t", SPEC)
+    except InputError as error:
+        assert error.where.startswith("t")
+
+
+def test_a_frame_is_typed_by_the_spec() -> None:
+    frame = load(SAMPLE).frame()
+    assert list(frame.columns[:13]) == [
+        "session",
+        "time",
+        "elapsed",
+        "client",
+        "server",
+        "transport",
+        "command",
+        "version",
+        "account",
+        "sequence",
+        "status",
+        "error",
+        "notes",
+    ]
+    assert frame.index.tolist() == [str(number) for number in range(1, 14)]
+    types = frame.dtypes.astype(str)
+    assert types[
+        ["account", "version", "request.SEQ", "status", "reply.FN", "reply.UN", "time", "elapsed"]
+    ].tolist() == [
+        "str",
+        "str",
+        "str",
+        "Int64",
+        "Int64",
+        "object",
+        "datetime64[us, UTC]",
+        "float64",
+    ]
+    assert frame.loc["5", "reply.ST"] == (10, 10, 10)
+    assert frame.loc["1", "version"] == "1.0"
+    assert frame.loc["4", "notes"] == ("value.empty", "value.empty", "list.unterminated", "value.type", "list.count")
+
+
+def test_an_empty_capture_has_a_frame() -> None:
+    frame = parse(whole(), "x").frame()
+    assert frame.empty
+    assert list(frame.columns)[:2] == ["session", "time"]
+
+
+def test_a_frame_of_times() -> None:
+    when = datetime(2005, 6, 30, 12, 0, 0, 500, tzinfo=UTC)
+    frame = parse(whole(msgspec.structs.replace(ONE, time=when, elapsed=0.25)), "x").frame()
+    assert frame.loc["1", "time"] == when
+    assert frame.loc["1", "elapsed"] == 0.25
+
+
+@given(st.lists(EXCHANGES, max_size=3, unique_by=lambda exchange: exchange.id))
+def test_any_capture_has_a_frame(exchanges: list[Exchange]) -> None:
+    assert len(parse(whole(*exchanges), "x").frame()) == len(exchanges)

@@ -1,0 +1,128 @@
+"""Secrets become pseudonyms wherever they stand."""
+
+import gzip
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qqlab import http1
+from qqlab import spec as specs
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.redact import Redactor
+
+SPEC = specs.builtin()
+SECRET = "5f4dcc3b5aa765d61d8327deb882cf99"
+REDACTOR = Redactor(SPEC, b"a key")
+PSEUDONYM = REDACTOR.pseudonym(SECRET)
+
+
+def login(value: str, **more: object) -> Exchange:
+    body = f"VER=1.1&CMD=Login&SEQ=1&UIN=10001&{value}&M5=1&LC=9326B87B234E7235".encode()
+    return Exchange(id="1", session="", request=RawMessage(body=body), **more)  # type: ignore[arg-type]
+
+
+def body(exchange: Exchange) -> str:
+    assert exchange.request is not None
+    return exchange.request.body.decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (f"PS={SECRET}", f"PS={PSEUDONYM}"),
+        (f"PS={SECRET} ", f"PS={PSEUDONYM} "),
+        (f"ps={SECRET}", f"ps={PSEUDONYM}"),
+        (f"%50S={SECRET}", f"%50S={PSEUDONYM}"),
+        (f" PS ={SECRET}", f" PS ={PSEUDONYM}"),
+        (f"PS=%35{SECRET[1:]}", f"PS={PSEUDONYM}"),
+        (f"PS={SECRET}&PS={SECRET}", f"PS={PSEUDONYM}&PS={PSEUDONYM}"),
+        (f"PS={SECRET}&XX=a{SECRET}b", f"PS={PSEUDONYM}&XX=a{PSEUDONYM}b"),
+        (f"PS={SECRET.upper()}", f"PS={PSEUDONYM.upper()}"),
+        ("PS=", "PS="),
+        ("PS", "PS"),
+    ],
+)
+def test_a_password_in_any_writing(value: str, expected: str) -> None:
+    original = login(value)
+    assert body(REDACTOR.exchange(original)) == body(original).replace(value, expected)
+
+
+def test_heads_and_errors_are_searched_too() -> None:
+    head = f"POST /?PS={SECRET} HTTP/1.1\r\nReferer: x{SECRET}\r\nContent-Length: 9\r\n\r\n".encode()
+    request = RawMessage(head=head, body=login(f"PS={SECRET}").request.body)  # type: ignore[union-attr]
+    reply = RawMessage(head=b"HTTP/1.1 200 OK\r\n\r\n", body=b"you said " + SECRET.encode())
+    redacted = REDACTOR.exchange(Exchange(id="1", session="", request=request, reply=reply, error=f"bad {SECRET}"))
+    assert SECRET not in repr(redacted)
+    assert repr(redacted).count(PSEUDONYM) == 5
+
+
+def test_a_password_in_the_target_alone_is_found() -> None:
+    request = RawMessage(head=f"GET /?CMD=Login&PS={SECRET} HTTP/1.1\r\n\r\n".encode())
+    assert SECRET not in repr(REDACTOR.exchange(Exchange(id="1", session="", request=request)))
+
+
+def test_a_password_does_not_hide_in_a_content_coding() -> None:
+    plain = login(f"PS={SECRET}").request
+    assert plain is not None
+    packed = RawMessage(
+        head=b"POST / HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n", body=gzip.compress(plain.body)
+    )
+    redacted = REDACTOR.exchange(Exchange(id="1", session="", request=packed)).request
+    assert redacted is not None
+    assert redacted.body == plain.body.replace(SECRET.encode(), PSEUDONYM.encode())
+    assert redacted.head == f"POST / HTTP/1.1\r\nContent-Length: {len(plain.body)}\r\n\r\n".encode()
+    assert http1.content(redacted) == redacted.body
+
+
+def test_a_field_is_secret_by_its_command_or_where_that_is_unclear_by_its_name() -> None:
+    picture = Exchange(id="1", session="", reply=RawMessage(body=b"CMD=VERIFYCODE&SC=1&VC=89504E47"))
+    assert REDACTOR.exchange(picture) == picture
+    answer = Exchange(id="1", session="", request=RawMessage(body=b"CMD=VERIFYCODE&SC=2&VC=abcd"))
+    assert b"abcd" not in REDACTOR.exchange(answer).request.body  # type: ignore[union-attr]
+    for unclear in (b"CMD=Dance&PS=abcdef12", b"PS=abcdef12", b"CMD=List&PS=abcdef12"):
+        odd = Exchange(id="1", session="", request=RawMessage(body=unclear))
+        assert b"abcdef12" not in REDACTOR.exchange(odd).request.body  # type: ignore[union-attr]
+
+
+def test_what_holds_no_secret_stays_byte_for_byte() -> None:
+    plain = Exchange(id="1", session="", request=RawMessage(head=b"x", body=b"CMD=List&&UIN=%31&=&\xff"))
+    assert REDACTOR.exchange(plain) == plain
+
+
+def test_equal_values_have_equal_pseudonyms_within_a_key_only() -> None:
+    other = Redactor(SPEC)
+    assert Redactor(SPEC, b"a key").pseudonym(SECRET) == PSEUDONYM
+    assert REDACTOR.pseudonym(SECRET[::-1]) != PSEUDONYM
+    assert other.pseudonym(SECRET) not in (PSEUDONYM, SECRET)
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern"),
+    [
+        (SECRET, "[0-9a-f]{32}"),
+        (SECRET.upper(), "[0-9A-F]{32}"),
+        ("1234567890", "[0-9]{10}"),
+        ("passwort", "[a-z0-9]{8}"),
+        ("Pass wört!", "[A-Za-z0-9]{10}"),
+        ("", ""),
+    ],
+)
+def test_length_and_alphabet_stay(value: str, pattern: str) -> None:
+    assert re.fullmatch(pattern, REDACTOR.pseudonym(value))
+
+
+FOREIGN = st.binary(max_size=60)
+
+
+@given(FOREIGN, FOREIGN, st.sampled_from([b"CMD=Login&PS=", b"PS=", b"%50S=", b"CMD=x&ps="]))
+def test_redacting_never_raises(head: bytes, value: bytes, start: bytes) -> None:
+    raw = RawMessage(head=head, body=start + value)
+    REDACTOR.exchange(Exchange(id="1", session="", request=raw, reply=raw, error="x"))
+
+
+@given(st.binary(min_size=8, max_size=40).filter(lambda value: not set(value) & set(b"&% \t\r\n")))
+def test_no_secret_survives_in_its_field(value: bytes) -> None:
+    exchange = Exchange(id="1", session="", request=RawMessage(body=b"CMD=Login&PS=" + value))
+    assert value not in REDACTOR.exchange(exchange).request.body  # type: ignore[union-attr]

@@ -1,0 +1,120 @@
+"""`qqlab show` and `qqlab import` as their users meet them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import qqlab
+
+import qqlab as package
+from qqlab import spec as specs
+from qqlab.capture import header, save
+from qqlab.exchange import Exchange, RawMessage
+
+SAMPLE = "captures/forum-2005.jsonl"
+HOSTILE = "\x1b]0;owned\x07\u202e<script>[bold]"
+
+
+def test_a_list_shows_what_matters() -> None:
+    result = qqlab("show", SAMPLE)
+    assert result.returncode == 0
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["4", "29501213", "List", "RES=0", "accepted", "value.type", "list.count"] in rows
+    assert ["3", "315103947", "Login", "RS=1", "refused"] in rows
+    assert result.stdout.startswith(f"{SAMPLE}: 13 exchanges, secrets are pseudonyms\n")
+
+
+def test_one_exchange_in_full() -> None:
+    result = qqlab("show", SAMPLE, "12")
+    assert result.returncode == 0
+    for text in ("Fetch the messages that wait", "99 system message", "30  is now busy", "How many messages follow."):
+        assert text in result.stdout
+
+
+def test_json_is_the_lines_of_the_capture() -> None:
+    result = qqlab("show", SAMPLE, "--json")
+    assert json.loads(result.stdout) == [json.loads(line) for line in Path(SAMPLE).read_text().splitlines()[1:]]
+    one = json.loads(qqlab("show", SAMPLE, "4", "--json").stdout)
+    assert one["decoded"]["command"] == "List"
+
+
+def test_a_capture_on_standard_input() -> None:
+    result = qqlab("show", "-", "6", stdin=Path(SAMPLE).read_bytes())
+    assert "GETINFO" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["show", "nowhere.jsonl"], 3, "qqlab: nowhere.jsonl: No such file or directory\n"),
+        (["show", "captures"], 3, "qqlab: captures: Is a directory\n"),
+        (["show", "README.md"], 3, "qqlab: README.md:1: is no qqlab capture"),
+        (["show", SAMPLE, "99"], 3, f"qqlab: {SAMPLE}: no exchange has the id '99' (list them: qqlab show CAPTURE)\n"),
+        (["show", SAMPLE, SAMPLE, "1"], 2, "qqlab: 1: several captures have an exchange of this id"),
+        (["show"], 2, "Usage: qqlab show"),
+        (["dance"], 2, "Usage: qqlab"),
+        (["import", "LICENSE", "-o", "/nonexistent/x"], 3, "qqlab: LICENSE:1: 'MIT License' begins with neither"),
+        (["import", "nowhere.txt", "-o", "x.jsonl"], 3, "qqlab: nowhere.txt: No such file or directory\n"),
+        (["import", "captures/forum-2005.txt", "-o", SAMPLE], 3, f"qqlab: {SAMPLE}: exists already (choose another"),
+        (["import", "captures/forum-2005.txt", "-o", "/no/x"], 3, "qqlab: /no/x: No such file or directory\n"),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(arguments: list[str], code: int, message: str) -> None:
+    result = qqlab(*arguments)
+    assert (result.returncode, result.stdout) == (code, "")
+    assert result.stderr.startswith(message)
+
+
+def test_a_torn_capture_is_shown_and_said(tmp_path: Path) -> None:
+    torn = tmp_path / "torn.jsonl"
+    torn.write_bytes(Path(SAMPLE).read_bytes()[:-20])
+    result = qqlab("show", torn)
+    assert result.returncode == 0
+    assert "12 exchanges" in result.stdout
+    assert result.stderr.startswith(f"qqlab: {torn}:14: the last line is cut off and was skipped (")
+
+
+def test_nothing_hostile_reaches_the_terminal(tmp_path: Path) -> None:
+    known = specs.builtin()
+    path = tmp_path / "hostile.jsonl"
+    bad = HOSTILE.encode()
+    exchange = Exchange(
+        id=HOSTILE,
+        session=HOSTILE,
+        client=HOSTILE,
+        server=HOSTILE,
+        transport=HOSTILE,
+        error=HOSTILE,
+        request=RawMessage(head=bad, body=b"CMD=" + bad + b"&UIN=" + bad + b"&" + bad + b"=" + bad + b"&" + bad),
+        reply=RawMessage(head=bad, body=b"CMD=GETMSGEX&RES=" + bad + b"&MT=99,&UN=" + bad + b",&MG=" + bad + b","),
+    )
+    save(path, header(known, redacted="none"), [exchange], known)
+    for arguments in (["show", path], ["show", path, HOSTILE], ["show", path, "--json"]):
+        result = qqlab(*arguments)
+        assert result.returncode == 0, result.stderr
+        assert not {"\x1b", "\x07", "\u202e"} & set(result.stdout + result.stderr)
+    assert qqlab("show", path, HOSTILE + "?").stderr.count("\x1b") == 0
+
+
+def test_a_reader_that_goes_away_meets_no_complaint() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "qqlab", "show", SAMPLE, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    child.stdout.close()
+    assert child.stderr is not None
+    assert child.stderr.read() == b""
+    child.wait(30)
+    child.stderr.close()
+
+
+def test_the_version() -> None:
+    assert qqlab("--version").stdout == f"qqlab {package.__version__}\n"
+
+
+def test_shell_completion() -> None:
+    result = qqlab("--show-completion", "bash")
+    assert result.returncode in (0, 2)
+    assert "COMPLETE" in qqlab("--show-completion").stdout + result.stdout + result.stderr
