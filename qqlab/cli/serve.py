@@ -1,0 +1,84 @@
+"""`qqlab serve`: the reference test server until Ctrl-C.
+
+Law: arguments in, `qqlab.net.server` does the rest. A password is never shown.
+"""
+
+import asyncio
+import ipaddress
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qqlab import spec as specs
+from qqlab.cli.console import talk
+from qqlab.errors import UsageError
+from qqlab.net.server import Server
+from qqlab.net.server import serve as listen
+from qqlab.spec import Spec
+from qqlab.testserver import Accounts, Answer, Rule, State, accounts, deviate
+from qqlab.visible import visible
+
+# A paragraph that begins with \b keeps its line ends in a help text.
+DEVIATIONS = "\b\nRules of --deviate, where COMMAND may be * for every command:\n" + deviate.table()
+
+
+def serve(
+    address: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+    ] = "127.0.0.1:8000",
+    accounts_file: Annotated[
+        Path | None,
+        typer.Option("--accounts", metavar="FILE", help="TOML file of accounts in place of the built-in sample."),
+    ] = None,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option("--deviate", metavar="RULE", help="Answer wrongly on purpose (see below); may be repeated."),
+    ] = None,
+    spec_file: Annotated[
+        Path | None, typer.Option("--spec", metavar="FILE", help="Another spec than the built-in one.")
+    ] = None,
+) -> None:
+    """Serve made-up accounts as a server of HTTP QQ does, until Ctrl-C.
+
+    Example: qqlab serve --listen 127.0.0.1:0 --deviate drop:GetInfo.NK
+
+    With `qqlab -v serve` each request is told in one line.
+    """
+    spec = specs.builtin() if spec_file is None else specs.load(spec_file)
+    known = accounts.sample(spec) if accounts_file is None else accounts.load(accounts_file, spec)
+    host, port = _address(address)
+    deviations = [deviate.parse(rule, spec) for rule in rules or ()]
+    asyncio.run(_serve(host, port, known, deviations, spec))
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    number = int(port) if port.isascii() and port.isdecimal() and len(port) < 6 else -1
+    if not colon or not host or not 0 <= number < 65536:
+        raise UsageError(f"--listen {text}", "is no HOST:PORT", "for example --listen 127.0.0.1:8000")
+    return host.removeprefix("[").removesuffix("]"), number
+
+
+async def _serve(host: str, port: int, known: Accounts, rules: list[Rule], spec: Spec) -> None:
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with listen(State(known, spec), host, port, rules=rules) as server:
+        server.on_answer = _tell
+        _announce(server, known)
+        await ended.wait()
+    talk.say(f"qqlab: ended; requests answered: {server.answered}")
+
+
+def _announce(server: Server, known: Accounts) -> None:
+    if not ipaddress.ip_address(server.host).is_loopback:
+        talk.say(f"qqlab: warning: {server.host} is no loopback address: whoever reaches this machine can log in")
+    count = len(known.accounts)
+    print(f"qqlab: serving on {server.url} ({count} account{'s'[: count != 1]}; Ctrl-C ends)", flush=True)
+
+
+def _tell(answer: Answer) -> None:
+    command = "-" if answer.command is None else answer.command.name
+    talk.detail(f"{visible(answer.account, 20) or '-'} {command}: {answer.outcome}")
