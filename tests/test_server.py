@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import re
 import signal
 import socket
@@ -45,11 +46,12 @@ def run(scene: Callable[[Server], Awaitable[None]], *rules: str, patience: float
 
 @contextlib.asynccontextmanager
 async def connected(
-    server: Server, buffer: int | None = None
+    server: Server, buffer: int | None = None, address: str = "127.0.0.1"
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection; `buffer` is how many bytes its side shall take before somebody reads."""
+    """A connection from that address; `buffer` is how many bytes its side shall take before somebody reads."""
     client = socket.socket()
     client.setblocking(False)
+    client.bind((address, 0))
     if buffer is not None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     await asyncio.get_running_loop().sock_connect(client, (server.host, server.port))
@@ -62,9 +64,9 @@ async def connected(
             await writer.wait_closed()
 
 
-async def exchange(server: Server, *pieces: bytes, end: bool = False) -> bytes:
+async def exchange(server: Server, *pieces: bytes, end: bool = False, address: str = "127.0.0.1") -> bytes:
     """Send pieces one by one and read to the end of file, as the old clients did."""
-    async with connected(server) as (reader, writer):
+    async with connected(server, address=address) as (reader, writer):
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
@@ -236,14 +238,17 @@ def test_a_client_that_waits_for_100_gets_it() -> None:
 
 
 def test_the_server_knows_a_client_by_its_address() -> None:
-    hashed = "d1b3a29a0a7c2e0c2f1b4b8ad2d0a9a0"
+    hashed = hashlib.md5(b"mima-10001").hexdigest()
     login = request(f"VER=1.1&CMD=Login&SEQ=1&UIN=10001&PS={hashed}&M5=1".encode())
+    listed = request(b"VER=1.1&CMD=List&SEQ=2&UIN=10001&TN=1&UN=0")
 
     async def scene(server: Server) -> None:
         heard: list[tuple[str, str]] = []
         server.on_answer = lambda answer: heard.append((answer.account, answer.outcome))
-        assert (await exchange(server, login)).endswith("&RES=0&RS=1&RA=登录失败".encode())
-        assert heard == [("10001", "refused")]
+        assert (await exchange(server, login)).endswith(b"&RES=0&RS=0&HI=60&LI=300")
+        assert (await exchange(server, listed)).endswith(b"&RES=0&FN=0&SN=1&UN=10002,")
+        assert (await exchange(server, listed, address="127.0.0.2")).endswith(b"&RES=20")
+        assert heard == [("10001", "accepted"), ("10001", "accepted"), ("10001", "not logged in")]
 
     run(scene)
 
