@@ -9,7 +9,7 @@ from conftest import ROOT
 # A module may import from floors below its own, and within its own package or, on the first two floors, beside it.
 FLOORS = [
     {"errors"},
-    {"wire", "visible", "spec", "exchange"},
+    {"wire", "visible", "files", "spec", "exchange"},
     {"http1"},
     {"codec"},
     {"capture", "redact", "diff", "profile", "testserver"},

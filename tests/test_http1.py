@@ -53,10 +53,11 @@ def test_a_stream_is_cut_the_same_in_pieces_of_any_size(
 def test_what_only_the_end_completes() -> None:
     reader = Reader("reply")
     assert reader.feed(TO_THE_END + b"ab") == []
-    assert reader.pending
+    pending = [reader.pending]
     reader.feed(b"c")
     assert reader.flush() == RawMessage(head=TO_THE_END, body=b"abc")
-    assert not reader.pending
+    pending.append(reader.pending)
+    assert pending == [True, False]
     assert reader.flush() is None
 
 

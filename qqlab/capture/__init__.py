@@ -4,7 +4,7 @@ Law: only raw bytes are stored to be loaded again; the `decoded` part of each li
 qqlab (`jq`, pandas) and is never read back.
 """
 
-from qqlab.capture.file import Capture, Header, Writer, encode_line, header, load, refuse_existing, save
+from qqlab.capture.file import Capture, Header, Writer, encode_line, header, load, save
 from qqlab.capture.record import Record, record
 from qqlab.capture.session import session
 

@@ -5,10 +5,8 @@ never overwritten unasked; damage is named by its line. Only a torn last line, w
 and that is said. A newer version is refused by name. Files are created readable by their owner alone.
 """
 
-import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +20,7 @@ from qqlab.capture.record import Record, record
 from qqlab.codec import decode
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange, RawMessage
+from qqlab.files import refuse_existing, replacing
 from qqlab.spec import Spec, builtin
 
 if TYPE_CHECKING:
@@ -156,30 +155,10 @@ def save(path: Path, head: Header, exchanges: Iterable[Exchange], spec: Spec, *,
     """
     if not force:
         refuse_existing(path)
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InputError(str(path), error.strerror or str(error)) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_encoder.encode(head) + b"\n")
-            for exchange in exchanges:
-                file.write(encode_line(exchange, spec))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        if isinstance(error, OSError):
-            raise InputError(str(path), error.strerror or str(error)) from error
-        raise
-
-
-def refuse_existing(path: Path) -> None:
-    """Raise InputError where something stands at that path already."""
-    if path.exists() or path.is_symlink():
-        raise InputError(str(path), "exists already", "choose another name, or --force to replace it")
+    with replacing(path) as file:
+        file.write(_encoder.encode(head) + b"\n")
+        for exchange in exchanges:
+            file.write(encode_line(exchange, spec))
 
 
 class Writer:

@@ -13,7 +13,7 @@ from qqlab.codec.message import (
     recognise,
 )
 from qqlab.codec.notes import CATALOGUE, Note, Severity, describe, note
-from qqlab.codec.values import Scalar, Value
+from qqlab.codec.values import Scalar, Value, derive
 
 __all__ = [
     "CATALOGUE",
@@ -30,6 +30,7 @@ __all__ = [
     "case_of",
     "decode",
     "decode_message",
+    "derive",
     "describe",
     "encode_message",
     "note",

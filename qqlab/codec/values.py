@@ -4,10 +4,11 @@ Law: total both ways. A value that is not of its documented type stays text and 
 (`digits`) stay text always, since leading zeros and length carry meaning; an empty value is None.
 """
 
+import hashlib
 import re
 
 from qqlab.codec import text as texts
-from qqlab.spec import Field, Wire
+from qqlab.spec import Derivation, Field, Wire
 
 Scalar = str | int | None
 Value = Scalar | tuple[Scalar, ...]
@@ -57,6 +58,13 @@ def write(value: Value, field: Field | None, wire: Wire) -> bytes:
     else:
         escaped = texts.escape_all(plain, wire)
     return escaped.encode("utf-8", "surrogateescape")
+
+
+def derive(derivation: Derivation, password: str) -> str:
+    """What stands in a field that is made from the account's password."""
+    # The protocol's own hash: whoever speaks it has no choice.
+    digest = hashlib.md5(password.encode(), usedforsecurity=False).hexdigest()
+    return digest.upper() if derivation == "MD5-HEX" else digest
 
 
 def _plain(value: Scalar) -> str:

@@ -29,7 +29,6 @@ Where the evidence is silent, the behaviour is our choice:
   reply again. A repeated poll is a new poll.
 """
 
-import hashlib
 from collections import OrderedDict, deque
 from enum import IntEnum
 from typing import NamedTuple
@@ -37,7 +36,7 @@ from typing import NamedTuple
 import msgspec
 
 from qqlab import spec as specs
-from qqlab.codec import Message, Value, case_code, case_of, decode_message, encode_message, recognise
+from qqlab.codec import Message, Value, case_code, case_of, decode_message, derive, encode_message, recognise
 from qqlab.spec import Command, Field, Spec
 from qqlab.testserver.accounts import Accounts, profile_fields
 
@@ -237,7 +236,7 @@ class State:
 
     def _login(self, request: _Request) -> _Values:
         account = self.accounts.by_uin.get(request.account)
-        hashed = "" if account is None else hashlib.md5(account.password.encode(), usedforsecurity=False).hexdigest()
+        hashed = "" if account is None else derive("md5-hex", account.password)
         if account is None or request.number("M5") != 1 or request.text("PS").lower() != hashed:
             return {"RS": 1, "RA": self.accounts.refusal}
         before = self._shown(account.uin)
