@@ -1,0 +1,175 @@
+"""Two captures held against each other, exchange by exchange.
+
+Law: exchanges belong together by their id, and unlike things are never compared silently: another command, a
+request of other content, an exchange that only one side has is a finding. What could not be compared is counted
+with its reason. Pure and total; files and printing are elsewhere.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from qqlab import http1
+from qqlab.codec import Decoded, decode
+from qqlab.diff.finding import RULES, Deviation, Finding
+from qqlab.diff.message import Replies, compare_requests
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.spec import Direction, Spec
+
+_MOST_FINDINGS = 100
+
+Verdict = Literal["equal", "equivalent", "different"]
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """What a comparison found.
+
+    `total` counts the exchanges that either capture has; `equal`, `equivalent` and `different` those that were
+    compared; `skipped` holds the ids of the others by reason. An exchange of the first capture that the second has
+    not got is a finding as well as skipped. `findings` are in the order of the captures.
+    """
+
+    total: int
+    equal: int
+    equivalent: int
+    different: int
+    skipped: dict[str, tuple[str, ...]]
+    findings: tuple[Finding, ...]
+
+    @property
+    def compared(self) -> int:
+        """How many exchanges were compared."""
+        return self.equal + self.equivalent + self.different
+
+    @property
+    def differences(self) -> tuple[Finding, ...]:
+        """The findings that are no equivalences."""
+        return tuple(finding for finding in self.findings if not finding.equivalent)
+
+
+def compare(
+    expected: Sequence[Exchange],
+    actual: Sequence[Exchange],
+    spec: Spec,
+    *,
+    skipped: Mapping[str, str] | None = None,
+) -> Comparison:
+    """Compare the replies of two captures. `skipped` names ids that cannot be compared, each with the reason."""
+    known = dict(skipped or {})
+    others = {exchange.id: exchange for exchange in actual}
+    first = {exchange.id for exchange in expected}
+    verdicts = {"equal": 0, "equivalent": 0, "different": 0}
+    reasons: dict[str, list[str]] = {}
+    findings: list[Finding] = []
+    for pair in [(exchange, others.get(exchange.id)) for exchange in expected if exchange.id not in known]:
+        outcome = _Pair(*pair, spec).outcome()
+        findings.extend(outcome.findings)
+        if outcome.skipped is None:
+            verdicts[_verdict(outcome.findings)] += 1
+        else:
+            reasons.setdefault(outcome.skipped, []).append(pair[0].id)
+    for exchange in actual:
+        if exchange.id not in first:
+            reasons.setdefault("only in the second capture", []).append(exchange.id)
+            findings.append(_finding(exchange.id, decode(exchange, spec).command, Deviation("exchange.extra"), None))
+    for identifier, reason in known.items():
+        if identifier in first:
+            reasons.setdefault(reason, []).append(identifier)
+    return Comparison(
+        total=len(first | others.keys()),
+        skipped={reason: tuple(ids) for reason, ids in reasons.items()},
+        findings=tuple(findings),
+        **verdicts,
+    )
+
+
+def _verdict(findings: Iterable[Finding]) -> Verdict:
+    severities = {finding.equivalent for finding in findings}
+    return "different" if False in severities else "equivalent" if severities else "equal"
+
+
+def _finding(identifier: str, command: str, deviation: Deviation, direction: Direction | None) -> Finding:
+    return Finding(
+        exchange=identifier,
+        command=command,
+        severity=RULES[deviation.rule][0],
+        direction=direction,
+        **deviation._asdict(),
+    )
+
+
+class _Outcome(NamedTuple):
+    """What came of one pair; `skipped` says why its replies were not compared, None where they were."""
+
+    findings: list[Finding]
+    skipped: str | None = None
+
+
+class _Pair:
+    """An exchange of the first capture and the one of the same id in the second, if there is one."""
+
+    def __init__(self, expected: Exchange, actual: Exchange | None, spec: Spec) -> None:
+        self.expected = expected
+        self.actual = actual
+        self.spec = spec
+        self.left = decode(expected, spec)
+        self.right = None if actual is None else decode(actual, spec)
+
+    def outcome(self) -> _Outcome:
+        """The findings, and whether the replies were compared."""
+        if self.actual is None or self.right is None:
+            return self._unlike("exchange.missing", None, None, "only in the first capture")
+        names = _label(self.left), _label(self.right)
+        if names[0].upper() != names[1].upper():
+            return self._unlike("exchange.command", *names, "other command")
+        if self.expected.reply is None and self.expected.error is None:
+            return _Outcome([], "no reply was recorded")
+        if self.expected.reply is None and self.actual.reply is None:
+            return _Outcome([], "no reply on either side")
+        return _Outcome(list(self._compared(self.actual, self.right)))
+
+    def _unlike(self, rule: str, expected: str | None, actual: str | None, reason: str) -> _Outcome:
+        deviation = Deviation(rule, None, None, expected, actual)
+        return _Outcome([_finding(self.expected.id, self.left.command, deviation, None)], reason)
+
+    def _compared(self, actual: Exchange, right: Decoded) -> Iterator[Finding]:
+        if self.left.request is not None and right.request is not None:
+            yield from self._found(compare_requests(self.left.request, right.request, self.spec), "request")
+        yield from self._found(self._replies(actual, right), "reply")
+
+    def _found(self, deviations: Iterator[Deviation], direction: Direction) -> Iterator[Finding]:
+        """The findings of these deviations, which a hostile reply can make many: no more of them than are read."""
+        found = [_finding(self.expected.id, self.left.command, deviation, direction) for deviation in deviations]
+        differences = [finding for finding in found if not finding.equivalent]
+        yield from differences[:_MOST_FINDINGS]
+        if len(differences) > _MOST_FINDINGS:
+            yield _finding(self.expected.id, self.left.command, Deviation("more"), direction)
+        yield from [finding for finding in found if finding.equivalent][:_MOST_FINDINGS]
+
+    def _replies(self, actual: Exchange, right: Decoded) -> Iterator[Deviation]:
+        old, new = self.expected.reply, actual.reply
+        if old is None:
+            yield Deviation("reply.extra", None, None, self.expected.error, "a reply")
+        elif new is None:
+            yield Deviation("reply.missing", None, None, "a reply", actual.error)
+        elif (self.expected.error is None) != (actual.error is None):
+            sides = (exchange.error or "a whole reply" for exchange in (self.expected, actual))
+            yield Deviation("reply.broken", None, None, *sides)
+        else:
+            statuses = http1.status(old), http1.status(new)
+            if None not in statuses and statuses[0] != statuses[1]:
+                yield Deviation("http.status", None, None, *map(str, statuses))
+                return
+            yield from Replies(self.left, right, (_body(old), _body(new)), self.spec).deviations()
+
+
+def _label(decoded: Decoded) -> str:
+    """What an exchange is: its command, and whether anybody asked."""
+    return decoded.command if decoded.request is not None else f"{decoded.command} (no request)".lstrip()
+
+
+def _body(message: RawMessage) -> bytes:
+    """The body that decoding read: without its content coding, where that can be undone."""
+    content = http1.content(message)
+    return message.body if content is None else content

@@ -1,0 +1,244 @@
+"""Two replies to the same request, held against each other by meaning.
+
+Law: total: raises for no bytes. Which fields repeat the request, which lists are rows, what counts them and what is
+secret the spec says. One deviation of a server gives one deviation here, as far as that can be told: what merely
+follows from another one (the order after a field is gone, the count after a row is) is left out.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from qqlab import wire
+from qqlab.codec import Decoded, Field, Message
+from qqlab.diff.finding import Deviation
+from qqlab.diff.rows import compare_rows
+from qqlab.diff.values import said, written
+from qqlab.spec import Rows, Spec
+
+
+def compare_bodies(expected: bytes, actual: bytes) -> Iterator[Deviation]:
+    """Two bodies as bytes, for those that are no pairs of the protocol."""
+    if expected == actual:
+        return
+    place = next(
+        (index for index, pair in enumerate(zip(expected, actual, strict=False)) if pair[0] != pair[1]),
+        min(len(expected), len(actual)),
+    )
+    yield Deviation("body", None, None, *(_excerpt(body, place) for body in (expected, actual)))
+
+
+def _excerpt(body: bytes, place: int) -> str:
+    start = max(0, place - 10)
+    text = body[start : place + 30].decode("utf-8", "replace")
+    return f"{len(body)} bytes, from byte {start}: {text}" if body else "nothing"
+
+
+def compare_requests(expected: Message, actual: Message, spec: Spec) -> Iterator[Deviation]:
+    """One deviation for all the fields in which two requests of the same command differ."""
+    ignored = {spec.roles.sequence, spec.roles.command}
+    names = dict.fromkeys(field.name for field in (*expected.fields, *actual.fields))
+    differing = [name for name in names if name not in ignored and _differs(expected.get(name), actual.get(name))]
+    if differing:
+        sides = [", ".join(_request_field(message, name, spec) for name in differing) for message in (expected, actual)]
+        yield Deviation("request", differing[0] if len(differing) == 1 else None, None, *sides)
+
+
+def _differs(expected: Field | None, actual: Field | None) -> bool:
+    if expected is None or actual is None:
+        return True
+    return expected.value != actual.value and not (expected.spec is not None and expected.spec.secret)
+
+
+def _request_field(message: Message, name: str, spec: Spec) -> str:
+    field = message.get(name)
+    return f"no {name}" if field is None else f"{name}={said(field.value, field.spec, spec, message.values())}"
+
+
+def understood(message: Message) -> bool:
+    """Whether a message holds at least one field that the spec knows."""
+    return any(field.spec is not None for field in message.fields)
+
+
+class Replies:
+    """Two decoded exchanges that both have a reply; `bodies` are the replies' bodies without content coding."""
+
+    def __init__(self, expected: Decoded, actual: Decoded, bodies: tuple[bytes, bytes], spec: Spec) -> None:
+        assert expected.reply is not None
+        assert actual.reply is not None
+        self.decoded = expected, actual
+        self.messages = expected.reply, actual.reply
+        self.bodies = bodies
+        self.keys = wire.split(bodies[0]), wire.split(bodies[1])
+        self.spec = spec
+        self.fields = _by_name(expected.reply), _by_name(actual.reply)
+        self.values = expected.reply.values(), actual.reply.values()
+        self.command = expected.reply.command
+        self.tables = [rows for rows in self.command.rows if rows.direction == "reply"] if self.command else []
+
+    def deviations(self) -> Iterator[Deviation]:
+        """All that is unlike, differences and equivalences."""
+        expected, actual = self.messages
+        if not (understood(expected) and understood(actual)):
+            yield from compare_bodies(*self.bodies)
+            return
+        if expected.command is not actual.command:
+            yield Deviation("echo", self.spec.roles.command, None, expected.name, actual.name)
+            return
+        yield from self._presence()
+        yield from self._order()
+        counts = {rows.count: rows for rows in self.tables if rows.count is not None}
+        columns = {name for rows in self.tables for name in rows.columns}
+        for name in self._common():
+            yield from self._spelling(name)
+            occurrences = list(zip(self.fields[0][name], self.fields[1][name], strict=False))
+            for index, (left, right) in enumerate(occurrences):
+                if index == 0 and name in columns:
+                    yield from _bare(left, right)
+                elif index == 0 and name in counts:
+                    yield from self._count(counts[name], left, right)
+                elif left.spec is None or not left.spec.echo:
+                    yield from self._value(left, right)
+                elif index == 0:
+                    yield from self._echo(left, right)
+        for rows in self.tables:
+            yield from self._rows(rows)
+        if expected.terminated != actual.terminated:
+            yield Deviation("body.terminator", None, None, _end(expected), _end(actual))
+
+    def _common(self) -> list[str]:
+        return [name for name in self.fields[0] if name in self.fields[1]]
+
+    def _presence(self) -> Iterator[Deviation]:
+        left, right = self.fields
+        for name, fields in left.items():
+            if name not in right:
+                yield Deviation("field.missing", name, expected=self._said(0, fields[0]))
+            elif len(fields) != len(right[name]):
+                yield Deviation("field.duplicate", name, None, _times(len(fields)), _times(len(right[name])))
+        for name, fields in right.items():
+            if name not in left:
+                yield Deviation("field.extra", name, actual=self._said(1, fields[0]))
+
+    def _order(self) -> Iterator[Deviation]:
+        """One deviation for the order of what both have, with the field's name where a single one moved."""
+        numbered = [_numbered(message) for message in self.messages]
+        common = set(numbered[0]) & set(numbered[1])
+        left, right = ([place for place in side if place in common] for side in numbered)
+        if left == right:
+            return
+        first = next(index for index, place in enumerate(left) if place != right[index])
+        candidates = left[first], right[first]
+        moved = next((place for place in candidates if _without(left, place) == _without(right, place)), None)
+        shown = (" ".join(name for name, _ in side) for side in (left, right))
+        yield Deviation("field.order", None if moved is None else moved[0], None, *shown)
+
+    def _spelling(self, name: str) -> Iterator[Deviation]:
+        keys = [pairs[fields[name][0].position].key for pairs, fields in zip(self.keys, self.fields, strict=True)]
+        if keys[0] != keys[1]:
+            yield Deviation("field.spelling", name, None, *(key.decode("utf-8", "replace") for key in keys))
+
+    def _echo(self, left: Field, right: Field) -> Iterator[Deviation]:
+        """A field that repeats the request's is held against its own request; only then against the other side."""
+        verdicts = [self._repeats(side, field) for side, field in enumerate((left, right))]
+        role = self.spec.roles
+        if None not in verdicts and verdicts[0] != verdicts[1]:
+            yield Deviation("echo", left.name, None, self._against(0, left), self._against(1, right))
+        elif verdicts == [True, True]:
+            if left.value == right.value:
+                yield from self._written(left, right)
+            elif left.name == role.command:
+                yield Deviation("command.case", left.name, None, left.text, right.text)
+        elif verdicts == [False, False] or (verdicts == [None, None] and left.name != role.sequence):
+            yield from self._value(left, right)
+
+    def _repeats(self, side: int, field: Field) -> bool | None:
+        """Whether a reply repeats its request; None where the request says nothing that could be repeated."""
+        decoded, request = self.decoded[side], self.decoded[side].request
+        if any(note.code == f"echo.{field.name.lower()}" for note in decoded.notes):
+            return False
+        asked = None if request is None else request.get(field.name)
+        return None if asked is None or (asked.value is None and field.value is not None) else True
+
+    def _against(self, side: int, field: Field) -> str:
+        request = self.decoded[side].request
+        asked = None if request is None else request.text(field.name)
+        return f"{field.text} to {asked or 'nothing'}"
+
+    def _value(self, left: Field, right: Field) -> Iterator[Deviation]:
+        bare = list(_bare(left, right))
+        if bare or (left.spec is not None and left.spec.secret):
+            yield from bare
+        elif left.value != right.value:
+            rule = "code" if left.spec is not None and left.spec.type == "code" else "value"
+            yield Deviation(rule, left.name, None, self._said(0, left), self._said(1, right))
+        else:
+            yield from self._written(left, right)
+
+    def _written(self, left: Field, right: Field) -> Iterator[Deviation]:
+        return written(left, right, self.spec, (self.messages[0].plus, self.messages[1].plus))
+
+    def _count(self, rows: Rows, left: Field, right: Field) -> Iterator[Deviation]:
+        """A count that only follows from its rows is no deviation of its own."""
+        lengths = [_length(message, rows) for message in self.messages]
+        if left.value == right.value:
+            yield from self._value(left, right)
+        elif [left.value, right.value] != lengths:
+            told = (
+                f"{self._said(side, field)}" + ("" if length is None else f" of {length} rows")
+                for side, (field, length) in enumerate(zip((left, right), lengths, strict=True))
+            )
+            yield Deviation("count", left.name, None, *told)
+
+    def _rows(self, rows: Rows) -> Iterator[Deviation]:
+        assert self.command is not None
+        found = list(compare_rows(rows, self.command, *self.messages, self.spec))
+        yield from found
+        if found:
+            return
+        for name in rows.columns:
+            left, right = self.messages[0].get(name), self.messages[1].get(name)
+            if left is not None and right is not None and not (left.spec is not None and left.spec.secret):
+                yield from self._written(left, right)
+
+    def _said(self, side: int, field: Field) -> str:
+        return said(field.value, field.spec, self.spec, self.values[side])
+
+
+def _by_name(message: Message) -> dict[str, list[Field]]:
+    fields: dict[str, list[Field]] = {}
+    for field in message.fields:
+        fields.setdefault(field.name, []).append(field)
+    return fields
+
+
+def _numbered(message: Message) -> list[tuple[str, int]]:
+    """The fields in order, the occurrences of one name told apart by a number."""
+    seen: Counter[str] = Counter()
+    numbered = []
+    for field in message.fields:
+        numbered.append((field.name, seen[field.name]))
+        seen[field.name] += 1
+    return numbered
+
+
+def _without(places: Sequence[tuple[str, int]], one: tuple[str, int]) -> list[tuple[str, int]]:
+    return [place for place in places if place != one]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _bare(left: Field, right: Field) -> Iterator[Deviation]:
+    if (left.raw is None) != (right.raw is None):
+        sides = (f"{left.name} without =" if field.raw is None else f"{left.name}=" for field in (left, right))
+        yield Deviation("field.bare", left.name, None, *sides)
+
+
+def _length(message: Message, rows: Rows) -> int | None:
+    """How many rows a message has; None where it has none of their lists."""
+    return next((len(table.rows) for table in message.tables if table.spec is rows), None)
+
+
+def _end(message: Message) -> str:
+    return "ends in &" if message.terminated else "does not end in &"

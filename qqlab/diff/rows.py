@@ -1,0 +1,153 @@
+"""Rows of two messages: friends by their number, messages by their order.
+
+Law: rows with a key are found by it, wherever they stand; rows without are aligned, so that one row left out is
+one deviation and not one for every row behind it. A column that only one side has is not looked at here. Time and
+memory are bounded by the number of rows.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import zip_longest
+
+from qqlab.codec import Message, Scalar
+from qqlab.diff.finding import Deviation
+from qqlab.diff.values import said
+from qqlab.spec import Command, Rows, Spec
+
+# Aligning takes, at worst, the product of both lengths and more; longer tables are compared place by place.
+_MOST_ALIGNED = 200
+
+_Row = tuple[Scalar, ...]
+
+
+def compare_rows(rows: Rows, command: Command, expected: Message, actual: Message, spec: Spec) -> Iterator[Deviation]:
+    """The deviations of one table, in columns that both messages have."""
+    columns = [name for name in rows.columns if expected.get(name) is not None and actual.get(name) is not None]
+    uneven = _uneven(expected, columns), _uneven(actual, columns)
+    for name in columns:
+        if (name in uneven[0]) != (name in uneven[1]):
+            lengths = len(_items(expected, name)), len(_items(actual, name))
+            yield Deviation("list.length", name, None, f"{lengths[0]} items", f"{lengths[1]} items")
+    columns = [name for name in columns if (name in uneven[0]) == (name in uneven[1])]
+    if columns:
+        yield from _Tables(rows, command, columns, expected, actual, spec).deviations()
+
+
+def _items(message: Message, name: str) -> tuple[Scalar, ...]:
+    value = message.value(name)
+    return value if isinstance(value, tuple) else ()
+
+
+def _uneven(message: Message, columns: Sequence[str]) -> frozenset[str]:
+    """The columns whose length is not that of most."""
+    lengths = {name: len(_items(message, name)) for name in columns}
+    if len(set(lengths.values())) < 2:
+        return frozenset()
+    counts = Counter(lengths.values())
+    usual = max(counts, key=lambda length: (counts[length], length))
+    return frozenset(name for name, length in lengths.items() if length != usual)
+
+
+class _Tables:
+    """Two tables of the same columns."""
+
+    def __init__(
+        self, rows: Rows, command: Command, columns: list[str], expected: Message, actual: Message, spec: Spec
+    ) -> None:
+        self.rows = rows
+        self.columns = columns
+        self.known = [command.field(rows.direction, name) for name in columns]
+        self.expected = list(zip_longest(*(_items(expected, name) for name in columns)))
+        self.actual = list(zip_longest(*(_items(actual, name) for name in columns)))
+        self.spec = spec
+
+    def deviations(self) -> Iterator[Deviation]:
+        if self.rows.key in self.columns:
+            yield from self._by_key(self.columns.index(self.rows.key))
+        else:
+            yield from self._by_place()
+
+    def _by_key(self, column: int) -> Iterator[Deviation]:
+        expected, actual = _keyed(self.expected, column), _keyed(self.actual, column)
+        for key, row in expected.items():
+            if key in actual:
+                yield from self._cells(key, row, actual[key])
+            else:
+                yield Deviation("row.missing", self.rows.key, key, expected=self._said(row))
+        for key, row in actual.items():
+            if key not in expected:
+                yield Deviation("row.extra", self.rows.key, key, actual=self._said(row))
+        orders = [key for key in expected if key in actual], [key for key in actual if key in expected]
+        if orders[0] != orders[1]:
+            rule = "row.order" if self.rows.ordered else "row.permuted"
+            yield Deviation(rule, self.rows.key, None, ", ".join(orders[0]), ", ".join(orders[1]))
+
+    def _by_place(self) -> Iterator[Deviation]:
+        if self.expected != self.actual and Counter(self.expected) == Counter(self.actual):
+            yield Deviation("row.order", None, None, *(self._labels(rows) for rows in (self.expected, self.actual)))
+            return
+        gone: list[int] = []
+        come: list[int] = []
+        for left, right in _aligned(self.expected, self.actual):
+            if left is not None and right is not None:
+                yield from self._cells(f"#{left + 1}", self.expected[left], self.actual[right])
+            elif left is not None:
+                gone.append(left)
+            elif right is not None:
+                come.append(right)
+        for left in gone:
+            yield Deviation("row.missing", None, f"#{left + 1}", expected=self._said(self.expected[left]))
+        for right in come:
+            yield Deviation("row.extra", None, f"#{right + 1}", actual=self._said(self.actual[right]))
+
+    def _cells(self, label: str, expected: _Row, actual: _Row) -> Iterator[Deviation]:
+        for index, name in enumerate(self.columns):
+            known = self.known[index]
+            if expected[index] == actual[index] or (known is not None and known.secret):
+                continue
+            sides = [said(row[index], known, self.spec, self._beside(row)) for row in (expected, actual)]
+            yield Deviation("row.value", name, label, *sides)
+
+    def _labels(self, rows: Sequence[_Row]) -> str:
+        """The rows in their order, each by the place that it has among the expected ones."""
+        places: dict[_Row, list[int]] = {}
+        for place, row in enumerate(self.expected, 1):
+            places.setdefault(row, []).append(place)
+        free = {row: iter(numbers) for row, numbers in places.items()}
+        return ", ".join(f"#{next(free[row])}" for row in rows)
+
+    def _beside(self, row: _Row) -> dict[str, Scalar]:
+        return dict(zip(self.columns, row, strict=True))
+
+    def _said(self, row: _Row) -> str:
+        beside = self._beside(row)
+        return ", ".join(
+            f"{name} {said(cell, known, self.spec, beside)}"
+            for name, known, cell in zip(self.columns, self.known, row, strict=True)
+        )
+
+
+def _keyed(rows: Sequence[_Row], column: int) -> dict[str, _Row]:
+    """The rows by their key; a key that comes again is told apart by a number."""
+    keyed: dict[str, _Row] = {}
+    seen: Counter[str] = Counter()
+    for row in rows:
+        key = "" if row[column] is None else str(row[column])
+        seen[key] += 1
+        keyed[key if seen[key] == 1 else f"{key} ({seen[key]})"] = row
+    return keyed
+
+
+def _aligned(expected: Sequence[_Row], actual: Sequence[_Row]) -> Iterator[tuple[int | None, int | None]]:
+    """Places in both tables that belong together; None for a row that has no counterpart."""
+    start = 0
+    while start < min(len(expected), len(actual)) and expected[start] == actual[start]:
+        start += 1
+    left, right = expected[start:], actual[start:]
+    if max(len(left), len(right)) > _MOST_ALIGNED:
+        blocks = [("replace", 0, len(left), 0, len(right))]
+    else:
+        blocks = list(SequenceMatcher(None, left, right, autojunk=False).get_opcodes())
+    for _, i, i_end, j, j_end in blocks:
+        yield from zip_longest(range(start + i, start + i_end), range(start + j, start + j_end))

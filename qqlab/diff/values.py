@@ -1,0 +1,64 @@
+"""Two values of the same field: what they say, and whether they are written alike.
+
+Law: values compare by their typed meaning; bytes are looked at only where the meaning is the same. What is said of
+a value carries the name of its code, and nothing of a secret.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from qqlab import spec as specs
+from qqlab.codec import Field, Scalar, Value, case_code, case_of, values
+from qqlab.codec import text as texts
+from qqlab.diff.finding import Deviation
+from qqlab.spec import Spec
+
+SECRET = "(secret)"
+
+
+def said(value: Value, known: specs.Field | None, spec: Spec, beside: Mapping[str, Value]) -> str:
+    """A value for people: with the name of its code, joined where it is a list, empty where it is."""
+    if known is not None and known.secret:
+        return SECRET
+    if isinstance(value, tuple):
+        return ", ".join(said(item, known, spec, beside) for item in value)
+    if value is None:
+        return ""
+    name = None if known is None else _code_name(value, known, spec, beside)
+    return str(value) if name is None else f"{value} {name}"
+
+
+def _code_name(value: Scalar, known: specs.Field, spec: Spec, beside: Mapping[str, Value]) -> str | None:
+    scalars = {name: other for name, other in beside.items() if not isinstance(other, tuple)}
+    case = case_of(known, scalars)
+    code = spec.code(known, value) if case is None else case_code(spec, case, value)
+    return None if code is None else code.name
+
+
+def written(expected: Field, actual: Field, spec: Spec, plus: tuple[bool, bool]) -> Iterator[Deviation]:
+    """How two fields of the same value differ in their bytes; `plus` tells for each side whether + is a blank."""
+    if expected.raw is None or actual.raw is None or expected.raw == actual.raw:
+        return
+    rule = _how_written(expected, actual, spec, plus)
+    yield Deviation(
+        rule, expected.name, None, expected.raw.decode("utf-8", "replace"), actual.raw.decode("utf-8", "replace")
+    )
+
+
+def _how_written(expected: Field, actual: Field, spec: Spec, plus: tuple[bool, bool]) -> str:
+    raw = expected.raw or b"", actual.raw or b""
+    if raw[0].rstrip(b"\r\n") == raw[1].rstrip(b"\r\n"):
+        return "body.terminator"
+    data = texts.unescape(raw[0], plus[0]), texts.unescape(raw[1], plus[1])
+    if data[0] == data[1]:
+        return "text.escape"
+    read = [texts.decode(side, spec.wire.charsets) for side in data]
+    if any(side.charset == texts.RAW for side in read):
+        return "value"  # bytes that no charset explains have a text, but two of the same text are not alike
+    known = expected.spec
+    if known is not None and known.list:
+        ends = [values.items(side.text.rstrip("\r\n"), spec.wire.list_separator)[1] for side in (expected, actual)]
+        if ends[0] != ends[1]:
+            return "list.terminator"
+    if expected.text == actual.text:
+        return "text.charset"
+    return "text.escape" if known is None or known.type == "text" else "value.form"
