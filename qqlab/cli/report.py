@@ -1,0 +1,40 @@
+"""`qqlab report`: what captures show, held against the spec, as files for people and programs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qqlab import report as reports
+from qqlab.cli.arguments import Force, SpecOption, read_capture, read_spec
+from qqlab.cli.console import talk
+from qqlab.errors import UsageError
+from qqlab.visible import visible
+
+
+def report(
+    captures: Annotated[list[Path], typer.Argument(metavar="CAPTURE...", help="Capture files; - is standard input.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="The directory to write.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON, too.")] = False,
+    force: Force = False,
+    spec: SpecOption = None,
+) -> None:
+    """Document every command, field and code of captures against the spec: index.html, report.md, report.json.
+
+    Examples: qqlab report captures/forum-2005.jsonl -o reports/forum-2005
+              qqlab report monday.jsonl tuesday.jsonl --json | jq '.findings'
+    """
+    if output is None and not json:
+        raise UsageError("report", "there is nowhere to write to", "give -o DIR, or --json")
+    known = read_spec(spec)
+    built = reports.build([read_capture(path) for path in captures], known)
+    if output is not None:
+        for path in reports.write_report(output, built, force=force):
+            if json:
+                talk.say(f"qqlab: wrote {visible(str(path))}")
+            else:
+                typer.echo(visible(str(path)))
+    if json:
+        typer.echo(reports.to_json(built), nl=False)
