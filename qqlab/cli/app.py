@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import qqlab
-from qqlab.cli import importing, serve, show, spec
+from qqlab.cli import importing, report, serve, show, spec
 from qqlab.cli.console import talk
 from qqlab.errors import ExitCode, QqlabError
 from qqlab.visible import visible
@@ -45,6 +45,7 @@ def options(
 
 
 app.command("import")(importing.import_)
+app.command("report")(report.report)
 app.command("serve", epilog=serve.DEVIATIONS)(serve.serve)
 app.command("show")(show.show)
 app.add_typer(spec.app, name="spec")
