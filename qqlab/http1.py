@@ -182,8 +182,8 @@ class Reader:
             self._chunked = _Chunks()
             return True
         length = head.get("content-length")
-        if length is not None and not (length.isascii() and length.isdecimal()):
-            self.broken = f"Content-Length {length!r} is no number"
+        if length is not None and not (length.isascii() and length.isdecimal() and len(length) < 20):
+            self.broken = f"Content-Length {length[:20]!r} is no number"
             return False
         self._length = int(length) if length is not None else self._default_length(head)
         return True

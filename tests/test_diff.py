@@ -66,6 +66,18 @@ DIFFERENCES: dict[str, Case] = {
         IN.replace("RS=0&HI=60&LI=300", "RS=1"),
         ("code", "RS", None, "0 logged in", "1 refused"),
     ),
+    "a failure, and what follows from it": (
+        LOGIN,
+        IN,
+        "VER=1.1&CMD=Login&SEQ=7&UIN=10001&RES=0&RS=1&RA=no",
+        ("code", "RS", None, "0 logged in", "1 refused"),
+    ),
+    "a success, and what follows from it": (
+        LIST,
+        "VER=1.1&CMD=LIST&SEQ=7&UIN=10001&RES=20",
+        FRIENDS,
+        ("code", "RES", None, "20 not logged in, or logged in elsewhere since", "0 accepted"),
+    ),
     "a code without a name": (LOGOUT, OUT, OUT.replace("RES=0", "RES=9"), ("code", "RES", None, "0 accepted", "9")),
     "another text": (INFO, PROFILE, PROFILE.replace("小雨", "小风"), ("value", "NK", None, "小雨", "小风")),
     "a text that is gone": (INFO, PROFILE, PROFILE.replace("小雨", ""), ("value", "NK", None, "小雨", "")),
@@ -119,13 +131,13 @@ DIFFERENCES: dict[str, Case] = {
         LOGOUT,
         OUT,
         OUT.replace("SEQ=7", "SEQ=-1"),
-        ("echo", "SEQ", None, "7 to 7", "-1 to 7"),
+        ("echo", "SEQ", None, "7 (asked: 7)", "-1 (asked: 7)"),
     ),
     "a sequence number repeated at last": (
         LOGOUT,
         OUT.replace("SEQ=7", "SEQ=-1"),
         OUT,
-        ("echo", "SEQ", None, "-1 to 7", "7 to 7"),
+        ("echo", "SEQ", None, "-1 (asked: 7)", "7 (asked: 7)"),
     ),
     "another wrong sequence number": (
         LOGOUT,
@@ -405,6 +417,15 @@ def test_what_only_the_second_capture_has() -> None:
     comparison = compare([], [exchange(LOGOUT, OUT)], SPEC)
     assert [finding.rule for finding in comparison.findings] == ["exchange.extra"]
     assert (comparison.total, comparison.skipped) == (1, {"only in the second capture": ("1",)})
+
+
+def test_only_what_follows_from_a_failure_is_left_out() -> None:
+    failed = IN.replace("RS=0", "RS=1").replace("&HI=60", "") + "&XX=1"
+    assert [told[:2] for told in found(exchange(LOGIN, IN), exchange(LOGIN, failed))] == [
+        ("field.missing", "HI"),
+        ("field.extra", "XX"),
+        ("code", "RS"),
+    ]
 
 
 def test_every_rule_has_its_pair() -> None:

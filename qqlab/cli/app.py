@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import qqlab
-from qqlab.cli import importing, report, serve, show, spec
+from qqlab.cli import diff, importing, replay, report, serve, show, spec
 from qqlab.cli.console import talk
 from qqlab.errors import ExitCode, QqlabError
 from qqlab.visible import visible
@@ -44,7 +44,9 @@ def options(
     talk.quiet, talk.verbose = quiet, verbose
 
 
+app.command("diff")(diff.diff)
 app.command("import")(importing.import_)
+app.command("replay")(replay.replay)
 app.command("report")(report.report)
 app.command("serve", epilog=serve.DEVIATIONS)(serve.serve)
 app.command("show")(show.show)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from qqlab import wire
-from qqlab.codec import Decoded, Field, Message
+from qqlab.codec import Decoded, Field, Message, succeeded
 from qqlab.diff.finding import Deviation
 from qqlab.diff.rows import compare_rows
 from qqlab.diff.values import said, written
@@ -110,14 +110,36 @@ class Replies:
 
     def _presence(self) -> Iterator[Deviation]:
         left, right = self.fields
+        follows = self._follows()
         for name, fields in left.items():
+            if name in follows:
+                continue
             if name not in right:
                 yield Deviation("field.missing", name, expected=self._said(0, fields[0]))
             elif len(fields) != len(right[name]):
                 yield Deviation("field.duplicate", name, None, _times(len(fields)), _times(len(right[name])))
         for name, fields in right.items():
-            if name not in left:
+            if name not in left and name not in follows:
                 yield Deviation("field.extra", name, actual=self._said(1, fields[0]))
+
+    def _follows(self) -> set[str]:
+        """The fields whose presence follows from one side's success and the other's failure, which its code tells:
+        those of the command itself, if the replies share none of them."""
+        verdicts = {succeeded(decoded, self.spec) for decoded in self.decoded}
+        own = [self._own(fields) for fields in self.fields]
+        return own[0] | own[1] if verdicts == {True, False} and not own[0] & own[1] else set()
+
+    def _own(self, fields: dict[str, list[Field]]) -> set[str]:
+        """The names of fields that are the command's own and no code of success or failure."""
+        return {
+            name
+            for name, (first, *_) in fields.items()
+            if first.spec is not None and first.spec not in self.spec.common.reply and not self._is_verdict(first)
+        }
+
+    def _is_verdict(self, field: Field) -> bool:
+        code = None if field.spec is None else self.spec.code(field.spec, field.value)
+        return code is not None and code.ok is not None
 
     def _order(self) -> Iterator[Deviation]:
         """One deviation for the order of what both have, with the field's name where a single one moved."""
@@ -162,7 +184,7 @@ class Replies:
     def _against(self, side: int, field: Field) -> str:
         request = self.decoded[side].request
         asked = None if request is None else request.text(field.name)
-        return f"{field.text} to {asked or 'nothing'}"
+        return f"{field.text} (asked: {asked or ''})"
 
     def _value(self, left: Field, right: Field) -> Iterator[Deviation]:
         bare = list(_bare(left, right))

@@ -56,10 +56,11 @@ def _aligned(findings: Iterable[Finding]) -> list[Line]:
         for finding in findings
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return [
-        Line("  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]), row[0])
-        for row in rows
-    ]
+    told = []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        told.append(Line("  ".join(["", *cells, row[4]]).rstrip(), row[0]))
+    return told
 
 
 def _place(finding: Finding) -> str:

@@ -1,0 +1,122 @@
+"""`qqlab replay`: a capture's requests go to a server again, and its replies are compared with the recorded ones."""
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qqlab.capture import Capture, header, save
+from qqlab.cli.arguments import CaptureFile, Force, Json, SpecOption, read_capture, read_spec
+from qqlab.cli.console import talk
+from qqlab.cli.diff import Equivalent, end, print_comparison
+from qqlab.diff import compare
+from qqlab.errors import InputError, TargetError
+from qqlab.exchange import Exchange
+from qqlab.files import refuse_existing
+from qqlab.net.replay import Replayed
+from qqlab.net.replay import replay as run
+from qqlab.replay import Passwords, parse_target
+from qqlab.testserver import accounts as test_accounts
+from qqlab.visible import visible
+
+_PASSWORD = "QQLAB_PASSWORD_"
+
+
+def replay(
+    capture: CaptureFile,
+    target: Annotated[str, typer.Option("--target", metavar="URL", help="http://HOST:PORT or HOST:PORT.")],
+    accounts: Annotated[
+        Path | None,
+        typer.Option(
+            "--accounts", metavar="FILE", help="Passwords, as `qqlab serve` reads them; the sample by default."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="CAPTURE", help="Keep what was replayed as a capture.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="HOST", help="This host may be contacted though it is not this machine."),
+    ] = None,
+    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.05, help="For each exchange.")] = 5.0,
+    equivalent: Equivalent = False,
+    json: Json = False,
+    force: Force = False,
+    spec: SpecOption = None,
+) -> None:
+    """Send a capture's requests to a server and compare its replies with the recorded ones.
+
+    Sequence numbers are made fresh. Passwords, which a capture does not hold, are put back where they were right:
+    from the accounts file, or from the environment variable QQLAB_PASSWORD_<account>. Only servers on this machine
+    are contacted, unless --allow-host names others.
+
+    Exit code 0: no differences; 1: differences; 3: nothing could be compared; 4: the target is down; 5: refused.
+
+    Example: qqlab replay recorded.jsonl --target 127.0.0.1:8000 -o replayed.jsonl
+    """
+    known = read_spec(spec)
+    aim = parse_target(target)
+    if output is not None:
+        _check_output(output, force)
+    recorded = read_capture(capture)
+    passwords = _passwords(accounts)
+    replayed = asyncio.run(
+        run(
+            recorded.exchanges,
+            aim,
+            spec=known,
+            passwords=passwords,
+            allowed=allow_host or [],
+            timeout=timeout,
+            told=_tell,
+        )
+    )
+    _warn(recorded, replayed)
+    if output is not None:
+        head = header(known, redacted="secrets", created=datetime.now(UTC), note=f"replay of {recorded.path} to {aim}")
+        save(output, head, replayed.exchanges, known, force=force)
+    comparison = compare(recorded.exchanges, replayed.exchanges, known, skipped=replayed.skipped)
+    print_comparison(comparison, equivalent=equivalent, json=json)
+    if replayed.down is not None:
+        raise TargetError(str(aim), replayed.down, "is the server running?")
+    end(comparison, recorded.path)
+
+
+def _check_output(path: Path, force: bool) -> None:
+    """Raise InputError now for what would fail after the replay."""
+    if not force:
+        refuse_existing(path)
+    if not path.parent.is_dir():
+        raise InputError(str(path), "its directory does not exist")
+
+
+def _passwords(file: Path | None) -> Passwords:
+    """The accounts file first, then the environment, then the sample that the test server knows by default."""
+    named = None if file is None else test_accounts.load(file)
+    sample = test_accounts.sample() if named is None else None
+
+    def password(account: str) -> str | None:
+        known = named.password(account) if named is not None else None
+        if known is None and account.isascii() and account.isdigit():
+            known = os.environ.get(_PASSWORD + account)
+        return sample.password(account) if known is None and sample is not None else known
+
+    return password
+
+
+def _warn(recorded: Capture, replayed: Replayed) -> None:
+    if recorded.header.redacted == "none":
+        return  # what was recorded is the password's own hash, and went out as it was
+    for account in replayed.lacking:
+        shown = visible(account, 30)
+        talk.say(
+            f"qqlab: no password is known for account {shown}: its login goes out with a pseudonym "
+            f"(give one: --accounts FILE, or {_PASSWORD}{shown})"
+        )
+
+
+def _tell(exchange: Exchange) -> None:
+    talk.detail(f"qqlab: exchange {visible(exchange.id, 20)}: {visible(exchange.error or 'replied')}")

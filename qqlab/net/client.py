@@ -1,0 +1,284 @@
+"""Sending recorded requests and taking what comes back, byte for byte.
+
+Law: an exchange ends within its time and its size, whatever the other side does, and ends as an `Outcome`: bytes
+that arrived before a failure are kept, and the failure is one line. Heads are kept as they were sent (which is why
+the sans-IO `http1.Reader` reads them, not a general client). Only the given addresses are connected to; there are
+no proxies, redirects or retries: a request is sent once.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from time import monotonic
+from typing import NamedTuple
+
+from qqlab import http1
+from qqlab.exchange import RawMessage
+
+MAX_REPLY = 1024 * 1024
+MAX_KEPT = 100
+
+
+class Outcome(NamedTuple):
+    """What came of a request.
+
+    `time` is when it was sent, `elapsed` the seconds from there to the end, `client` our own `host:port` (empty
+    where no connection came about). `reply` is None where nothing came; `error` says in one line what went wrong,
+    None where the reply is whole. `silent` means that there was no connection, or not a byte in time.
+    """
+
+    reply: RawMessage | None
+    error: str | None
+    time: datetime
+    elapsed: float
+    client: str
+    silent: bool
+
+
+class Client:
+    """Sends to one server, at the first of its addresses that answers; `timeout` is seconds for a whole exchange,
+    `limit` the bytes of a reply with its head."""
+
+    def __init__(self, addresses: Sequence[tuple[str, int]], *, timeout: float = 5.0, limit: int = MAX_REPLY) -> None:
+        self._addresses = list(addresses)
+        self._timeout = timeout
+        self._limit = limit
+        self._kept: dict[str, _Stream] = {}
+
+    async def send(self, request: RawMessage, *, lane: str | None = None) -> Outcome:
+        """Send a request and read its reply; over the connection kept for `lane` where one is named."""
+        exchange = _Exchange(request, self._limit)
+        try:
+            async with asyncio.timeout(self._timeout):
+                exchange.stream = self._waiting(lane) or await self._connect()
+                await exchange.run()
+        except TimeoutError:
+            exchange.give_up(self._timeout)
+        except OSError as error:
+            exchange.error = f"cannot connect: {_told(error)}"
+        finally:
+            await self._release(exchange, lane)
+        return exchange.outcome()
+
+    async def close(self) -> None:
+        """Close the connections that were kept."""
+        for stream in self._kept.values():
+            await stream.close()
+        self._kept.clear()
+
+    def _waiting(self, lane: str | None) -> "_Stream | None":
+        """The connection kept for a lane, if the server has not ended it since."""
+        stream = self._kept.get(lane) if lane is not None else None
+        return stream if stream is not None and stream.quiet else None
+
+    async def _release(self, exchange: "_Exchange", lane: str | None) -> None:
+        """Keep the connection for its lane where both sides want that, else close it."""
+        before = self._kept.pop(lane, None) if lane is not None else None
+        stream = exchange.stream
+        if before is not None and before is not stream:
+            await before.close()
+        if stream is None:
+            return
+        if lane is None or not exchange.reusable():
+            await stream.close()
+            return
+        self._kept[lane] = stream
+        if len(self._kept) > MAX_KEPT:
+            await self._kept.pop(next(iter(self._kept))).close()
+
+    async def _connect(self) -> "_Stream":
+        """Connect to the first address that can be; it comes first from then on. Raises OSError of the last."""
+        loop = asyncio.get_running_loop()
+        failure = OSError("no address")
+        for address in list(self._addresses):
+            try:
+                _, stream = await loop.create_connection(lambda: _Stream(self._limit), *address)
+            except OSError as error:
+                failure = error
+                continue
+            self._addresses.remove(address)
+            self._addresses.insert(0, address)
+            return stream
+        raise failure
+
+
+class _Stream(asyncio.Protocol):
+    """A connection whose bytes wait until they are read; what comes before a reset is not lost with it.
+
+    asyncio's own StreamReader forgets what it holds once the connection fails.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.over = False
+        self.failure: Exception | None = None
+        self.client = ""
+        self._limit = limit
+        self._data = bytearray()
+        self._wake = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        host, port = transport.get_extra_info("sockname")[:2]
+        self.client = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        self._wake.set()
+        if len(self._data) > self._limit and self._transport is not None:
+            self._transport.abort()
+
+    def eof_received(self) -> None:
+        self._end(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._end(error)
+        self._lost.set()
+
+    def _end(self, error: Exception | None) -> None:
+        self.over = True
+        self.failure = self.failure or error
+        self._wake.set()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the connection stands and nothing waits in it that nobody asked for."""
+        return not self.over and not self._data
+
+    def send(self, data: bytes, *, last: bool) -> None:
+        """Send bytes; `last` ends our direction, which tells the server where a request without a length ends."""
+        assert self._transport is not None
+        self._transport.write(data)
+        if last and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    async def read(self) -> bytes:
+        """What has come since; nothing once the connection is over."""
+        while not self._data and not self.over:
+            self._wake.clear()
+            await self._wake.wait()
+        data = bytes(self._data)
+        self._data.clear()
+        return data
+
+    async def close(self) -> None:
+        """End the connection, and wait until it is gone; what was not sent yet is dropped."""
+        assert self._transport is not None
+        self._transport.abort()
+        with contextlib.suppress(OSError):
+            await self._lost.wait()
+
+
+class _Exchange:
+    """The state of one exchange: what has come so far, and what went wrong."""
+
+    def __init__(self, request: RawMessage, limit: int) -> None:
+        self.stream: _Stream | None = None
+        self.error: str | None = None
+        self._request = request
+        self._limit = limit
+        self._reader = http1.Reader("reply")
+        self._received = bytearray()
+        self._reply: RawMessage | None = None
+        self._late = False
+        self._time = datetime.now(UTC)
+        self._started = monotonic()
+
+    async def run(self) -> None:
+        """Send the request and read until the reply is whole or cannot become so."""
+        assert self.stream is not None
+        self._time, self._started = datetime.now(UTC), monotonic()
+        self.stream.send(self._request.head + self._request.body, last=not _is_framed(self._request))
+        while self._reply is None and self.error is None:
+            data = await self.stream.read()
+            if data:
+                self._take(data)
+            else:
+                self._ended()
+
+    def _take(self, data: bytes) -> None:
+        room = self._limit - len(self._received)
+        self._received += data[:room]
+        messages = [message for message in self._reader.feed(data[:room]) if not _is_interim(message)]
+        if messages:
+            self._reply = messages[0]
+            if len(messages) > 1 or self._reader.pending:
+                self.error = "more bytes follow the end of the reply"
+        elif self._reader.broken is not None:
+            self.error = f"the reply is no HTTP: {self._reader.broken}"
+        elif len(data) > room:
+            self.error = f"the reply is longer than {self._limit} bytes"
+
+    def _ended(self) -> None:
+        """The server's direction is over: that ends a reply without a length, and cuts off any other."""
+        assert self.stream is not None
+        how = "the connection was closed" if self.stream.failure is None else _told(self.stream.failure)
+        message = self._reader.flush()
+        if not self._received:
+            self.error = f"{how} without a reply"
+        elif message is None:
+            self.error = f"{how} within the head of the reply ({len(self._received)} bytes came)"
+        else:
+            self._reply = message
+            if _is_framed(message) or self.stream.failure is not None:
+                self.error = f"{how} within the body of the reply ({len(message.body)} bytes came)"
+
+    def give_up(self, timeout: float) -> None:
+        """The time is over."""
+        self._late = True
+        if self.stream is None:
+            self.error = f"cannot connect within {timeout:g} s"
+        elif not self._received:
+            self.error = f"no reply within {timeout:g} s"
+        else:
+            self.error = f"the reply was not complete within {timeout:g} s ({len(self._received)} bytes came)"
+
+    def reusable(self) -> bool:
+        """Whether the connection can carry another exchange."""
+        if self.error is not None or self._reply is None or self.stream is None:
+            return False
+        head = http1.parse_head(self._reply.head)
+        connection = (head.get("connection") or "").lower()
+        kept = "keep-alive" in connection if "HTTP/1.0" in head.start else "close" not in connection
+        return kept and self.stream.quiet
+
+    def outcome(self) -> Outcome:
+        """What came of it."""
+        return Outcome(
+            reply=self._reply if self._reply is not None else self._partial(),
+            error=self.error,
+            time=self._time,
+            elapsed=round(monotonic() - self._started, 6),
+            client="" if self.stream is None else self.stream.client,
+            silent=self.stream is None or (self._late and not self._received),
+        )
+
+    def _partial(self) -> RawMessage | None:
+        """What came of a reply that is not whole: its head and the start of its body, or the bytes as they are."""
+        received = bytes(self._received)
+        if not received.lstrip(b"\r\n").startswith(b"HTTP/"):
+            return RawMessage(body=received) if received else None
+        return self._reader.flush() or RawMessage(head=received)
+
+
+def _is_interim(message: RawMessage) -> bool:
+    """Whether this is an answer such as 100 Continue: the reply proper is still to come."""
+    status = http1.status(message)
+    return status is not None and status < 200
+
+
+def _is_framed(message: RawMessage) -> bool:
+    """Whether the head says where the body ends; it is the connection's end that ends any other."""
+    head = http1.parse_head(message.head)
+    return head.get("content-length") is not None or head.get("transfer-encoding") is not None
+
+
+def _told(error: Exception) -> str:
+    """The system's words for a failure, in one line."""
+    number = error.errno if isinstance(error, OSError) else None
+    text = os.strerror(number) if number is not None and number > 0 else str(error) or type(error).__name__
+    return text.lower()

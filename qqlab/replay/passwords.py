@@ -1,0 +1,51 @@
+"""Putting passwords back where a recording holds pseudonyms.
+
+Law: a right password is put back only where the recording shows that it was right: in a request that succeeded, or
+one with the same secret as such a request of the same account. What was refused keeps its pseudonym, so that a
+wrong password stays wrong. Passwords are asked for by account and never kept, printed or put into an error.
+"""
+
+from collections.abc import Callable, Iterable
+
+from qqlab.codec import Decoded, Field, derive, succeeded
+from qqlab.spec import Derivation, Spec
+
+Passwords = Callable[[str], str | None]
+"""The password of an account as plain text, None where it is not known."""
+
+
+def no_passwords(account: str) -> str | None:
+    """Know none."""
+    return None
+
+
+def secret_field(decoded: Decoded) -> Field | None:
+    """The request's field that is made from the account's password, None where there is none or it is empty."""
+    fields = decoded.request.fields if decoded.request is not None else ()
+    return next((f for f in fields if f.spec is not None and f.spec.derived is not None and f.text.strip()), None)
+
+
+def worked(exchanges: Iterable[Decoded], spec: Spec) -> frozenset[tuple[str, str]]:
+    """The (account, secret) pairs with which a request succeeded."""
+    return frozenset(
+        (decoded.account, _folded(field))
+        for decoded in exchanges
+        if decoded.account is not None
+        and (field := secret_field(decoded)) is not None
+        and succeeded(decoded, spec) is True
+    )
+
+
+def was_right(decoded: Decoded, field: Field, right: frozenset[tuple[str, str]]) -> bool:
+    """Whether the recording shows that this request's secret was the account's."""
+    return (decoded.account, _folded(field)) in right
+
+
+def put_back(password: str, derivation: Derivation, recorded: str) -> str:
+    """The secret field's value for a password; upper-case where the recorded one was."""
+    value = derive(derivation, password)
+    return value.upper() if recorded != recorded.lower() else value
+
+
+def _folded(field: Field) -> str:
+    return field.text.strip().lower()

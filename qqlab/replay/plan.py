@@ -1,0 +1,134 @@
+"""What a replay will send: recorded requests, with the few spans changed that must be.
+
+Law: pure. Every byte of a request stays as it was recorded, but for the sequence number, passwords put back, the
+Host header and a target that names another host, and the framing that these force. A request without a target
+stays without. What cannot be sent is left out with its reason.
+"""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from qqlab import http1, wire
+from qqlab.codec import Decoded, Field, decode
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.replay.passwords import Passwords, no_passwords, put_back, secret_field, was_right, worked
+from qqlab.replay.sequences import Sequences
+from qqlab.spec import Spec
+
+# The request line for a proxy names the server; sent on as it is, it would ask the target to go there.
+_ABSOLUTE = re.compile(rb"^([A-Za-z]+ +)[A-Za-z][A-Za-z0-9+.-]*://[^/?\s]*([^\s]*)")
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """A recorded exchange and the request to send for it. `keep_alive`: the client wanted its connection kept."""
+
+    recorded: Exchange
+    request: RawMessage
+    keep_alive: bool
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """All of a replay: the steps in recorded order, why others are left out (by id), and the accounts whose
+    password would be needed and is not known."""
+
+    steps: tuple[Step, ...]
+    skipped: dict[str, str]
+    lacking: tuple[str, ...]
+
+
+def plan(
+    exchanges: Sequence[Exchange], spec: Spec, *, host: str, passwords: Passwords = no_passwords, start: int
+) -> Plan:
+    """Plan the replay of exchanges against `host` (as its Host header says it). Fresh sequence numbers follow on
+    `start`."""
+    return _Planning(exchanges, spec, host, passwords, start).plan()
+
+
+class _Planning:
+    """What is known of the whole capture while its requests are rewritten one by one."""
+
+    def __init__(self, exchanges: Sequence[Exchange], spec: Spec, host: str, passwords: Passwords, start: int) -> None:
+        self.spec = spec
+        self.host = host
+        self.passwords = passwords
+        self.decoded = [(exchange, decode(exchange, spec)) for exchange in exchanges]
+        self.right = worked((decoded for _, decoded in self.decoded), spec)
+        numbers = ((decoded.account or "", decoded.sequence or "") for _, decoded in self.decoded)
+        self.sequences = Sequences(numbers, start)
+        self.lacking: dict[str, None] = {}
+
+    def plan(self) -> Plan:
+        steps = []
+        skipped = {}
+        for exchange, decoded in self.decoded:
+            if exchange.request is None:
+                skipped[exchange.id] = "no request was recorded"
+            else:
+                steps.append(self._step(exchange, exchange.request, decoded))
+        return Plan(steps=tuple(steps), skipped=skipped, lacking=tuple(self.lacking))
+
+    def _step(self, exchange: Exchange, recorded: RawMessage, decoded: Decoded) -> Step:
+        values = [*self._fresh_sequence(decoded), *self._password(decoded)]
+        if not recorded.head:
+            body = wire.patch(recorded.body, values)
+            return Step(recorded=exchange, request=http1.request(body, self.host), keep_alive=False)
+        opened = _opened(recorded) if values else recorded
+        request = _framed(opened, wire.patch(opened.body, values))
+        head = _addressed(request.head, self.host)
+        connection = http1.parse_head(head).get("connection") or ""
+        return Step(
+            recorded=exchange,
+            request=RawMessage(head=head, body=request.body),
+            keep_alive="keep-alive" in connection.lower(),
+        )
+
+    def _fresh_sequence(self, decoded: Decoded) -> list[tuple[int, bytes]]:
+        field = None if decoded.request is None else decoded.request.get(self.spec.roles.sequence)
+        number = "" if field is None else field.text.strip()
+        if field is None or not (number.isascii() and number.isdigit()):
+            return []
+        return [_patched(field, number, self.sequences.fresh(decoded.account or "", number))]
+
+    def _password(self, decoded: Decoded) -> list[tuple[int, bytes]]:
+        field = secret_field(decoded)
+        if field is None or decoded.account is None or not was_right(decoded, field, self.right):
+            return []
+        password = self.passwords(decoded.account)
+        if password is None or field.spec is None or field.spec.derived is None:
+            self.lacking[decoded.account] = None
+            return []
+        recorded = field.text.strip()
+        return [_patched(field, recorded, put_back(password, field.spec.derived, recorded))]
+
+
+def _addressed(head: bytes, host: str) -> bytes:
+    """The head for another host: Host, where it has one, and no host in the request line."""
+    head = _ABSOLUTE.sub(lambda line: line[1] + (line[2] if line[2].startswith(b"/") else b"/" + line[2]), head)
+    return head if http1.parse_head(head).get("host") is None else http1.with_header(head, "Host", host)
+
+
+def _patched(field: Field, old: str, new: str) -> tuple[int, bytes]:
+    """The patch of a field's value: of its core, where the wire has blanks or a line end beside it."""
+    raw = field.raw or b""
+    core = old.encode()
+    return field.position, raw.replace(core, new.encode(), 1) if core in raw else new.encode()
+
+
+def _opened(message: RawMessage) -> RawMessage:
+    """The message without content coding, so that its spans can be patched."""
+    content = http1.content(message)
+    if content is None or content == message.body:
+        return message
+    return _framed(
+        msgspec.structs.replace(message, head=http1.without_header(message.head, "Content-Encoding")), content
+    )
+
+
+def _framed(message: RawMessage, body: bytes) -> RawMessage:
+    """The message with another body, and its framing only where it had one: a request without a length has none."""
+    head = http1.parse_head(message.head)
+    if head.get("content-length") is None and head.get("transfer-encoding") is None:
+        return RawMessage(head=message.head, body=body)
+    return http1.with_body(message, body)

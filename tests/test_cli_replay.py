@@ -1,0 +1,228 @@
+"""`qqlab replay` and `qqlab diff` as processes, against `qqlab serve` as another one."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Process, free_port, qqlab
+
+from qqlab import http1
+from qqlab import spec as specs
+from qqlab.capture import header, load, save
+from qqlab.exchange import Exchange
+
+SPEC = specs.builtin()
+PSEUDONYM = "0123456789abcdef0123456789abcdef"
+LOGIN = f"VER=1.1&CMD=Login&SEQ=1001&UIN=10001&PS={PSEUDONYM}&M5=1&LC=9326B87B234E7235"
+IN = "VER=1.1&CMD=Login&SEQ=1001&UIN=10001&RES=0&RS=0&HI=60&LI=300"
+LIST = "VER=1.1&CMD=List&SEQ=1002&UIN=10001&TN=160&UN=0"
+FRIENDS = "VER=1.1&CMD=LIST&SEQ=1002&UIN=10001&RES=0&FN=1&SN=4&UN=10002,10003,10004,10005,"
+OUT = "VER=1.1&CMD=LOGOUT&SEQ=1003&UIN=10001&RES=0"
+
+
+def write(path: Path, *pairs: tuple[str | None, str]) -> Path:
+    exchanges = [
+        Exchange(
+            id=str(number),
+            session="127.0.0.1/10001",
+            request=None if request is None else http1.request(request.encode(), "127.0.0.1:8000"),
+            reply=http1.reply(reply.encode()),
+        )
+        for number, (request, reply) in enumerate(pairs, 1)
+    ]
+    save(path, header(SPEC, redacted="secrets", created=datetime.now(UTC)), exchanges, SPEC)
+    return path
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    return write(
+        tmp_path / "recorded.jsonl", (LOGIN, IN), (LIST, FRIENDS), ("VER=1.1&CMD=Logout&SEQ=1003&UIN=10001", OUT)
+    )
+
+
+def served(start: Callable[..., Process], *options: str) -> str:
+    process = start(sys.executable, "-m", "qqlab", "serve", "--listen", "127.0.0.1:0", *options)
+    match = re.search(r"http://\S+", process.wait_for("serving on"))
+    assert match is not None
+    return match[0]
+
+
+def test_a_replay_that_goes_well(capture: Path, tmp_path: Path, start: Callable[..., Process]) -> None:
+    output = tmp_path / "replayed.jsonl"
+    done = qqlab("replay", capture, "--target", served(start), "-o", output)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "compared 3 of 3 exchanges: 3 equal, 0 equivalent, 0 different\n",
+        "",
+    )
+    again = load(output)
+    assert [exchange.id for exchange in again.exchanges] == ["1", "2", "3"]
+    assert again.header.redacted == "secrets"
+    assert output.stat().st_mode & 0o777 == 0o600
+    text = output.read_text("utf-8")
+    assert hashlib.md5(b"mima-10001").hexdigest() not in text
+    assert "SEQ=1001" not in text
+    done = qqlab("diff", capture, output)
+    assert (done.returncode, done.stdout) == (0, "compared 3 of 3 exchanges: 3 equal, 0 equivalent, 0 different\n")
+
+
+def test_differences_and_equivalences(capture: Path, start: Callable[..., Process]) -> None:
+    target = served(start, "--deviate", "drop:Login.HI", "--deviate", "count:List", "--deviate", "trailing:Logout")
+    done = qqlab("replay", capture, "--target", target)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.splitlines() == [
+        "Login",
+        "  error  1  field.missing  HI  expected 60",
+        "List",
+        "  error  2  count  SN  expected 4 of 4 rows, got 5 of 4 rows",
+        "compared 3 of 3 exchanges: 0 equal, 1 equivalent, 2 different",
+    ]
+    done = qqlab("replay", capture, "--target", target, "--equivalent", "--json")
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert (document["qqlab_diff"], document["summary"]["different"]) == (1, 2)
+    assert [finding["rule"] for finding in document["findings"]] == ["field.missing", "count", "body.terminator"]
+
+
+@pytest.mark.parametrize(("variable", "code"), [("QQLAB_PASSWORD_10001", 0), ("QQLAB_PASSWORD_10002", 1)])
+def test_passwords_from_the_environment(
+    capture: Path, tmp_path: Path, start: Callable[..., Process], variable: str, code: int
+) -> None:
+    accounts = tmp_path / "accounts.toml"
+    accounts.write_text('accounts = [{ uin = "20000", password = "x", nickname = "n" }]\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "qqlab", "replay", capture, "--target", served(start), "--accounts", accounts],
+        cwd=ROOT,
+        env=os.environ | {variable: "mima-10001"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == code
+    assert "mima" not in done.stdout + done.stderr
+    assert done.stderr == (
+        ""
+        if code == 0
+        else "qqlab: no password is known for account 10001: its login goes out with a pseudonym "
+        "(give one: --accounts FILE, or QQLAB_PASSWORD_10001)\n"
+    )
+
+
+def test_a_dead_target(capture: Path, tmp_path: Path) -> None:
+    target, output = f"127.0.0.1:{free_port()}", tmp_path / "replayed.jsonl"
+    done = qqlab("replay", capture, "--target", target, "-o", output)
+    assert done.returncode == 4
+    assert done.stderr == f"qqlab: {target}: cannot connect: connection refused (is the server running?)\n"
+    assert "compared 3 of 3 exchanges: 0 equal, 0 equivalent, 3 different" in done.stdout
+    assert [exchange.error for exchange in load(output).exchanges] == ["cannot connect: connection refused"] * 3
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "said"),
+    [
+        ("192.0.2.1:8000", 5, "192.0.2.1:8000: is not on this machine (allow it: --allow-host 192.0.2.1)"),
+        (
+            "http://tqq.tencent.com:8000",
+            5,
+            "tqq.tencent.com: the protocol's historical servers are never contacted (replay against your own)",
+        ),
+        (
+            "https://127.0.0.1:8000",
+            2,
+            "https://127.0.0.1:8000: https is not spoken here, nor was it by this protocol "
+            "(a target is http://HOST:PORT or HOST:PORT)",
+        ),
+        ("127.0.0.1", 2, "127.0.0.1: names no port (a target is http://HOST:PORT or HOST:PORT)"),
+    ],
+)
+def test_targets_that_are_refused(capture: Path, target: str, code: int, said: str) -> None:
+    done = qqlab("replay", capture, "--target", target)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"qqlab: {said}\n")
+
+
+def test_an_output_that_cannot_be_written_stops_the_replay_before_it_begins(capture: Path, tmp_path: Path) -> None:
+    existing = tmp_path / "existing.jsonl"
+    existing.write_text("mine")
+    target = f"127.0.0.1:{free_port()}"
+    done = qqlab("replay", capture, "--target", target, "-o", existing)
+    assert (done.returncode, done.stderr) == (
+        3,
+        f"qqlab: {existing}: exists already (choose another name, or --force to replace it)\n",
+    )
+    assert existing.read_text() == "mine"
+    missing = tmp_path / "no" / "where.jsonl"
+    done = qqlab("replay", capture, "--target", target, "-o", missing)
+    assert (done.returncode, done.stderr) == (3, f"qqlab: {missing}: its directory does not exist\n")
+    done = qqlab("replay", capture, "--target", target, "-o", existing, "--force")
+    assert (done.returncode, len(load(existing).exchanges)) == (4, 3)
+
+
+def test_pushes_are_left_out_and_nothing_compared_is_an_error(tmp_path: Path, start: Callable[..., Process]) -> None:
+    pushed = write(tmp_path / "pushed.jsonl", (None, OUT))
+    done = qqlab("replay", pushed, "--target", served(start))
+    assert (done.returncode, done.stdout, done.stderr) == (
+        3,
+        "compared 0 of 1 exchanges: 0 equal, 0 equivalent, 0 different\nnot compared: 1, no request was recorded (1)\n",
+        f"qqlab: {pushed}: nothing was compared: no request was recorded (see what they hold: qqlab show CAPTURE)\n",
+    )
+
+
+def test_a_transcript_can_be_replayed(start: Callable[..., Process]) -> None:
+    forum = ROOT / "captures" / "forum-2005.jsonl"
+    done = qqlab("replay", forum, "--target", served(start))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f" of {len(load(forum).exchanges)} exchanges: " in done.stdout
+    assert done.stdout.splitlines()[-2:] == [
+        "not compared: 1, no reply was recorded (1)",
+        "not compared: 1, no request was recorded (3)",
+    ]
+
+
+def test_diff_of_a_capture_with_itself_and_with_another(capture: Path, tmp_path: Path) -> None:
+    done = qqlab("diff", capture, capture, "--json")
+    assert (done.returncode, json.loads(done.stdout)["summary"]["equal"]) == (0, 3)
+    other = write(tmp_path / "other.jsonl", (LOGIN, IN.replace("RS=0", "RS=1") + "&RA=\x1b[31mno"), (LIST, OUT))
+    done = qqlab("diff", capture, other)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "Login",
+        "  warning  1  field.extra  RA  unexpected \\x1b[31mno",
+        "  error    1  code         RS  expected 0 logged in, got 1 refused",
+        "List",
+        "  error  2  echo  CMD  expected LIST, got LOGOUT",
+        "Logout",
+        "  error  3  exchange.missing",
+        "compared 2 of 3 exchanges: 0 equal, 0 equivalent, 2 different",
+        "not compared: 1, only in the first capture (3)",
+    ]
+
+
+def test_diff_of_what_cannot_be_compared(capture: Path, tmp_path: Path) -> None:
+    empty = write(tmp_path / "empty.jsonl")
+    done = qqlab("diff", capture, empty)
+    assert (done.returncode, done.stderr) == (
+        3,
+        f"qqlab: {capture}, {empty}: nothing was compared: only in the first capture "
+        "(see what they hold: qqlab show CAPTURE)\n",
+    )
+    done = qqlab("diff", empty, empty)
+    assert "nothing was compared: there are no exchanges" in done.stderr
+    done = qqlab("diff", capture, tmp_path / "none.jsonl")
+    assert done.returncode == 3
+
+
+@pytest.mark.parametrize("command", ["replay", "diff"])
+def test_help_has_an_example(command: str) -> None:
+    done = qqlab(command, "--help")
+    assert done.returncode == 0
+    assert f"Example: qqlab {command} recorded.jsonl" in re.sub(r"\s+", " ", done.stdout)

@@ -1,0 +1,465 @@
+"""The client and the replay driver against real servers on loopback: honest ones, and evil ones."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+from conftest import free_port
+
+from qqlab import http1
+from qqlab import spec as specs
+from qqlab.diff import compare
+from qqlab.errors import RefusedError, TargetError
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.net.client import Client, Outcome
+from qqlab.net.replay import Replayed, replay, resolve
+from qqlab.net.server import serve
+from qqlab.replay import Target
+from qqlab.testserver import State, accounts, deviate
+
+SPEC = specs.builtin()
+HEAD = b"HTTP/1.1 200 OK\r\nX-Odd:  a\tb\r\nContent-Length: 5\r\n\r\n"
+ASK = http1.request(b"CMD=Logout", "127.0.0.1")
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(talk: Talk) -> AsyncIterator[int]:
+    """A server on a free port whose connections are handled by that talk."""
+
+    async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await talk(reader, writer)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(guarded, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    return head + await reader.readexactly(int(http1.parse_head(head).get("content-length") or 0))
+
+
+def says(*pieces: bytes, reset: bool = False, stay: bool = False) -> Talk:
+    """Answer one request with these bytes; then close, reset or stay."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        if reset:
+            writer.transport.abort()
+        elif stay:
+            await reader.read()
+
+    return talk
+
+
+async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        writer.write(b"x" * 4096)
+        await writer.drain()
+
+
+async def ask(talk: Talk, *, timeout: float = 5.0, limit: int = 1000) -> Outcome:
+    async with listening(talk) as port:
+        client = Client([("127.0.0.1", port)], timeout=timeout, limit=limit)
+        outcome = await client.send(ASK)
+        await client.close()
+        return outcome
+
+
+Told = tuple[RawMessage | None, str | None, bool]
+WHOLE = RawMessage(head=HEAD, body=b"RES=0")
+UNTIL_CLOSED = RawMessage(head=b"HTTP/1.0 200 OK\r\n\r\n", body=b"RES=0")
+TALKS: dict[str, tuple[Talk, Told]] = {
+    "whole": (says(HEAD + b"RES=0", stay=True), (WHOLE, None, False)),
+    "in pieces": (says(HEAD[:9], HEAD[9:] + b"R", b"ES=0", stay=True), (WHOLE, None, False)),
+    "until closed": (says(b"HTTP/1.0 200 OK\r\n\r\nRES", b"=0"), (UNTIL_CLOSED, None, False)),
+    "after an interim answer": (says(b"HTTP/1.1 100 Continue\r\n\r\n", HEAD + b"RES=0"), (WHOLE, None, False)),
+    "chunked": (
+        says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nRE\r\n", b"3\r\nS=0\r\n0\r\n\r\n", stay=True),
+        (RawMessage(head=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", body=b"RES=0"), None, False),
+    ),
+    "nothing": (says(), (None, "the connection was closed without a reply", False)),
+    "reset at once": (says(reset=True), (None, "the connection was closed without a reply", False)),
+    "half a head": (
+        says(HEAD[:20]),
+        (RawMessage(head=HEAD[:20]), "the connection was closed within the head of the reply (20 bytes came)", False),
+    ),
+    "too short": (
+        says(HEAD + b"RES"),
+        (
+            RawMessage(head=HEAD, body=b"RES"),
+            "the connection was closed within the body of the reply (3 bytes came)",
+            False,
+        ),
+    ),
+    "too long": (says(HEAD + b"RES=0&X=1", stay=True), (WHOLE, "more bytes follow the end of the reply", False)),
+    "twice": (says((HEAD + b"RES=0") * 2, stay=True), (WHOLE, "more bytes follow the end of the reply", False)),
+    "half a chunk": (
+        says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nRES"),
+        (
+            RawMessage(head=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            "the connection was closed within the body of the reply (0 bytes came)",
+            False,
+        ),
+    ),
+    "garbage": (
+        says(b"\x00\xff garbage\r\n\r\n"),
+        (RawMessage(body=b"\x00\xff garbage\r\n\r\n"), "the reply is no HTTP: not HTTP/1: '\\x00ÿ garbage'", False),
+    ),
+    "garbage without an end": (
+        says(b"RES=0"),
+        (RawMessage(body=b"RES=0"), "the connection was closed within the head of the reply (5 bytes came)", False),
+    ),
+    "an absurd length": (
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\nRES=0"),
+        (
+            RawMessage(head=b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n", body=b"RES=0"),
+            "the reply is no HTTP: Content-Length 'ten' is no number",
+            False,
+        ),
+    ),
+    "endless": (
+        endless,
+        (
+            RawMessage(head=b"HTTP/1.1 200 OK\r\n\r\n", body=b"x" * (1000 - 19)),
+            "the reply is longer than 1000 bytes",
+            False,
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TALKS)
+def test_whatever_a_server_does_becomes_an_outcome(name: str) -> None:
+    talk, wanted = TALKS[name]
+    outcome = asyncio.run(ask(talk))
+    assert (outcome.reply, outcome.error, outcome.silent) == wanted
+    assert outcome.client.startswith("127.0.0.1:")
+    assert outcome.elapsed >= 0
+
+
+def test_a_length_of_thousands_of_digits() -> None:
+    outcome = asyncio.run(ask(says(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nRES"), limit=9999))
+    assert outcome.error == f"the reply is no HTTP: Content-Length {'9' * 20!r} is no number"
+
+
+@pytest.mark.parametrize(
+    ("talk", "wanted"),
+    [
+        (says(stay=True), (None, "no reply within 0.2 s", True)),
+        (
+            says(HEAD + b"RES", stay=True),
+            (RawMessage(head=HEAD, body=b"RES"), "the reply was not complete within 0.2 s (54 bytes came)", False),
+        ),
+        (
+            says(HEAD[:-2], stay=True),
+            (RawMessage(head=HEAD[:-2]), "the reply was not complete within 0.2 s (49 bytes came)", False),
+        ),
+    ],
+)
+def test_a_server_that_hangs(talk: Talk, wanted: Told) -> None:
+    outcome = asyncio.run(ask(talk, timeout=0.2))
+    assert (outcome.reply, outcome.error, outcome.silent) == wanted
+
+
+def test_bytes_that_come_right_before_a_reset_are_kept() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # With a byte of the request unread, closing sends a reset.
+        await reader.readuntil(b"POST")
+        writer.write(HEAD + b"RES")
+        await writer.drain()
+        writer.transport.abort()
+
+    outcome = asyncio.run(ask(talk))
+    assert outcome.reply == RawMessage(head=HEAD, body=b"RES")
+    assert outcome.error is not None
+    assert outcome.error.endswith("within the body of the reply (3 bytes came)")
+
+
+def test_nobody_listens() -> None:
+    outcome = asyncio.run(Client([("127.0.0.1", free_port())]).send(ASK))
+    assert (outcome.reply, outcome.error, outcome.client, outcome.silent) == (
+        None,
+        "cannot connect: connection refused",
+        "",
+        True,
+    )
+
+
+def test_the_next_address_is_tried() -> None:
+    async def play() -> Outcome:
+        async with listening(says(HEAD + b"RES=0")) as port:
+            return await Client([("127.0.0.2", port), ("127.0.0.1", port)]).send(ASK)
+
+    assert asyncio.run(play()).reply == WHOLE
+
+
+def test_the_bytes_that_arrive_are_the_bytes_of_the_request() -> None:
+    got: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        got.append(await reader.read())  # a request without a length ends with its direction
+        writer.write(HEAD + b"RES=0")
+
+    async def play() -> None:
+        async with listening(talk) as port:
+            client = Client([("127.0.0.1", port)])
+            await client.send(RawMessage(head=b"POST HTTP/1.1\n\n", body=b"CMD=\xff\x00"))
+
+    asyncio.run(play())
+    assert got == [b"POST HTTP/1.1\n\nCMD=\xff\x00"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "connections"),
+    [
+        (HEAD + b"RES=0", [1, 1, 1]),
+        (HEAD.replace(b"X-Odd", b"Connection: close\r\nX-Odd") + b"RES=0", [1, 2, 3]),
+        (HEAD.replace(b"1.1", b"1.0") + b"RES=0", [1, 2, 3]),
+        (HEAD.replace(b"1.1", b"1.0").replace(b"X-Odd", b"Connection: Keep-Alive\r\nX-Odd") + b"RES=0", [1, 1, 1]),
+    ],
+)
+def test_a_connection_is_kept_where_both_sides_want_it(reply: bytes, connections: list[int]) -> None:
+    opened = 0
+    served: list[int] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        mine = opened
+        while True:
+            try:
+                await read_request(reader)
+            except asyncio.IncompleteReadError:
+                return
+            served.append(mine)
+            writer.write(reply)
+
+    async def play() -> None:
+        async with listening(talk) as port:
+            client = Client([("127.0.0.1", port)])
+            for _ in range(3):
+                assert (await client.send(ASK, lane="a")).error is None
+            await client.close()
+
+    asyncio.run(play())
+    assert served == connections
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_is_opened_again() -> None:
+    async def play() -> list[str | None]:
+        async with listening(says(HEAD + b"RES=0")) as port:
+            client = Client([("127.0.0.1", port)])
+            first = await client.send(ASK, lane="a")
+            await asyncio.sleep(0.1)
+            errors = [first.error, (await client.send(ASK, lane="a")).error]
+            await client.close()
+            return errors
+
+    assert asyncio.run(play()) == [None, None]
+
+
+# ------------------------------------------------------------------------------------------------------- the driver
+
+
+def secret(uin: str) -> str:
+    return hashlib.md5(f"mima-{uin}".encode()).hexdigest()
+
+
+BODIES = [
+    ("10001", f"VER=1.1&CMD=Login&SEQ=1001&UIN=10001&PS={'0' * 32}&M5=1&LC=9326B87B234E7235"),
+    ("10001", f"VER=1.1&CMD=Login&SEQ=1002&UIN=10001&PS={secret('10001')}&M5=1&LC=9326B87B234E7235"),
+    ("10002", f"VER=1.1&CMD=Login&SEQ=1003&UIN=10002&PS={secret('10002')} &M5=1&LC=9326B87B234E7235"),
+    ("10001", "VER=1.1&CMD=List&SEQ=1004&UIN=10001&TN=160&UN=0"),
+    ("10001", "VER=1.1&CMD=Query_Stat&SEQ=1005&UIN=10001&TN=50&UN=0"),
+    ("10001", "VER=1.1&CMD=GetInfo&SEQ=1006&UIN=10001&LV=3&UN=10002"),
+    ("10002", "VER=1.1&CMD=CLTMSG&SEQ=1007&UIN=10002&UN=10001&MG=%e4%bd%a0%e5%a5%bd, a%26b"),
+    ("10002", "VER=1.1&CMD=CLTMSG&SEQ=1008&UIN=10002&UN=10001&MG=again"),
+    ("10001", "VER=1.1&CMD=GetMsgEx&SEQ=1009&UIN=10001"),
+    ("10001", "VER=1.1&CMD=Change_stat&SEQ=1010&UIN=10001&ST=30"),
+    ("10001", "VER=1.1&CMD=Logout&SEQ=1011&UIN=10001"),
+    ("10001", "VER=1.1&CMD=GetMsgEx&SEQ=1012&UIN=10001"),
+]
+
+
+async def record(keep: bool = False) -> list[Exchange]:
+    """A capture of a session, driven with our own client against a fresh server."""
+    recorded = []
+    async with serve(State(accounts.sample(), SPEC), "127.0.0.1", 0) as running:
+        client = Client([(running.host, running.port)])
+        for number, (uin, body) in enumerate(BODIES, 1):
+            request = http1.request(body.encode(), "127.0.0.1", target="" if number % 2 else "/", keep_alive=keep)
+            outcome = await client.send(request)
+            assert outcome.error is None
+            recorded.append(
+                Exchange(
+                    id=str(number), session=f"127.0.0.1/{uin}", client=outcome.client, request=request,
+                    reply=outcome.reply, time=outcome.time, elapsed=outcome.elapsed,
+                )
+            )  # fmt: skip
+    return recorded
+
+
+def redacted(recorded: list[Exchange]) -> list[Exchange]:
+    """The same with pseudonyms where the passwords were, as a recording has it."""
+    hidden = []
+    for exchange in recorded:
+        assert exchange.request is not None
+        body = exchange.request.body
+        for uin in ("10001", "10002"):
+            body = body.replace(secret(uin).encode(), hashlib.md5(uin.encode()).hexdigest().encode())
+        hidden.append(msgspec.structs.replace(exchange, request=RawMessage(head=exchange.request.head, body=body)))
+    return hidden
+
+
+async def replayed(recorded: list[Exchange], *rules: str, passwords: bool = True) -> Replayed:
+    parsed = [deviate.parse(rule, SPEC) for rule in rules]
+    async with serve(State(accounts.sample(), SPEC), "127.0.0.1", 0, rules=parsed) as running:
+        return await replay(
+            recorded,
+            Target(running.host, running.port),
+            spec=SPEC,
+            passwords=accounts.sample().password if passwords else lambda uin: None,
+            start=77,
+            timeout=0.5 if any("delay" in rule for rule in rules) else 5.0,
+        )
+
+
+@pytest.fixture(scope="module")
+def capture() -> list[Exchange]:
+    return redacted(asyncio.run(record()))
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_an_honest_server_gives_no_differences(keep: bool) -> None:
+    recorded = redacted(asyncio.run(record(keep)))
+    outcome = asyncio.run(replayed(recorded))
+    comparison = compare(recorded, outcome.exchanges, SPEC, skipped=outcome.skipped)
+    assert comparison.findings == ()
+    assert (comparison.equal, comparison.total) == (12, 12)
+    assert [exchange.id for exchange in outcome.exchanges] == [exchange.id for exchange in recorded]
+    assert [exchange.session for exchange in outcome.exchanges] == [exchange.session for exchange in recorded]
+    assert (outcome.lacking, outcome.down, outcome.skipped) == ((), None, {})
+
+
+def test_no_secret_is_in_what_a_replay_returns(capture: list[Exchange]) -> None:
+    outcome = asyncio.run(replayed(capture))
+    everything = msgspec.json.encode(
+        [(e.request and e.request.body.decode("latin-1"), str(e)) for e in outcome.exchanges]
+    )
+    for uin in ("10001", "10002"):
+        assert secret(uin).encode() not in everything
+        assert f"mima-{uin}".encode() not in everything
+
+
+def test_without_passwords_the_logins_are_refused_and_named(capture: list[Exchange]) -> None:
+    outcome = asyncio.run(replayed(capture, passwords=False))
+    comparison = compare(capture, outcome.exchanges, SPEC)
+    assert outcome.lacking == ("10001", "10002")
+    assert ("code", "RS", "0 logged in", "1 refused") in [
+        (f.rule, f.field, f.expected, f.actual) for f in comparison.findings if f.exchange == "2"
+    ]
+
+
+DEVIATIONS = {
+    "drop:GetInfo.NK": [("6", "field.missing", "NK")],
+    "add:Logout.XX=1": [("11", "field.extra", "XX")],
+    "code:Change_Stat.RES=20": [("10", "code", "RES")],
+    "value:GetInfo.SC=x": [("6", "value", "SC")],
+    "reorder:List": [("4", "field.order", "SN")],
+    "count:List": [("4", "count", "SN")],
+    "count:GetMsgEx": [("9", "count", "MN")],
+    "row-drop:List": [("4", "row.missing", "UN")],
+    "row-add:List": [("4", "row.extra", "UN")],
+    "row-order:List": [("4", "row.permuted", "UN")],
+    "row-order:GetMsgEx": [("9", "row.order", None)],
+    "row-drop:GetMsgEx": [("9", "row.missing", None)],
+    "value:GetMsgEx.MG=x": [("9", "row.value", "MG")],
+    "case:Logout": [("11", "command.case", "CMD")],
+    "trailing:Logout": [("11", "body.terminator", None)],
+    "status:Logout=500": [("11", "http.status", None)],
+    "close:Logout": [("11", "reply.missing", None)],
+    "cut:Logout": [("11", "reply.broken", None)],
+    "garbage:Logout": [("11", "reply.broken", None)],
+    "delay:Logout=5": [("11", "reply.missing", None)],
+    "value:Logout.SEQ=1": [("11", "echo", "SEQ")],
+}
+
+
+@pytest.mark.parametrize("rule", DEVIATIONS)
+def test_each_deviation_of_the_server_is_one_finding(rule: str, capture: list[Exchange]) -> None:
+    outcome = asyncio.run(replayed(capture, rule))
+    findings = compare(capture, outcome.exchanges, SPEC, skipped=outcome.skipped).findings
+    assert [(finding.exchange, finding.rule, finding.field) for finding in findings] == DEVIATIONS[rule]
+
+
+def test_a_target_that_is_down_is_given_up_soon(capture: list[Exchange]) -> None:
+    port = free_port()
+    outcome = asyncio.run(replay(capture, Target("127.0.0.1", port), spec=SPEC))
+    assert [exchange.error for exchange in outcome.exchanges] == ["cannot connect: connection refused"] * 5
+    assert outcome.down == "cannot connect: connection refused"
+    assert outcome.skipped == {str(number): "the target is down" for number in range(6, 13)}
+
+
+def test_a_target_that_hangs_is_given_up_soon(capture: list[Exchange]) -> None:
+    async def play() -> Replayed:
+        async with listening(says(stay=True)) as port:
+            return await replay(capture, Target("127.0.0.1", port), spec=SPEC, timeout=0.1)
+
+    outcome = asyncio.run(play())
+    assert ([exchange.error for exchange in outcome.exchanges], outcome.down) == (
+        ["no reply within 0.1 s"] * 5,
+        "no reply within 0.1 s",
+    )
+
+
+def test_a_target_that_closes_each_time_is_not_down(capture: list[Exchange]) -> None:
+    async def play() -> Replayed:
+        async with listening(says()) as port:
+            return await replay(capture, Target("127.0.0.1", port), spec=SPEC)
+
+    outcome = asyncio.run(play())
+    assert (len(outcome.exchanges), outcome.down) == (12, None)
+
+
+def test_targets_are_refused_before_anything_is_sent(capture: list[Exchange]) -> None:
+    with pytest.raises(RefusedError, match="is not on this machine"):
+        asyncio.run(replay(capture, Target("192.0.2.1", 1), spec=SPEC))
+    with pytest.raises(RefusedError, match="historical servers"):
+        asyncio.run(replay(capture, Target("tqq.tencent.com", 8000), spec=SPEC, allowed=["tqq.tencent.com"]))
+
+
+def test_a_name_is_resolved_to_checked_addresses() -> None:
+    found = asyncio.run(resolve(Target("localhost", 8000)))
+    assert ("127.0.0.1", 8000) in found
+
+
+def test_a_name_that_resolves_elsewhere_is_refused() -> None:
+    """The resolver reads this old spelling as 10.0.0.1: no name on this machine, and nothing is looked up."""
+    with pytest.raises(RefusedError, match="is not on this machine"):
+        asyncio.run(resolve(Target("167772161", 8000)))
+    assert asyncio.run(resolve(Target("167772161", 8000), ["167772161"])) == [("10.0.0.1", 8000)]
+
+
+def test_a_name_that_cannot_be_resolved() -> None:
+    with pytest.raises(TargetError, match="the name cannot be resolved"):
+        asyncio.run(resolve(Target("::1%nosuch", 8000)))

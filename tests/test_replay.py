@@ -1,0 +1,256 @@
+"""What a replay sends and to whom: fresh sequence numbers, passwords put back, targets that are refused."""
+
+import gzip
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qqlab import http1, wire
+from qqlab import spec as specs
+from qqlab.errors import RefusedError, UsageError
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.replay import Target, check_address, check_name, parse_target, plan
+from qqlab.replay.sequences import Sequences
+
+SPEC = specs.builtin()
+HOST = "127.0.0.1:9999"
+RIGHT = "0123456789abcdef0123456789abcdef"
+WRONG = "fedcba9876543210fedcba9876543210"
+IN = b"VER=1.1&CMD=Login&SEQ=1&UIN=10001&RES=0&RS=0&HI=60&LI=300"
+REFUSED = b"VER=1.1&CMD=Login&SEQ=1&UIN=10001&RES=0&RS=1&RA=no"
+
+
+def exchange(body: bytes, reply: bytes | None = None, *, id: str = "1", head: bytes | None = None) -> Exchange:
+    message = http1.request(body, "127.0.0.1:8000")
+    return Exchange(
+        id=id,
+        session="127.0.0.1/10001",
+        request=message if head is None else RawMessage(head=head, body=body),
+        reply=None if reply is None else http1.reply(reply),
+    )
+
+
+def sent(*exchanges: Exchange, passwords: dict[str, str] | None = None, start: int = 500) -> list[RawMessage]:
+    planned = plan(exchanges, SPEC, host=HOST, passwords=(passwords or {}).get, start=start)
+    return [step.request for step in planned.steps]
+
+
+def login(secret: str, *, uin: str = "10001", seq: int = 1000) -> bytes:
+    return f"VER=1.1&CMD=Login&SEQ={seq}&UIN={uin}&PS={secret}&M5=1&LC=9326B87B234E7235".encode()
+
+
+def test_only_the_sequence_number_and_the_host_change() -> None:
+    head = b"POST /x HTTP/1.0\nhost:  a:1\nX-Odd:\tyes\ncontent-length: 65\n\n"
+    body = b"VER=1.1&cmd=Change_stat&seq=1234 &UIN=10001&ST=%31%30&x&&y=%2F\xff\r\n"
+    assert sent(exchange(body, head=head)) == [
+        RawMessage(
+            head=b"POST /x HTTP/1.0\nhost:  127.0.0.1:9999\nX-Odd:\tyes\ncontent-length: 65\n\n",
+            body=b"VER=1.1&cmd=Change_stat&seq=1500 &UIN=10001&ST=%31%30&x&&y=%2F\xff\r\n",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "wanted"),
+    [
+        (b"POST HTTP/1.1\r\n\r\n", b"POST HTTP/1.1\r\n\r\n"),
+        (b"POST / HTTP/1.0\r\n\r\n", b"POST / HTTP/1.0\r\n\r\n"),
+        (b"POST http://tqq.tencent.com:8000/a?b HTTP/1.1\r\n\r\n", b"POST /a?b HTTP/1.1\r\n\r\n"),
+        (b"POST http://tqq.tencent.com HTTP/1.1\r\n\r\n", b"POST / HTTP/1.1\r\n\r\n"),
+        (b"POST HTTPS://x?y HTTP/1.1\r\n\r\n", b"POST /?y HTTP/1.1\r\n\r\n"),
+        (b"POST / HTTP/1.1\r\nHost: tqq.tencent.com\r\n\r\n", b"POST / HTTP/1.1\r\nHost: 127.0.0.1:9999\r\n\r\n"),
+        (
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"POST / HTTP/1.1\r\nContent-Length: 7\r\n\r\n",
+        ),
+    ],
+)
+def test_heads(head: bytes, wanted: bytes) -> None:
+    assert sent(exchange(b"CMD=abc", head=head)) == [RawMessage(head=wanted, body=b"CMD=abc")]
+
+
+def test_a_transcript_gets_a_plain_head_and_pushes_are_left_out() -> None:
+    planned = plan(
+        [
+            exchange(b"VER=1.0&CMD=Logout&SEQ=&UIN=1", head=b"", id="a"),
+            Exchange(id="b", session="", reply=RawMessage(body=IN)),
+        ],
+        SPEC,
+        host=HOST,
+        start=1,
+    )
+    assert [step.request for step in planned.steps] == [http1.request(b"VER=1.0&CMD=Logout&SEQ=&UIN=1", HOST)]
+    assert planned.skipped == {"b": "no request was recorded"}
+
+
+@pytest.mark.parametrize("number", ["", "-1", "abc", "1 2"])
+def test_what_is_no_number_is_left_alone(number: str) -> None:
+    body = f"VER=1.1&CMD=Logout&SEQ={number}&UIN=1".encode()
+    assert [message.body for message in sent(exchange(body))] == [body]
+
+
+def test_an_escaped_number_is_made_fresh_too() -> None:
+    assert [message.body for message in sent(exchange(b"CMD=Logout&SEQ=%31%32&UIN=1"))] == [b"CMD=Logout&SEQ=60&UIN=1"]
+
+
+def test_a_compressed_request_is_opened_to_be_patched() -> None:
+    packed = gzip.compress(b"CMD=Logout&SEQ=77", mtime=0)
+    head = b"POST / HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    assert sent(
+        exchange(packed, head=head % len(packed)),
+        exchange(gzip.compress(b"CMD=Logout", mtime=0), head=head % len(gzip.compress(b"CMD=Logout", mtime=0))),
+    ) == [
+        RawMessage(head=b"POST / HTTP/1.1\r\nContent-Length: 17\r\n\r\n", body=b"CMD=Logout&SEQ=60"),
+        RawMessage(head=head % 30, body=gzip.compress(b"CMD=Logout", mtime=0)),
+    ]
+
+
+def test_keep_alive_is_what_the_recorded_client_asked_for() -> None:
+    heads = [
+        b"POST / HTTP/1.1\r\nConnection: Keep-Alive\r\n\r\n",
+        b"POST / HTTP/1.1\r\nConnection: close\r\n\r\n",
+        b"POST / HTTP/1.1\r\n\r\n",
+    ]
+    planned = plan([exchange(b"CMD=a", head=head) for head in heads], SPEC, host=HOST, start=1)
+    assert [step.keep_alive for step in planned.steps] == [True, False, False]
+
+
+def test_fresh_numbers_follow_on_each_other_and_are_none_of_the_recorded() -> None:
+    recorded = ["1500", "1501", "1503", "1500"]
+    numbers = Sequences([("a", number) for number in recorded], 500)
+    assert [numbers.fresh("a", number) for number in recorded] == ["1502", "1504", "1505", "1502"]
+    assert numbers.fresh("b", "1500") == "1500", "another account's numbers are its own"
+
+
+def test_a_length_that_is_used_up_gives_way_to_the_next() -> None:
+    numbers = Sequences([("a", str(number)) for number in range(1, 8)], 0)
+    assert [numbers.fresh("a", str(number)) for number in range(1, 5)] == ["8", "9", "10", "11"]
+
+
+def test_numbers_of_absurd_length() -> None:
+    assert len(Sequences([], 12).fresh("a", "9" * 100_000)) == 18
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 40).map(str)), max_size=80), st.integers(0, 10**10))
+def test_fresh_numbers_are_unique_for_each_account(recorded: list[tuple[str, str]], start: int) -> None:
+    numbers = Sequences(recorded, start)
+    fresh = {(account, number): numbers.fresh(account, number) for account, number in recorded}
+    for account in "ab":
+        mine = [value for (owner, _), value in fresh.items() if owner == account]
+        assert len(set(mine)) == len(mine)
+        assert not set(mine) & {number for owner, number in recorded if owner == account}
+
+
+def test_a_right_password_is_put_back_and_a_wrong_one_stays_wrong() -> None:
+    digest = hashlib.md5(b"mima").hexdigest()
+    messages = sent(
+        exchange(login(WRONG, seq=1), REFUSED, id="1"),
+        exchange(login(RIGHT, seq=2), IN, id="2"),
+        exchange(login(RIGHT, seq=3), None, id="3"),
+        exchange(login(RIGHT, seq=4, uin="10002"), None, id="4"),
+        exchange(login(RIGHT.upper(), seq=5), IN, id="5"),
+        exchange(login(RIGHT + " ", seq=6), IN, id="6"),
+        passwords={"10001": "mima", "10002": "other"},
+    )
+    assert [dict(wire.split(message.body))[b"PS"] for message in messages] == [
+        WRONG.encode(),
+        digest.encode(),
+        digest.encode(),
+        RIGHT.encode(),
+        digest.upper().encode(),
+        digest.encode() + b" ",
+    ]
+
+
+def test_accounts_without_a_known_password_are_named_once() -> None:
+    recorded = [exchange(login(RIGHT), IN, id=str(number)) for number in range(3)]
+    recorded.append(exchange(login(WRONG, uin="10002"), REFUSED, id="9"))
+    planned = plan(recorded, SPEC, host=HOST, start=1)
+    assert planned.lacking == ("10001",)
+    assert [dict(wire.split(step.request.body))[b"PS"] for step in planned.steps[:3]] == [RIGHT.encode()] * 3
+
+
+@given(st.binary(max_size=80), st.binary(max_size=80), st.none() | st.binary(max_size=60))
+def test_planning_raises_for_no_bytes(head: bytes, body: bytes, reply: bytes | None) -> None:
+    planned = plan([exchange(b"CMD=Login&SEQ=1&" + body, reply, head=head)], SPEC, host=HOST, start=1)
+    if not head:
+        assert planned.steps[0].request.body == wire.patch(b"CMD=Login&SEQ=1&" + body, [(1, b"2")])
+
+
+TARGETS = {
+    "http://127.0.0.1:8000": Target("127.0.0.1", 8000),
+    "http://127.0.0.1:8000/": Target("127.0.0.1", 8000),
+    "HTTP://LocalHost.:1": Target("localhost", 1),
+    "127.0.0.1:8000": Target("127.0.0.1", 8000),
+    "[::1]:8000": Target("::1", 8000),
+    "ｌｏｃａｌｈｏｓｔ:80": Target("localhost", 80),
+}
+
+
+@pytest.mark.parametrize("text", TARGETS)
+def test_targets_are_read(text: str) -> None:
+    assert parse_target(text) == TARGETS[text]
+    assert parse_target(f"http://{TARGETS[text]}") == TARGETS[text]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("https://127.0.0.1:8000", "https is not spoken here"),
+        ("ftp://127.0.0.1:21", "ftp is no scheme to replay over"),
+        ("127.0.0.1", "names no port"),
+        ("http://localhost", "names no port"),
+        (":8000", "names no host"),
+        ("", "names no host"),
+        ("127.0.0.1:port", "Port could not be cast to integer value as 'port'"),
+        ("127.0.0.1:70000", "Port out of range 0-65535"),
+        ("[::1:80", "Invalid IPv6 URL"),
+        ("127.0.0.1:8000/path", "holds more than a host and a port"),
+        ("127.0.0.1:8000?q", "holds more than a host and a port"),
+        ("user@127.0.0.1:8000", "holds more than a host and a port"),
+        ("ü" * 80 + ":1", "is no host name"),
+        ("a..b:1", "is no host name"),
+        ("a" * 64 + ":1", "is no host name"),
+    ],
+)
+def test_what_is_no_target(text: str, what: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_target(text)
+    assert raised.value.what.startswith(what)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost"])
+def test_this_machine_is_allowed(host: str) -> None:
+    check_name(Target(host, 1))
+
+
+@pytest.mark.parametrize(
+    "host", ["10.0.0.1", "0.0.0.0", "::", "example.com", "127.1", "2130706433", "localhost.example"]
+)
+def test_other_machines_are_refused_unless_they_are_named(host: str) -> None:
+    with pytest.raises(RefusedError, match="is not on this machine") as raised:
+        check_name(Target(host, 1), ["example.org"])
+    assert raised.value.hint == f"allow it: --allow-host {host}"
+    check_name(Target(host, 1), [host.upper() + "."])
+
+
+@pytest.mark.parametrize(
+    "text", ["tqq.tencent.com", "TENCENT.COM.", "qq.com", "a.b.qq.com", "ｑｑ．com", "im。qq。com"]
+)
+def test_the_historical_servers_are_refused_whatever_is_allowed(text: str) -> None:
+    target = parse_target(f"{text}:8000")
+    with pytest.raises(RefusedError, match="historical servers are never contacted"):
+        check_name(target, [text, target.host])
+
+
+def test_only_whole_names_are_historical() -> None:
+    check_name(Target("notqq.com", 1), ["notqq.com"])
+
+
+def test_the_address_is_checked_after_the_name() -> None:
+    check_address(Target("localhost", 1), "127.0.0.1")
+    check_address(Target("test", 1), "10.0.0.1", ["test"])
+    with pytest.raises(RefusedError, match=r"localhost:1: leads to 10\.0\.0\.1, which is not on this machine"):
+        check_address(Target("localhost", 1), "10.0.0.1", ["test"])
