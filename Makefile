@@ -1,6 +1,6 @@
 # Every target sets up what it needs: .venv with the newest Python of 3.11 to 3.13 found, or the one that PYTHON= names.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lock clean
+.PHONY: help setup demo test docs samples lock clean
 export PYTHON
 
 IN_VENV := .venv/bin/python -m
@@ -13,13 +13,21 @@ setup:  ## make .venv, or bring it up to date
 	@sh .ci/setup
 
 demo: setup  ## run the demonstration
-	@.venv/bin/qqlab demo
+	@.venv/bin/qqlab demo --force
 
 test: setup  ## lint, format and type checks, then the tests
 	$(IN_VENV) ruff check .
 	$(IN_VENV) ruff format --check .
 	$(IN_VENV) mypy
 	$(IN_VENV) pytest
+
+docs: setup  ## write the generated reference in docs/ anew
+	@.venv/bin/python docs/generate.py
+
+samples: setup  ## write the committed captures and reports anew, after a change of spec, codec or report
+	@.venv/bin/qqlab import captures/forum-2005.txt -o captures/forum-2005.jsonl --force
+	@.venv/bin/python captures/refresh.py captures/demo.jsonl
+	@.venv/bin/qqlab report captures/forum-2005.jsonl -o reports/forum-2005 --force
 
 lock:  ## write requirements.lock anew from pyproject.toml; LOCK_OPTIONS=--upgrade for newer versions
 	@sh .ci/lock $(LOCK_OPTIONS)

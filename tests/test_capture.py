@@ -199,7 +199,7 @@ def test_the_decoded_part_is_for_readers_without_qqlab() -> None:
 
 
 def test_the_decoded_part_is_what_decoding_gives_now(known: Spec) -> None:
-    """Every committed capture. After a change of spec or codec: qqlab import captures/forum-2005.txt --force -o …"""
+    """Every committed capture. After a change of spec or codec that is meant: make samples."""
     files = sorted((ROOT / "captures").glob("*.jsonl"))
     assert SAMPLE in files
     for file in files:

@@ -121,7 +121,7 @@ def test_what_stands_out_of_a_transcript() -> None:
         ("List reply SN", "SN says 24, there are 3", ("3",)),
         ("List reply UN", "UN: '....' is not of type digits", ("3",)),
         ("Query_Stat reply SEQ", "SEQ: '-1' is not of type digits", ("4",)),
-        ("Query_Stat reply SEQ", "SEQ: the reply says '-1', which no request can have said", ("4",)),
+        ("Query_Stat reply SEQ", "SEQ: the reply says '-1', not the request's: no request can have said that", ("4",)),
     ]
     assert said["codes never seen"][0] == ("RES", "20 not logged in, or logged in elsewhere since (1 of 2)", ())
     assert said["codes never seen"][1] == ("RS (login)", "1 refused (1 of 2)", ())

@@ -3,7 +3,6 @@
 Law: a command is one call of the library and the printing of what it returned. Nothing but `main` exits.
 """
 
-import os
 import sys
 import traceback
 from typing import Annotated
@@ -11,7 +10,7 @@ from typing import Annotated
 import typer
 
 import qqlab
-from qqlab.cli import diff, importing, replay, report, serve, show, spec
+from qqlab.cli import demo, diff, importing, replay, report, serve, show, spec
 from qqlab.cli.console import talk
 from qqlab.errors import ExitCode, QqlabError
 from qqlab.visible import visible
@@ -44,6 +43,7 @@ def options(
     talk.quiet, talk.verbose = quiet, verbose
 
 
+app.command("demo")(demo.demo)
 app.command("diff")(diff.diff)
 app.command("import")(importing.import_)
 app.command("replay")(replay.replay)
@@ -63,10 +63,6 @@ def main() -> None:
     except KeyboardInterrupt:
         print("qqlab: interrupted", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever reads our output has seen enough, as `head` has; nothing more may be written to it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.OK)
     except Exception:
         traceback.print_exc()
         print("qqlab: this is a bug in qqlab; the traceback above says where", file=sys.stderr)

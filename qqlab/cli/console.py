@@ -26,6 +26,10 @@ class Talk:
         if not self.quiet:
             print(line, file=sys.stderr, flush=True)
 
+    def console(self) -> Console:
+        """A console on stderr, for progress."""
+        return Console(stderr=True, markup=False, highlight=False, emoji=False)
+
     def detail(self, line: str) -> None:
         """One line for those who asked for more."""
         if self.verbose:

@@ -122,6 +122,6 @@ def _echo(field: Field, request: Message, reply: Message, spec: Spec) -> str | N
         # value that no request can have carried.
         if said is None or values.parse(said, field)[1]:
             return None
-        return f"{field.name}: the reply says {said!r}, which no request can have said"
+        return f"{field.name}: the reply says {said!r}, not the request's: no request can have said that"
     same = said is not None and asked.upper() == said.upper() if field.name == spec.roles.command else asked == said
     return None if same else f"{field.name}: the request says {asked!r}, the reply {said or ''!r}"

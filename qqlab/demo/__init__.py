@@ -1,1 +1,5 @@
 """The demonstration: the whole loop on real parts, in under a minute, leaving nothing behind but its results."""
+
+from qqlab.demo.run import DEVIATIONS, Demo, Results, missed
+
+__all__ = ["DEVIATIONS", "Demo", "Results", "missed"]

@@ -1,0 +1,151 @@
+"""Writes the reference in this folder from the code: `make docs`.
+
+Law: everything here comes out of docstrings, tables and help texts, so that it cannot say other than the code
+does; `tests/test_docs.py` holds the committed files to what this makes now.
+"""
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import msgspec
+
+from qqlab.capture import Header, Record, frame
+from qqlab.capture import file as capture_file
+from qqlab.codec import CATALOGUE, Note
+from qqlab.diff import RULES
+from qqlab.errors import ExitCode
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.proxy.recorder import OPTIONS
+from qqlab.spec import model
+from qqlab.testserver import deviate
+
+HERE = Path(__file__).parent
+
+
+def commands() -> str:
+    """The command line, as its help texts have it."""
+    made = subprocess.run(
+        [sys.executable, "-m", "typer", "qqlab.cli.app", "utils", "docs", "--name", "qqlab"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=HERE.parent,
+        env={"PYTHONPATH": str(HERE.parent), "COLUMNS": "120", "PATH": ""},
+    ).stdout
+    codes = "\n".join(f"| {code.value} | {_EXITS[code]} |" for code in ExitCode)
+    addon = "\n".join(f"| `{name}` | {kind.__name__} | {text} |" for name, kind, _, text in OPTIONS)
+    return (
+        made.rstrip().replace("\\b\n", "")
+        + "\n\n## Exit codes\n\n| code | meaning |\n|---|---|\n"
+        + codes
+        + "\n\n## Options of the mitmproxy addon\n\n"
+        + "Given as `--set NAME=VALUE` to mitmdump, mitmproxy or mitmweb.\n\n| option | type | what |\n|---|---|---|\n"
+        + addon
+        + "\n"
+    )
+
+
+_EXITS = {
+    ExitCode.OK: "fine; no differences",
+    ExitCode.DIFFERENCES: "differences were found",
+    ExitCode.USAGE: "the command line makes no sense",
+    ExitCode.UNREADABLE: "a file cannot be read or written",
+    ExitCode.TARGET: "a server cannot be reached, or an address cannot be listened on",
+    ExitCode.REFUSED: "refused by a safety rule",
+    ExitCode.BUG: "a bug in qqlab, with a traceback",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+
+def codes() -> str:
+    """Notes, rules of the comparison, and deviations of the test server."""
+    notes = "\n".join(f"| `{code}` | {severity} | {text} |" for code, (severity, text) in CATALOGUE.items())
+    rules = "\n".join(f"| `{rule}` | {severity} | {text} |" for rule, (severity, text) in RULES.items())
+    return (
+        "# Codes\n\n## Notes\n\nWhat can be odd about traffic. `echo` stands for `echo.seq`, `echo.uin` and so on.\n\n"
+        f"| code | severity | meaning |\n|---|---|---|\n{notes}\n\n"
+        "## Rules of the comparison\n\nSeverity `info` means that both sides mean the same.\n\n"
+        f"| rule | severity | meaning |\n|---|---|---|\n{rules}\n\n"
+        "## Deviations of the test server\n\nFor `qqlab serve --deviate RULE`; COMMAND may be `*`.\n\n"
+        f"```\n{deviate.table()}\n```\n"
+    )
+
+
+def captures() -> str:
+    """The capture file and the frame."""
+    parts = [
+        ("The file", inspect.getdoc(capture_file) or ""),
+        ("The header line", _described(Header)),
+        ("A line", _described(Exchange)),
+        (
+            "A message in a line",
+            (inspect.getdoc(RawMessage) or "")
+            + "\n\nIn the file a head or body that is UTF-8 stands as text under `head` or `body`, any other as base64 "
+            "under `head_base64` or `body_base64`.",
+        ),
+        ("The `decoded` part", _described(Record)),
+        ("A note", _described(Note)),
+        ("`Capture.frame()`", inspect.getdoc(frame) or ""),
+    ]
+    return "# Captures\n\n" + "\n\n".join(f"## {title}\n\n{text}" for title, text in parts) + "\n"
+
+
+def spec() -> str:
+    """What may stand in a spec file."""
+    tables = [
+        model.Spec, model.Source, model.Version, model.Roles, model.Wire, model.Fact, model.Common, model.Command,
+        model.Field, model.Case, model.Rows, model.Paging, model.CodeTable, model.CodeValue, model.Reading,
+    ]  # fmt: skip
+    parts = "\n\n".join(f"## {table.__name__}\n\n{_described(table)}" for table in tables)
+    return (
+        "# Spec files\n\nA spec is one TOML file; the built-in one is `qqlab/spec/httpqq.toml`. "
+        "`qqlab spec check FILE` names every mistake in yours, and each command takes it with `--spec FILE`. Every `source` names entries of "
+        "`[sources]`.\n\n" + parts + "\n"
+    )
+
+
+def _described(kind: type[msgspec.Struct]) -> str:
+    rows = []
+    for field in msgspec.structs.fields(kind):
+        default = "required" if field.required else "" if field.default in (None, msgspec.NODEFAULT) else field.default
+        shown = default if default in ("", "required") else f"`{default!r}`"
+        rows.append(f"| `{field.encode_name}` | {_type(field.type)} | {shown} |")
+    return f"{inspect.getdoc(kind)}\n\n| key | type | default |\n|---|---|---|\n" + "\n".join(rows)
+
+
+_NAMES = {str: "text", int: "integer", float: "number", bool: "true or false", datetime: "time", type(None): "null"}
+
+
+def _type(kind: Any) -> str:
+    """A type in the words of TOML and JSON."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        return f"list of {_type(inner[0])}"
+    if origin is list:
+        return f"list of {_type(inner[0])}"
+    if origin is dict:
+        return f"table of {_type(inner[1])}"
+    if origin is Literal:
+        return " or ".join(f"`{value!r}`" for value in inner)
+    if origin in (Union, UnionType):
+        return " or ".join(map(_type, inner))
+    return _NAMES.get(kind) or str(kind.__name__)
+
+
+FILES: dict[str, Callable[[], str]] = {
+    "commands.md": commands,
+    "codes.md": codes,
+    "captures.md": captures,
+    "spec.md": spec,
+}
+
+if __name__ == "__main__":
+    for name, make in FILES.items():
+        (HERE / name).write_text(make(), encoding="utf-8")
+        print(HERE.name + "/" + name)
