@@ -98,15 +98,15 @@ def captures() -> str:
 
 def spec() -> str:
     """What may stand in a spec file."""
-    tables = [
+    tables: list[type[msgspec.Struct]] = [
         model.Spec, model.Source, model.Version, model.Roles, model.Wire, model.Fact, model.Common, model.Command,
         model.Field, model.Case, model.Rows, model.Paging, model.CodeTable, model.CodeValue, model.Reading,
     ]  # fmt: skip
     parts = "\n\n".join(f"## {table.__name__}\n\n{_described(table)}" for table in tables)
     return (
         "# Spec files\n\nA spec is one TOML file; the built-in one is `qqlab/spec/httpqq.toml`. "
-        "`qqlab spec check FILE` names every mistake in yours, and each command takes it with `--spec FILE`. Every `source` names entries of "
-        "`[sources]`.\n\n" + parts + "\n"
+        "`qqlab spec check FILE` names every mistake in yours, and each command takes it with `--spec FILE`. "
+        "Every `source` names entries of `[sources]`.\n\n" + parts + "\n"
     )
 
 
