@@ -53,8 +53,8 @@ def require() -> Callable[[str], str]:
 class Process:
     """A child process whose output is collected while it runs."""
 
-    def __init__(self, *command: str | Path, cwd: Path = ROOT) -> None:
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    def __init__(self, *command: str | Path, home: Path, cwd: Path = ROOT) -> None:
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "HOME": str(home)}
         self._child = subprocess.Popen(
             [str(part) for part in command],
             cwd=cwd,
@@ -110,12 +110,14 @@ class Process:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., Process]]:
-    """Start processes that are ended with the test."""
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
+    """Start processes that are ended with the test. mitmproxy keeps its keys in the home folder: not in the user's."""
     started: list[Process] = []
+    home = tmp_path_factory.getbasetemp() / "home"
+    home.mkdir(exist_ok=True)
 
     def run(*command: str | Path, cwd: Path = ROOT) -> Process:
-        started.append(Process(*command, cwd=cwd))
+        started.append(Process(*command, home=home, cwd=cwd))
         return started[-1]
 
     yield run

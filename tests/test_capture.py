@@ -3,7 +3,8 @@
 import json
 import os
 import stat
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -196,6 +197,11 @@ def test_the_decoded_part_is_for_readers_without_qqlab() -> None:
         ("value.type", "UN"),
         ("list.count", "SN"),
     ]
+
+
+def test_jq_reads_the_records(require: Callable[[str], str]) -> None:
+    jq = [require("jq"), "-r", 'select(.decoded.notes[]?.code == "list.count") | .decoded.rows.friend[0].UN', SAMPLE]
+    assert subprocess.run(jq, capture_output=True, text=True, check=True).stdout == "561256\n"
 
 
 def test_the_decoded_part_is_what_decoding_gives_now(known: Spec) -> None:
