@@ -200,7 +200,12 @@ def test_the_decoded_part_is_for_readers_without_qqlab() -> None:
 
 
 def test_jq_reads_the_records(require: Callable[[str], str]) -> None:
-    jq = [require("jq"), "-r", 'select(.decoded.notes[]?.code == "list.count") | .decoded.rows.friend[0].UN', SAMPLE]
+    jq = [
+        require("jq"),
+        "-r",
+        'select(.decoded.notes[]?.code == "list.count") | .decoded.rows.friend[0].UN',
+        str(SAMPLE),
+    ]
     assert subprocess.run(jq, capture_output=True, text=True, check=True).stdout == "561256\n"
 
 
