@@ -68,21 +68,26 @@ def add_target(data: bytes, target: bytes = b"/") -> bytes:
 
 def content(message: RawMessage) -> bytes | None:
     """The body with its content coding undone; None where that cannot be done, or would exceed 16 MiB."""
-    if b"ontent-" not in message.head:
-        return message.body
-    coding = (parse_head(message.head).get("content-encoding") or "identity").lower()
+    coding = (parse_head(message.head).get("content-encoding") or "identity").lower() if message.head else "identity"
     if coding == "identity":
         return message.body
     windows = {"gzip": (zlib.MAX_WBITS | 16,), "x-gzip": (zlib.MAX_WBITS | 16,), "deflate": (15, -15)}
-    for bits in windows.get(coding, ()):
-        inflate = zlib.decompressobj(bits)
+    return next((data for bits in windows.get(coding, ()) if (data := _inflate(message.body, bits)) is not None), None)
+
+
+def _inflate(packed: bytes, bits: int) -> bytes | None:
+    """All members of a packed body, or None where it is damaged, cut off, or holds more than 16 MiB."""
+    data = b""
+    while packed:
+        member = zlib.decompressobj(bits)
         try:
-            data = inflate.decompress(message.body, MAX_CONTENT)
+            data += member.decompress(packed, MAX_CONTENT - len(data) + 1)
         except zlib.error:
-            continue
-        if inflate.eof:
-            return data
-    return None
+            return None
+        if not member.eof or len(data) > MAX_CONTENT:
+            return None
+        packed = member.unused_data
+    return data
 
 
 def with_header(head: bytes, name: str, value: str) -> bytes:
@@ -115,13 +120,15 @@ def with_body(message: RawMessage, body: bytes) -> RawMessage:
 class Reader:
     """Cuts one direction of a connection into messages, whatever the sizes of the pieces it is fed.
 
-    Bytes that are no HTTP set `broken`; from then on nothing more comes out. Memory is bounded by the messages.
+    Bytes that are no HTTP set `broken`, a sentence that quotes none of them (they may hold a secret); from then on
+    nothing more comes out. Memory is bounded by the messages.
     """
 
     def __init__(self, direction: Direction) -> None:
         self.broken: str | None = None
         self._direction = direction
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._searched = 0  # up to here the buffer holds no end of a head
         self._head: bytes | None = None
         self._length: int | None = None
         self._chunked: _Chunks | None = None
@@ -129,10 +136,17 @@ class Reader:
     @property
     def pending(self) -> bool:
         """Whether a message has begun and is not complete."""
-        return self._head is not None or self._buffer.strip(b"\r\n") != b""
+        return self._head is not None or bool(self._buffer.strip(b"\r\n"))
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether a message is under way whose end only the connection's course tells: no length, no chunks."""
+        return self._head is not None and self._length is None and self._chunked is None
 
     def feed(self, data: bytes) -> list[RawMessage]:
         """Take bytes as they came; return the messages that they complete."""
+        if self.broken is not None:
+            return []
         self._buffer += data
         messages = []
         while self.broken is None and (message := self._next()) is not None:
@@ -140,53 +154,68 @@ class Reader:
         return messages
 
     def flush(self) -> RawMessage | None:
-        """The message whose end only the connection's course can tell: at the end of file, or, for a request
-        without a length, once the reply begins. None where nothing is open, or a head is incomplete."""
+        """The message under way, as far as it came; it is whole if it was `open_ended`. None where none is, or its
+        head is incomplete."""
         if self._head is None:
             return None
-        body = self._buffer if self._chunked is None else self._chunked.body
-        return self._finish(body, b"" if self._chunked is None else self._buffer)
+        if self._chunked is None:
+            return self._finish(bytes(self._buffer), len(self._buffer))
+        return self._finish(self._chunked.body(), len(self._buffer))
 
     def _next(self) -> RawMessage | None:
         if self._head is None and not self._read_head():
             return None
-        assert self._head is not None
         if self._chunked is not None:
-            rest = self._chunked.feed(self._buffer)
+            whole = self._chunked.take(self._buffer)
             self.broken = self._chunked.broken
-            self._buffer = rest if rest is not None else b""
-            return self._finish(self._chunked.body, self._buffer) if rest is not None else None
-        if self._length is None or len(self._buffer) < self._length:
+            size = self._chunked.size
+        else:
+            whole = self._length is not None and len(self._buffer) >= self._length
+            size = len(self._buffer) if self._length is None else self._length
+        if size > MAX_CONTENT and not whole:
+            self.broken = f"a body of more than {MAX_CONTENT} bytes"
+        if not whole:
             return None
-        return self._finish(self._buffer[: self._length], self._buffer[self._length :])
+        if self._chunked is not None:
+            return self._finish(self._chunked.body(), 0)
+        return self._finish(bytes(self._buffer[: self._length]), self._length or 0)
 
-    def _finish(self, body: bytes, rest: bytes) -> RawMessage:
+    def _finish(self, body: bytes, used: int) -> RawMessage:
         message = RawMessage(head=self._head or b"", body=body)
-        self._head, self._length, self._chunked, self._buffer = None, None, None, rest
+        self._head, self._length, self._chunked = None, None, None
+        del self._buffer[:used]
         return message
 
     def _read_head(self) -> bool:
         """Take a head off the buffer, if it is complete, and learn from it where the body ends."""
-        self._buffer = self._buffer.lstrip(b"\r\n")
-        end = _HEAD_END.search(self._buffer)
+        blank = len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))
+        if blank:
+            del self._buffer[:blank]
+            self._searched = 0
+        end = _HEAD_END.search(self._buffer, max(0, self._searched - 3))
+        self._searched = len(self._buffer) if end is None else 0
         if end is None:
             if len(self._buffer) > MAX_HEAD:
                 self.broken = f"no end of the head within {MAX_HEAD} bytes"
             return False
-        self._head, self._buffer = self._buffer[: end.end()], self._buffer[end.end() :]
-        head = parse_head(self._head)
-        if "HTTP/1." not in head.start:
-            self.broken = f"not HTTP/1: {head.start[:40]!r}"
-            return False
-        if "chunked" in (head.get("transfer-encoding") or "").lower():
-            self._chunked = _Chunks()
-            return True
+        raw = bytes(self._buffer[: end.end()])
+        del self._buffer[: end.end()]
+        head = parse_head(raw)
         length = head.get("content-length")
-        if length is not None and not (length.isascii() and length.isdecimal() and len(length) < 20):
-            self.broken = f"Content-Length {length[:20]!r} is no number"
+        if "HTTP/1." not in head.start:
+            self.broken = "the first line is not HTTP/1's"
+            self._buffer.clear()
             return False
-        self._length = int(length) if length is not None else self._default_length(head)
-        return True
+        elif "chunked" in (head.get("transfer-encoding") or "").lower():
+            self._chunked = _Chunks()
+        elif length is None:
+            self._length = self._default_length(head)
+        elif length.isascii() and length.isdecimal() and len(length) < 20:
+            self._length = int(length)
+        else:
+            self.broken = "Content-Length is no number"
+        self._head = raw
+        return self.broken is None
 
     def _default_length(self, head: Head) -> int | None:
         """How long a body without a stated length is; None for up to the end."""
@@ -200,33 +229,47 @@ class _Chunks:
     """Puts a chunked body together."""
 
     def __init__(self) -> None:
-        self.body = b""
         self.broken: str | None = None
-        self._buffer = b""
+        self.size = 0
+        self._pieces: list[bytes] = []
 
-    def feed(self, data: bytes) -> bytes | None:
-        """Take bytes; return what stands behind the last chunk once that has come, None before."""
-        self._buffer += data
-        while True:
-            line, newline, rest = self._buffer.partition(b"\n")
-            if not newline:
-                return None
-            size = line.split(b";")[0].strip()
-            if not re.fullmatch(rb"[0-9A-Fa-f]{1,8}", size):
-                self.broken = f"bad chunk size {line[:20]!r}"
-                return None
-            length = int(size, 16)
-            if length == 0:
-                end = re.match(rb"(?:[^\r\n]+\r?\n)*\r?\n", rest)
-                return None if end is None else rest[end.end() :]
-            behind = rest[length : length + 2]
-            if behind in (b"", b"\r"):
-                return None  # the line end behind the chunk is still to come
-            if not behind.startswith((b"\r\n", b"\n")):
-                self.broken = f"a chunk of {length} bytes is not followed by a line end"
-                return None
-            self.body += rest[:length]
-            self._buffer = rest[length:].removeprefix(b"\r").removeprefix(b"\n")
+    def body(self) -> bytes:
+        """What has been put together."""
+        return b"".join(self._pieces)
+
+    def take(self, buffer: bytearray) -> bool:
+        """Take all whole chunks off the buffer; whether the last one was among them."""
+        at = 0
+        while self.broken is None and (chunk := self._chunk(buffer, at)) is not None:
+            piece, at = chunk
+            if not piece:
+                del buffer[:at]
+                return True
+            self._pieces.append(piece)
+            self.size += len(piece)
+        del buffer[:at]
+        return False
+
+    def _chunk(self, buffer: bytearray, at: int) -> tuple[bytes, int] | None:
+        """The chunk that begins there and the place behind it; None where it is not whole yet, or is none."""
+        newline = buffer.find(b"\n", at)
+        if newline < 0:
+            return None
+        size = re.fullmatch(rb"\s*([0-9A-Fa-f]{1,8})\s*(?:;[^\n]*)?", buffer[at:newline])
+        if size is None:
+            self.broken = "a chunk's size is no number"
+            return None
+        start, length = newline + 1, int(size[1], 16)
+        if length == 0:
+            trailer = re.compile(rb"(?:[^\r\n]+\r?\n)*\r?\n").match(buffer, start)
+            return None if trailer is None else (b"", trailer.end())
+        behind = bytes(buffer[start + length : start + length + 2])
+        if behind in (b"", b"\r"):
+            return None  # the line end behind the chunk is still to come
+        if not behind.startswith((b"\r\n", b"\n")):
+            self.broken = f"a chunk of {length} bytes is not followed by a line end"
+            return None
+        return bytes(buffer[start : start + length]), start + length + (2 if behind.startswith(b"\r") else 1)
 
 
 def request(body: bytes, host: str, *, target: str = "/", keep_alive: bool = False) -> RawMessage:

@@ -11,7 +11,7 @@ import unicodedata
 # Cc control, Cf format (bidi overrides, zero width), Cs surrogate, Co private, Cn unassigned, Zl and Zp separators.
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _PLAIN = re.compile(r"[ -~]*")
-_UNSAFE_JSON = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]")
+_BEYOND_ASCII = re.compile("[^\x00-\x7e]")
 
 
 def visible(text: str, limit: int | None = None) -> str:
@@ -25,7 +25,12 @@ def visible(text: str, limit: int | None = None) -> str:
 
 def json_safe(text: str) -> str:
     """JSON text in which characters that act on a terminal are written as `\\uXXXX`; its meaning is unchanged."""
-    return _UNSAFE_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _BEYOND_ASCII.sub(lambda match: _json_escape(match[0]) if _is_hidden(match[0]) else match[0], text)
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def _is_hidden(character: str) -> bool:

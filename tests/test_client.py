@@ -123,7 +123,7 @@ TALKS: dict[str, tuple[Talk, Told]] = {
     ),
     "garbage": (
         says(b"\x00\xff garbage\r\n\r\n"),
-        (RawMessage(body=b"\x00\xff garbage\r\n\r\n"), "the reply is no HTTP: not HTTP/1: '\\x00ÿ garbage'", False),
+        (RawMessage(body=b"\x00\xff garbage\r\n\r\n"), "the reply is no HTTP: the first line is not HTTP/1's", False),
     ),
     "garbage without an end": (
         says(b"RES=0"),
@@ -133,7 +133,7 @@ TALKS: dict[str, tuple[Talk, Told]] = {
         says(b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\nRES=0"),
         (
             RawMessage(head=b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n", body=b"RES=0"),
-            "the reply is no HTTP: Content-Length 'ten' is no number",
+            "the reply is no HTTP: Content-Length is no number",
             False,
         ),
     ),
@@ -159,7 +159,7 @@ def test_whatever_a_server_does_becomes_an_outcome(name: str) -> None:
 
 def test_a_length_of_thousands_of_digits() -> None:
     outcome = asyncio.run(ask(says(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nRES"), limit=9999))
-    assert outcome.error == f"the reply is no HTTP: Content-Length {'9' * 20!r} is no number"
+    assert outcome.error == "the reply is no HTTP: Content-Length is no number"
 
 
 @pytest.mark.parametrize(

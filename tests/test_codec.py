@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from qqlab import spec as specs
 from qqlab.codec import CATALOGUE, Value, decode, decode_message, describe, encode_message, recognise, succeeded
+from qqlab.codec.message import MOST_FIELDS, MOST_ITEMS, MOST_NOTES
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.spec import Direction, Spec
 
@@ -153,7 +154,16 @@ LOGIN = b"VER=1.1&CMD=Login&SEQ=1&UIN=1&RES="
 
 @pytest.mark.parametrize(
     ("reply", "expected"),
-    [(LOGIN + b"0&RS=0", True), (LOGIN + b"0&RS=1", False), (LOGIN + b"20", False), (b"nonsense", None), (None, None)],
+    [
+        (LOGIN + b"0&RS=0", True),
+        (LOGIN + b"0&RS=1", False),
+        (LOGIN + b"20", False),
+        (LOGIN + b"20&RS=0", False),
+        (LOGIN + b"0&RS=7", None),
+        (LOGIN + b"7&RS=0", None),
+        (b"nonsense", None),
+        (None, None),
+    ],
 )
 def test_success_is_read_off_the_codes(reply: bytes | None, expected: bool | None, known: Spec) -> None:
     assert succeeded(decode(exchange(b"CMD=Login", reply), known), known) is expected
@@ -204,6 +214,29 @@ def test_a_plus_is_decided_by_how_the_client_encodes(body: bytes, value: str, kn
 )
 def test_the_protocol_is_recognised(body: bytes, expected: bool, known: Spec) -> None:
     assert recognise(body, known) is expected
+
+
+def test_a_message_without_end_is_read_up_to_a_limit(known: Spec) -> None:
+    message = decode_message(b"CMD=List&" + b"X&" * 2_000_000, "request", known)
+    assert len(message.fields) == MOST_FIELDS
+    assert [(note.code, note.text) for note in message.notes][0] == (
+        "field.many",
+        "there are 2000002 fields, the first 1000 were read",
+    )
+    assert [note.code for note in message.notes].count("field.undocumented") == MOST_NOTES
+
+
+def test_a_list_without_end_is_read_up_to_a_limit(known: Spec) -> None:
+    message = decode_message(b"CMD=LIST&UN=" + b"x," * 1_000_000, "reply", known)
+    value = message.value("UN")
+    assert isinstance(value, tuple)
+    assert len(value) == MOST_ITEMS
+    assert [note.code for note in message.notes if note.field == "UN"] == ["field.many", *["value.type"] * MOST_NOTES]
+
+
+def test_a_note_is_of_bounded_length(known: Spec) -> None:
+    message = decode_message(b"CMD=List&" + b"X" * 1_000_000 + b"=1", "request", known)
+    assert max(len(note.text) for note in message.notes) <= 300
 
 
 PIECES = st.sampled_from(

@@ -50,6 +50,29 @@ def test_a_stream_is_cut_the_same_in_pieces_of_any_size(
         assert reader.broken is None
 
 
+def test_a_broken_stream_keeps_nothing_more() -> None:
+    reader = Reader("reply")
+    reader.feed(b"no HTTP\r\n\r\n")
+    for _ in range(3):
+        assert reader.feed(bytes(100_000)) == []
+    assert not reader.pending
+    assert reader.flush() is None
+
+
+def test_a_body_has_a_limit() -> None:
+    for head in (TO_THE_END, CHUNKED + b"ffffff\r\n", TO_THE_END[:-2] + b"Content-Length: 99999999\r\n\r\n"):
+        reader = Reader("reply")
+        reader.feed(head + bytes(http1.MAX_CONTENT + 1))
+        assert reader.broken is not None
+
+
+def test_it_is_known_whether_the_end_of_the_connection_may_end_a_message() -> None:
+    for stream, expected in ((TO_THE_END, True), (CHUNKED, False), (HEAD, False), (b"", False), (b"HTTP/1.1", False)):
+        reader = Reader("reply")
+        reader.feed(stream)
+        assert reader.open_ended is expected
+
+
 def test_what_only_the_end_completes() -> None:
     reader = Reader("reply")
     assert reader.feed(TO_THE_END + b"ab") == []
@@ -77,10 +100,10 @@ def test_a_chunked_body_that_breaks_off_is_kept() -> None:
 @pytest.mark.parametrize(
     ("direction", "stream", "what"),
     [
-        ("request", b"VER=1.1&CMD=Login\n\nx", "not HTTP/1: 'VER=1.1&CMD=Login'"),
+        ("request", b"VER=1.1&CMD=Login\n\nx", "the first line is not HTTP/1's"),
         ("request", b"x" * (http1.MAX_HEAD + 1), "no end of the head within 65536 bytes"),
-        ("request", b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "Content-Length '-1' is no number"),
-        ("reply", CHUNKED + b"zz\r\n", "bad chunk size b'zz\\r'"),
+        ("request", b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "Content-Length is no number"),
+        ("reply", CHUNKED + b"zz\r\n", "a chunk's size is no number"),
         ("reply", CHUNKED + b"2\r\nabc\r\n", "a chunk of 2 bytes is not followed by a line end"),
     ],
 )
@@ -97,6 +120,13 @@ def test_any_stream_is_read_without_raising(direction: Direction, pieces: list[b
     for piece in pieces:
         reader.feed(piece)
     reader.flush()
+
+
+def test_a_megabyte_in_chunks_of_one_byte() -> None:
+    """What took seconds when every chunk moved the rest of the buffer."""
+    reader = Reader("reply")
+    cut = reader.feed(CHUNKED + b"1\r\na\r\n" * 200_000 + b"0\r\n\r\n")
+    assert cut == [RawMessage(head=CHUNKED, body=b"a" * 200_000)]
 
 
 WORDS = [
@@ -120,7 +150,9 @@ def test_http_like_streams_lose_no_message_to_the_cut(direction: Direction, word
     together = whole.feed(stream)
     apart = [message for byte in stream for message in bytewise.feed(bytes([byte]))]
     assert apart == together
-    assert (bytewise.broken, bytewise.flush()) == (whole.broken, whole.flush())
+    assert bytewise.broken == whole.broken
+    if whole.broken is None:
+        assert bytewise.flush() == whole.flush()
 
 
 @pytest.mark.parametrize(
@@ -158,6 +190,7 @@ PLAIN = b"CMD=List"
         ("deflate", zlib.compress(PLAIN), PLAIN),
         ("deflate", zlib.compress(PLAIN)[2:-4], PLAIN),
         ("identity", PLAIN, PLAIN),
+        ("gzip", gzip.compress(PLAIN[:3]) + gzip.compress(PLAIN[3:]), PLAIN),
         ("gzip", b"junk", None),
         ("gzip", gzip.compress(PLAIN)[:-9], None),
         ("br", PLAIN, None),
@@ -165,7 +198,7 @@ PLAIN = b"CMD=List"
     ],
 )
 def test_content_codings(coding: str, body: bytes, expected: bytes | None) -> None:
-    message = RawMessage(head=f"HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\n\r\n".encode(), body=body)
+    message = RawMessage(head=f"HTTP/1.1 200 OK\r\nCONTENT-ENCODING: {coding}\r\n\r\n".encode(), body=body)
     assert http1.content(message) == expected
 
 

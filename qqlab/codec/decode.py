@@ -66,15 +66,20 @@ def _role(name: str, *messages: Message | None) -> str | None:
 
 
 def succeeded(decoded: Decoded, spec: Spec) -> bool | None:
-    """Whether the server did what was asked, by the codes of its reply: None where no code says either."""
+    """Whether the server did what was asked, by those codes of its reply whose tables tell success from failure.
+
+    None where the reply has no such code, or one with a value that its table does not know.
+    """
     if decoded.reply is None:
         return None
     verdicts = [
-        code.ok
+        code.ok if (code := spec.code(field.spec, field.value)) is not None else None
         for field in decoded.reply.fields
-        if field.spec is not None and (code := spec.code(field.spec, field.value)) is not None and code.ok is not None
+        if field.spec is not None and field.spec.codes is not None and spec.codes[field.spec.codes].judges
     ]
-    return all(verdicts) if verdicts else None
+    if False in verdicts:
+        return False
+    return None if None in verdicts or not verdicts else True
 
 
 def _message(
@@ -96,7 +101,7 @@ def _both(exchange: Exchange, request: Message | None, reply: Message | None, sp
     if exchange.error is not None:
         notes.append(note("exchange.error", exchange.error))
     if reply is None or exchange.reply is None:
-        notes.append(note("reply.missing", "no reply"))
+        notes.append(note("reply.missing", "no reply was recorded"))
         return notes
     status = http1.status(exchange.reply)
     if status is not None and status != http1.OK:

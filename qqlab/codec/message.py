@@ -1,9 +1,12 @@
 """One message: raw pairs and the spec to fields, rows and notes; and values to a body.
 
-Law: decoding is total, it raises for no bytes. A field is looked up by (command, direction, name). A doubled
+Law: decoding is total, it raises for no bytes, and bounded: of a message with more than `MOST_FIELDS` fields, or a
+list of more than `MOST_ITEMS` items, the first are read and a note says so, and of notes of one code about one field
+the first `MOST_NOTES` are made. A field is looked up by (command, direction, name). A doubled
 field keeps all its occurrences; where one value is asked for, the first counts, as it did for the clients.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import pairwise
@@ -17,6 +20,13 @@ from qqlab.codec import values
 from qqlab.codec.notes import Note, note
 from qqlab.codec.values import Scalar, Value
 from qqlab.spec import Command, Direction, Rows, Spec
+
+
+# Far beyond anything the protocol has (a page has at most 160 rows), and few enough to decode in some milliseconds.
+MOST_FIELDS = 1000
+MOST_ITEMS = 10_000
+MOST_NOTES = 5
+_MOST_TEXT = 300
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,9 +137,10 @@ class _Decoding:
     def __init__(self, body: bytes, direction: Direction, spec: Spec, fallback: Command | None) -> None:
         self.spec = spec
         self.direction = direction
-        self.pairs = wire.split(body)
-        self.plus = b"+" in body and texts.plus_is_blank(body)
         self.notes: list[Note] = []
+        self._counts: Counter[tuple[str, str | None]] = Counter()
+        self.pairs = self._first_pairs(body)
+        self.plus = b"+" in body and texts.plus_is_blank(body)
         self.charset = spec.wire.charsets[0]
         self.terminated = len(self.pairs) > 1 and self.pairs[-1] == wire.Pair(b"", None)
         self.empty = body == b""
@@ -155,8 +166,17 @@ class _Decoding:
             terminated=self.terminated,
         )
 
+    def _first_pairs(self, body: bytes) -> tuple[wire.Pair, ...]:
+        if body.count(b"&") < MOST_FIELDS:
+            return wire.split(body)
+        self._note("field.many", f"there are {body.count(b'&') + 1} fields, the first {MOST_FIELDS} were read")
+        return wire.split(b"&".join(body.split(b"&", MOST_FIELDS)[:MOST_FIELDS]))
+
     def _note(self, code: str, text: str, field: str | None = None) -> None:
-        self.notes.append(note(code, text, self.direction, field))
+        self._counts[code, field] += 1
+        if self._counts[code, field] <= MOST_NOTES:
+            shown = text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…"
+            self.notes.append(note(code, shown, self.direction, field))
 
     def _role_text(self, role: str) -> str:
         wanted = role.encode().upper()
@@ -208,6 +228,9 @@ class _Decoding:
         parts, complete = values.items(text, self.spec.wire.list_separator)
         if not complete:
             self._note("list.unterminated", f"{name}: the last item is not followed by a comma", name)
+        if len(parts) > MOST_ITEMS:
+            self._note("field.many", f"{name} has {len(parts)} items, the first {MOST_ITEMS} were read", name)
+            parts = parts[:MOST_ITEMS]
         parsed = [values.parse(texts.unescape_item(part, self.spec.wire), known) for part in parts]
         for value, fits in parsed:
             self._check_value(name, known, value, fits)

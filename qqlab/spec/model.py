@@ -105,6 +105,11 @@ class CodeTable(_Table, frozen=True):
         """The values by number."""
         return {value.value: value for value in self.values}
 
+    @cached_property
+    def judges(self) -> bool:
+        """Whether any value means success or failure."""
+        return any(value.ok is not None for value in self.values)
+
 
 class Case(_Table, frozen=True):
     """What a value means when another field of the message (or of its row) has one of these values.
