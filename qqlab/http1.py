@@ -206,7 +206,7 @@ class Reader:
             self.broken = "the first line is not HTTP/1's"
             self._buffer.clear()
             return False
-        elif "chunked" in (head.get("transfer-encoding") or "").lower():
+        if "chunked" in (head.get("transfer-encoding") or "").lower():
             self._chunked = _Chunks()
         elif length is None:
             self._length = self._default_length(head)

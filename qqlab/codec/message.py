@@ -21,7 +21,6 @@ from qqlab.codec.notes import Note, note
 from qqlab.codec.values import Scalar, Value
 from qqlab.spec import Command, Direction, Rows, Spec
 
-
 # Far beyond anything the protocol has (a page has at most 160 rows), and few enough to decode in some milliseconds.
 MOST_FIELDS = 1000
 MOST_ITEMS = 10_000
