@@ -15,6 +15,7 @@ import re
 import secrets
 import string
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -53,6 +54,7 @@ class Redactor:
         self._names = {field.name.upper().encode() for _, _, field in spec.every_field() if field.secret}
         self._spared = {name.upper().encode() for name in msgspec.structs.astuple(spec.roles)}
         self._known: dict[bytes, bytes] = {}
+        self._hunt = _Hunt({})
         # `NAME=value` inside of something else: a head, another field's text, a body that is no list of pairs.
         names = b"|".join(_any_writing(name) for name in sorted(self._names)) or b"(?!)"
         self._assigned = re.compile(rb"(?<![A-Za-z0-9_%])((?:" + names + rb")(?:=|%3[dD]|\"\s*:\s*\"))([^&;\s\"'<>,]+)")
@@ -69,7 +71,7 @@ class Redactor:
         asked = self._command(exchange.request, None)
         request, problem = self._message(exchange.request, "request", asked, found)
         reply, other = self._message(exchange.reply, "reply", self._command(exchange.reply, asked), found)
-        hunt = _Hunt(dict(list(found.items())[:MOST_IN_EXCHANGE]) | self._known)
+        hunt = _Hunt(dict(islice(found.items(), MOST_IN_EXCHANGE)) | self._known) if found else self._hunt
         request, reply = self._hunted(request, hunt), self._hunted(reply, hunt)
         error = "; ".join(filter(None, (exchange.error, problem, other))) or None
         if error is not None:
@@ -86,9 +88,13 @@ class Redactor:
             block += 1
 
     def _remember(self, found: dict[bytes, bytes]) -> None:
-        self._known |= {secret: pseudonym for secret, pseudonym in found.items() if len(secret) >= LONG}
+        new = {s: pseudonym for s, pseudonym in found.items() if len(s) >= LONG and s not in self._known}
+        if not new:
+            return
+        self._known |= new
         while len(self._known) > MOST_KNOWN:
             del self._known[next(iter(self._known))]
+        self._hunt = _Hunt(self._known)
 
     def _command(self, message: RawMessage | None, fallback: Command | None) -> Command | None:
         """The command that a message names, or else the one it answers."""
@@ -170,6 +176,7 @@ class _Hunt:
             secret.lower(): pseudonym.lower() if set(secret.lower()) <= _HEX_BYTES else pseudonym
             for secret, pseudonym in known.items()
         }
+        self._beginnings = [(secret[:SHORT].replace(b"+", b" "), secret) for secret in self._known]
 
     def finds(self, data: bytes) -> bool:
         """Whether any of them, or the beginning of one, may stand there."""
@@ -186,7 +193,7 @@ class _Hunt:
 
     def _present(self, data: bytes) -> Iterator[bytes]:
         folded = unquote_to_bytes(data).replace(b"+", b" ").lower() if data else b""
-        return (secret for secret in self._known if secret[:SHORT].replace(b"+", b" ") in folded)
+        return (secret for beginning, secret in self._beginnings if beginning in folded)
 
     def _without_beginning(self, data: bytes, present: Iterable[bytes]) -> bytes:
         folded = data.lower()
