@@ -27,7 +27,7 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     Raises InputError where it cannot be written; after that, or any other exception, all is as it was.
     """
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".qqlab-")
     except OSError as error:
         raise InputError(str(path), error.strerror or str(error)) from error
     try:

@@ -151,7 +151,8 @@ def test_a_torn_last_line_is_skipped_and_said(cut: int) -> None:
         (whole(ONE) + b"junk\n" + line(TWO), "x:3: the line is damaged"),
         (whole(ONE) + b"junk\n", "x:3: the line is damaged"),
         (whole(ONE) + b'{"id":1}\n', "x:3: the line is damaged: Expected `str`, got `int` - at `$.id`"),
-        (whole(ONE, ONE), "x: two exchanges have the id '1'"),
+        (whole(ONE, TWO, ONE), "x:4: an earlier exchange has the id '1' already"),
+        (whole(ONE) + b'{"id":"2","session":"","request":{"body":""}}\n', "x:3: the line is damaged: a message needs"),
     ],
 )
 def test_damage_is_named(data: bytes, expected: str) -> None:
@@ -314,6 +315,18 @@ def test_an_empty_capture_has_a_frame() -> None:
     frame = parse(whole(), "x").frame()
     assert frame.empty
     assert list(frame.columns)[:2] == ["session", "time"]
+
+
+def test_the_columns_of_a_frame_have_the_types_of_the_spec_whatever_their_values() -> None:
+    def types(*bodies: bytes) -> dict[str, str]:
+        exchanges = [Exchange(id=str(n), session="", request=RawMessage(body=body)) for n, body in enumerate(bodies)]
+        frame = parse(whole(*exchanges), "x").frame()
+        return {name: str(frame[name].dtype) for name in ("request.TN", "request.UN", "request.ZZ")}
+
+    expected = {"request.TN": "Int64", "request.UN": "str", "request.ZZ": "str"}
+    assert types(b"CMD=List&TN=&UN=&ZZ=") == expected
+    assert types(b"CMD=List&TN=5&UN=007&ZZ=1") == expected
+    assert types(b"CMD=List&TN=5&UN=0&ZZ=1", b"CMD=List&TN=many&UN=0&ZZ") == expected | {"request.TN": "object"}
 
 
 def test_a_frame_of_times() -> None:

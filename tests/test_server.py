@@ -223,6 +223,20 @@ def test_a_request_that_breaks_off_or_rests() -> None:
     run(scene, patience=0.2)
 
 
+def test_a_request_that_drips_in_is_not_waited_for_without_end() -> None:
+    async def scene(server: Server) -> None:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(b"POST / HTTP/1.1\r\n")
+        answer = asyncio.create_task(reader.read(100))
+        while not answer.done():
+            writer.write(b"X: 1\r\n")
+            await asyncio.sleep(0.02)
+        assert answer.result().startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+        writer.close()
+
+    run(scene, patience=0.2)
+
+
 def test_a_client_that_waits_for_100_gets_it() -> None:
     sent = request(LOGOUT, "Expect: 100-continue")
 

@@ -17,7 +17,6 @@ __all__ = [
     "header",
     "load",
     "record",
-    "refuse_existing",
     "save",
     "session",
 ]

@@ -136,7 +136,8 @@ def parse(data: bytes, where: str) -> Capture:
     if not lines:
         lines, last = [last], b""
     head = _parse_header(lines[0], where)
-    exchanges = [_parse_line(line, f"{where}:{number}") for number, line in enumerate(lines[1:], 2) if line.strip()]
+    numbered = [(number, line) for number, line in enumerate(lines[1:], 2) if line.strip()]
+    exchanges = [_parse_line(line, f"{where}:{number}") for number, line in numbered]
     torn = None
     if last.strip():
         # A last line without its newline is what a crash leaves, unless somebody's editor just dropped the newline.
@@ -144,7 +145,7 @@ def parse(data: bytes, where: str) -> Capture:
             exchanges.append(_parse_line(last, where))
         except InputError:
             torn = f"{where}:{len(lines) + 1}: the last line is cut off and was skipped ({len(last)} bytes)"
-    _check_ids(exchanges, where)
+    _check_ids(exchanges, [number for number, _ in numbered] + [len(lines) + 1], where)
     return Capture(header=head, exchanges=tuple(exchanges), path=where, torn=torn)
 
 
@@ -177,7 +178,12 @@ class Writer:
         except OSError as error:
             raise InputError(str(path), error.strerror or str(error), "the capture cannot be created") from error
         self.count = 0
-        self._write(_encoder.encode(head) + b"\n")
+        try:
+            self._write(_encoder.encode(head) + b"\n")
+        except InputError:
+            self.close()
+            path.unlink(missing_ok=True)  # nothing of it is worth keeping, and it would be in the way
+            raise
 
     def append(self, exchange: Exchange) -> None:
         """Write one exchange."""
@@ -255,7 +261,11 @@ def _unpack(raw: _Raw | None) -> RawMessage | None:
 
 
 def _unpack_bytes(text: str | None, data: bytes | None) -> bytes:
-    return data or b"" if text is None else text.encode("utf-8")
+    if text is not None:
+        return text.encode("utf-8")
+    if data is None:
+        raise msgspec.ValidationError("a message needs its head and its body, as text or in base64")
+    return data
 
 
 def _parse_header(line: bytes, where: str) -> Header:
@@ -295,9 +305,9 @@ def _parse_line(line: bytes, where: str) -> Exchange:
         raise InputError(where, f"the line is damaged: {error}") from error
 
 
-def _check_ids(exchanges: Iterable[Exchange], where: str) -> None:
+def _check_ids(exchanges: Iterable[Exchange], numbers: Iterable[int], where: str) -> None:
     seen = set()
-    for exchange in exchanges:
+    for exchange, number in zip(exchanges, numbers, strict=False):
         if exchange.id in seen:
-            raise InputError(where, f"two exchanges have the id {exchange.id!r}")
+            raise InputError(f"{where}:{number}", f"an earlier exchange has the id {exchange.id!r} already")
         seen.add(exchange.id)

@@ -9,10 +9,13 @@ Law: identifiers stay text (a version 1.10 is not 1.1, an account is no number),
 | `time` | datetime64[us, UTC] | when the request was complete |
 | `elapsed` | float64 | seconds to the reply |
 | `command`, `version`, `account`, `sequence` | str | by the spec's roles |
-| `status` | Int64 | by the spec's role, or object where a reply's status is no number |
+| `status` | Int64 | by the spec's role |
 | `error` | str | why there is no (whole) reply |
 | `notes` | object | tuple of note codes |
-| `request.NAME`, `reply.NAME` | Int64, str, or object for lists | a field, the first of doubled ones |
+| `request.NAME`, `reply.NAME` | by the spec | a field, the first of doubled ones |
+
+A field's column is Int64 where the spec says int or code, object where it is a list in some command, str otherwise.
+An Int64 column becomes object where a value is no number, so that nothing is lost.
 """
 
 from collections.abc import Iterable
@@ -22,33 +25,35 @@ import pandas as pd
 
 from qqlab.codec import Decoded, decode
 from qqlab.exchange import Exchange
-from qqlab.spec import Spec
+from qqlab.spec import Field, Spec
 
-_TEXTS = ("session", "client", "server", "transport", "command", "version", "account", "sequence", "error")
+_FIRST = (
+    *("id", "session", "time", "elapsed", "client", "server", "transport"),
+    *("command", "version", "account", "sequence", "status", "error", "notes"),
+)
 
 
 def frame(exchanges: Iterable[Exchange], spec: Spec) -> pd.DataFrame:
     """One row an exchange, in order; the columns are those of the table above, fields in order of appearance."""
     rows = [_row(exchange, decode(exchange, spec)) for exchange in exchanges]
-    names = dict.fromkeys([*_row_names(), *(name for row in rows for name in row)])
-    columns = {name: _column(name, [row.get(name) for row in rows]) for name in names if name != "id"}
+    names = dict.fromkeys([*_FIRST, *(name for row in rows for name in row)])
+    numbers, lists = _kinds(spec)
+    columns = {
+        name: _column(name, [row.get(name) for row in rows], name in numbers, name in lists)
+        for name in names
+        if name != "id"
+    }
     return pd.DataFrame(columns, index=pd.Index([row["id"] for row in rows], name="id", dtype="str"))
 
 
-def _row_names() -> tuple[str, ...]:
-    return (
-        "id",
-        "session",
-        "time",
-        "elapsed",
-        "client",
-        "server",
-        "transport",
-        *_TEXTS[4:8],
-        "status",
-        "error",
-        "notes",
-    )
+def _kinds(spec: Spec) -> tuple[set[str], set[str]]:
+    """The columns that hold numbers in every command that has them, and those that hold a list in any."""
+    fields: dict[str, list[Field]] = {}
+    for _, direction, field in spec.every_field():
+        fields.setdefault(f"{direction}.{field.name}", []).append(field)
+    numbers = {name for name, same in fields.items() if all(field.type in ("int", "code") for field in same)}
+    lists = {name for name, same in fields.items() if any(field.list for field in same)}
+    return numbers | {"status"}, lists
 
 
 def _row(exchange: Exchange, decoded: Decoded) -> dict[str, Any]:
@@ -73,22 +78,12 @@ def _row(exchange: Exchange, decoded: Decoded) -> dict[str, Any]:
     return row
 
 
-def _column(name: str, values: list[Any]) -> Any:
+def _column(name: str, values: list[Any], number: bool, list_: bool) -> Any:
     if name == "time":
         return pd.array(pd.to_datetime(values, utc=True).as_unit("us"))
     if name == "elapsed":
         return pd.array(values, dtype="Float64").to_numpy(dtype="float64", na_value=float("nan"))
-    if name == "notes":
+    wanted = (int,) if number else (str,)
+    if name == "notes" or list_ or not all(value is None or isinstance(value, wanted) for value in values):
         return pd.array(values, dtype="object")
-    present = [value for value in values if value is not None]
-    if name == "status" or (present and all(isinstance(value, int) for value in present)):
-        return _integers(values)
-    if name in _TEXTS or all(isinstance(value, str) for value in present):
-        return pd.array(values, dtype="str")
-    return pd.array(values, dtype="object")
-
-
-def _integers(values: list[Any]) -> Any:
-    if all(value is None or isinstance(value, int) for value in values):
-        return pd.array(values, dtype="Int64")
-    return pd.array(values, dtype="object")
+    return pd.array(values, dtype="Int64" if number else "str")

@@ -25,7 +25,7 @@ from qqlab.testserver.deviate import Deviated, Rule
 from qqlab.testserver.state import Answer, State
 
 MOST_BODY = 1024 * 1024
-PATIENCE = 10.0  # seconds that a half-sent request may rest
+PATIENCE = 10.0  # seconds in which a request that has begun must be complete
 LINGER = 2.0  # seconds that a closing connection is read on
 _BACKLOG = 1024
 _TEXT_LINE = re.compile(rb"[ -~]{0,8192}\r?")
@@ -318,9 +318,14 @@ class _Connection(asyncio.Protocol):
         if self._reader.expects_continue():
             self._transport.write(_CONTINUE)
         waits = self._reader.pending and not self._blocked
-        self._set_timer(self._server.patience if waits else None, self._time_out)
+        # One deadline for the whole of a request: bytes that drip in do not put it off.
+        if not waits:
+            self._set_timer(None)
+        elif self._timer is None:
+            self._set_timer(self._server.patience, self._time_out)
 
     def _answer(self, request: Request) -> None:
+        self._set_timer(None)
         deviated = self._server.answer(request.body, self._address)
         if deviated.delay == 0:
             self._send(deviated, request.keep_alive)

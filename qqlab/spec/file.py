@@ -149,6 +149,7 @@ def _key(key: str) -> str:
 def _meaning(spec: Spec) -> Iterator[Mistake]:
     """Mistakes in a document of the right shape: names that stand for nothing."""
     yield from _roles(spec)
+    yield from _wire(spec)
     yield from _sources(spec)
     for name, table in spec.codes.items():
         path = f"$.codes.{_key(name)}.values"
@@ -171,11 +172,33 @@ def _meaning(spec: Spec) -> Iterator[Mistake]:
 
 
 def _roles(spec: Spec) -> Iterator[Mistake]:
+    yield from _doubles(msgspec.structs.astuple(spec.roles), "$.roles", "field")
     for role, field in msgspec.structs.asdict(spec.roles).items():
         wanted = ("reply",) if role == "status" else DIRECTIONS
         for direction in wanted:
             if not any(known.name == field for known in getattr(spec.common, direction)):
                 yield Mistake(f"$.roles.{role}", f"$.common.{direction} has no field {field!r}")
+
+
+def _wire(spec: Spec) -> Iterator[Mistake]:
+    if not spec.wire.charsets:
+        yield Mistake("$.wire.charsets", "is empty: text needs a charset")
+    for index, charset in enumerate(spec.wire.charsets):
+        try:
+            "".encode(charset)
+            b"".decode(charset)
+        except (LookupError, UnicodeError, ValueError):
+            yield Mistake(f"$.wire.charsets[{index}]", f"{charset!r} is no charset that Python knows")
+    if (
+        len(spec.wire.list_separator) != 1
+        or not spec.wire.list_separator.isascii()
+        or spec.wire.list_separator in "&=%"
+    ):
+        yield Mistake("$.wire.list_separator", "expected one ASCII character other than & = %")
+    for layer in ("pair_escapes", "list_escapes"):
+        for index, character in enumerate(getattr(spec.wire, layer)):
+            if len(character) != 1 or not character.isascii():
+                yield Mistake(f"$.wire.{layer}[{index}]", f"expected one ASCII character, not {character!r}")
 
 
 def _sources(spec: Spec) -> Iterator[Mistake]:
