@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from qqlab.visible import json_safe
 
@@ -26,9 +27,16 @@ class Talk:
         if not self.quiet:
             print(line, file=sys.stderr, flush=True)
 
-    def console(self) -> Console:
-        """A console on stderr, for progress."""
-        return Console(stderr=True, markup=False, highlight=False, emoji=False)
+    def bar(self) -> Progress:
+        """A bar of progress on stderr, where there is a terminal to draw one on; it is gone once it is done."""
+        return Progress(
+            TextColumn("  "),
+            BarColumn(),
+            MofNCompleteColumn(),
+            transient=True,
+            disable=self.quiet or not sys.stderr.isatty(),
+            console=Console(stderr=True, markup=False, highlight=False, emoji=False),
+        )
 
     def detail(self, line: str) -> None:
         """One line for those who asked for more."""

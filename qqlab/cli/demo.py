@@ -1,14 +1,12 @@
 """`qqlab demo`: the whole loop on an embedded session."""
 
 import asyncio
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich import box
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from qqlab.cli.arguments import Force, read_spec
@@ -48,14 +46,7 @@ class _Steps:
 
     def __init__(self) -> None:
         self._number = 0
-        self._bar = Progress(
-            TextColumn("  "),
-            BarColumn(),
-            MofNCompleteColumn(),
-            transient=True,
-            disable=talk.quiet or not sys.stderr.isatty(),
-            console=talk.console(),
-        )
+        self._bar = talk.bar()
         self._task = self._bar.add_task("", total=None, visible=False)
 
     def __enter__(self) -> "_Steps":
