@@ -1,6 +1,7 @@
 """Files written in one step.
 
-Law: a file is either what it was or what it is to be, never half of it; nothing that exists is replaced unasked.
+Law: a file is either what it was or what it is to be, never half of it; nothing that exists is replaced unasked, and
+nothing but regular files ever: a device stays a device, a link leads where it led.
 """
 
 import contextlib
@@ -26,8 +27,12 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
 
     Raises InputError where it cannot be written; after that, or any other exception, all is as it was.
     """
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        kind = "a directory" if target.is_dir() else "no regular file"
+        raise InputError(str(path), f"is {kind}", "name a file to write")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".qqlab-")
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".qqlab-")
     except OSError as error:
         raise InputError(str(path), error.strerror or str(error)) from error
     try:
@@ -36,7 +41,7 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(mode)
-        Path(name).replace(path)
+        Path(name).replace(target)
     except BaseException as error:
         with contextlib.suppress(OSError):
             Path(name).unlink()

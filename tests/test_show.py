@@ -1,6 +1,7 @@
 """`qqlab show` and `qqlab import` as their users meet them."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -98,16 +99,31 @@ def test_nothing_hostile_reaches_the_terminal(tmp_path: Path) -> None:
     assert qqlab("show", path, HOSTILE + "?").stderr.count("\x1b") == 0
 
 
-def test_a_reader_that_goes_away_meets_no_complaint() -> None:
-    child = subprocess.Popen(
-        [sys.executable, "-m", "qqlab", "show", SAMPLE, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+@pytest.mark.parametrize("arguments", [["show", SAMPLE], ["show", SAMPLE, "--json"], ["spec", "show"], ["--help"]])
+@pytest.mark.parametrize(
+    ("redirection", "code", "complaint"),
+    [
+        (">/dev/full", 3, "qqlab: standard output: No space left on device\n"),
+        (">&-", 0, ""),
+        ("| true", 0, ""),
+    ],
+)
+def test_output_that_cannot_be_written(arguments: list[str], redirection: str, code: int, complaint: str) -> None:
+    command = f"set -o pipefail; {sys.executable} -m qqlab {' '.join(arguments)} {redirection}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (code, complaint)
+
+
+def test_an_encoding_without_chinese() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "qqlab", "show", SAMPLE, "6"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+        timeout=60,
     )
-    assert child.stdout is not None
-    child.stdout.close()
-    assert child.stderr is not None
-    assert child.stderr.read() == b""
-    child.wait(30)
-    child.stderr.close()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u793e\\u4f1a\\u5927\\u5b66" in done.stdout
 
 
 def test_the_version() -> None:

@@ -113,7 +113,7 @@ def header(spec: Spec, *, redacted: Redacted, created: datetime | None = None, n
     )
 
 
-def load(path: Path) -> Capture:
+def load(path: Path | str) -> Capture:
     """Read a capture; `-` is standard input.
 
     Raises InputError, naming the line, for a file that cannot be read, is no capture, is of a newer version, or
@@ -121,7 +121,7 @@ def load(path: Path) -> Capture:
     """
     where = "<stdin>" if str(path) == "-" else str(path)
     try:
-        data = sys.stdin.buffer.read() if where == "<stdin>" else path.read_bytes()
+        data = sys.stdin.buffer.read() if where == "<stdin>" else Path(path).read_bytes()
     except OSError as error:
         raise InputError(where, error.strerror or str(error)) from error
     return parse(data, where)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import qqlab
-from qqlab.cli import demo, diff, importing, replay, report, serve, show, spec
+from qqlab.cli import demo, diff, importing, replay, report, serve, show, spec, stdout
 from qqlab.cli.console import talk
 from qqlab.errors import ExitCode, QqlabError
 from qqlab.visible import visible
@@ -53,10 +53,18 @@ app.command("show")(show.show)
 app.add_typer(spec.app, name="spec")
 
 
+def _run() -> None:
+    stdout.prepare()
+    try:
+        app(prog_name="qqlab")
+    finally:
+        sys.stdout.flush()
+
+
 def main() -> None:
     """Run the command line and end the process with the exit code that fits (see `qqlab.errors.ExitCode`)."""
     try:
-        app(prog_name="qqlab")
+        _run()
     except QqlabError as error:
         print(f"qqlab: {visible(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -47,6 +47,11 @@ class Talk:
 talk = Talk()
 
 
+def counted(number: int, what: str) -> str:
+    """`1 exchange`, `2 exchanges`."""
+    return f"{number} {what}{'s'[: number != 1]}"
+
+
 def out() -> Console:
     """The console for results: as wide as the terminal, or wide enough for tables where it is none."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 140

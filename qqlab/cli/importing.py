@@ -8,7 +8,7 @@ import typer
 
 from qqlab.capture import header, save, transcripts
 from qqlab.cli.arguments import Force, SpecOption, read_spec
-from qqlab.cli.console import talk
+from qqlab.cli.console import counted, talk
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
 from qqlab.redact import Redactor
@@ -43,4 +43,4 @@ def import_(
     note = f"imported from {format_}: {', '.join(file.name for file in files)}"
     head = header(known, redacted="secrets", note=note)
     save(output, head, [redactor.exchange(exchange) for exchange in renumbered], known, force=force)
-    talk.say(f"qqlab: {len(exchanges)} exchanges in {visible(str(output))}")
+    talk.say(f"qqlab: {counted(len(exchanges), 'exchange')} in {visible(str(output))}")

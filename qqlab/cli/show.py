@@ -12,7 +12,7 @@ from rich.table import Table
 from qqlab import capture as captures
 from qqlab.capture import Capture
 from qqlab.cli.arguments import Json, SpecOption, read_capture, read_spec
-from qqlab.cli.console import out, print_json
+from qqlab.cli.console import counted, out, print_json
 from qqlab.codec import Decoded, Field, Message, case_code, case_of, decode
 from qqlab.errors import InputError, UsageError
 from qqlab.exchange import Exchange, RawMessage
@@ -81,7 +81,7 @@ def _table(*columns: str) -> Table:
 def _print_list(capture: Capture, known: Spec) -> None:
     console = out()
     redacted = "secrets are pseudonyms" if capture.header.redacted == "secrets" else "secrets as they were sent"
-    console.print(f"{visible(capture.path)}: {len(capture.exchanges)} exchanges, {redacted}")
+    console.print(f"{visible(capture.path)}: {counted(len(capture.exchanges), 'exchange')}, {redacted}")
     table = _table("id", "time", "account", "command", "status", "ms", "notes")
     for exchange in capture.exchanges:
         decoded = decode(exchange, known)
