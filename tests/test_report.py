@@ -3,11 +3,13 @@
 import json
 import os
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from conftest import qqlab
 from hypothesis import given
@@ -19,6 +21,7 @@ from qqlab.capture import Capture, header, save
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.report import Report
+from qqlab.report.model import Repetition
 from qqlab.report.render import anchor, markdown_escape
 from qqlab.spec import Spec
 
@@ -37,8 +40,10 @@ def exchange(name: str, request: str | bytes | None, reply: str | bytes | None, 
     return Exchange(id=name, session="s", time=time, request=raw(request), reply=raw(reply), **more)  # type: ignore[arg-type]
 
 
-def capture(*exchanges: Exchange, path: str = "/somewhere/lamps.jsonl", torn: str | None = None) -> Capture:
-    return Capture(header=header(LAMP, redacted="secrets"), exchanges=exchanges, path=path, torn=torn)
+def capture(
+    *exchanges: Exchange, path: str = "/somewhere/lamps.jsonl", torn: str | None = None, note: str = ""
+) -> Capture:
+    return Capture(header=header(LAMP, redacted="secrets", note=note), exchanges=exchanges, path=path, torn=torn)
 
 
 SMALL = capture(
@@ -53,6 +58,9 @@ SMALL = capture(
     exchange("3", "V=1&C=Look&N=7&A=8", "V=1&C=LOOK&N=9&A=8&S=1"),
     exchange("4", None, "V=1&C=Ring&N=0&A=9&S=0&ST=9"),
     exchange("5", "V=1&C=Sing&N=8&A=9&KEY=cd34&SONG=a|b", None, error="connection reset"),
+    exchange("6", "V=1&C=Look&N=&A=9&KEY=ab12&MODE=full& a b", "<html><p>Bad gateway&nbsp;for Ann</html>"),
+    exchange("7", "V=1&C=Look&N=9&A=9&KEY=ab12", None, transport="transcript"),
+    note="lamps of our own making",
 )
 
 
@@ -82,6 +90,15 @@ def test_the_markdown_is_as_it_was() -> None:
     held("report.md", reports.to_markdown(built(SMALL)))
 
 
+def plain(rendered: str) -> str:
+    """What a reader sees of a page, or of Markdown, in one line."""
+    if rendered.startswith("<!doctype"):
+        parser = _Page()
+        parser.feed(rendered)
+        rendered = parser.text
+    return re.sub(r"\s+", " ", rendered.replace("\\", "").replace("**", "").replace("> ", ""))
+
+
 # ------------------------------------------------------------------------------------------- what it says
 
 
@@ -109,6 +126,7 @@ def transcript() -> Report:
             exchanges.append(
                 Exchange(id=asked.id, session="", request=asked.request, reply=RawMessage(body=line[2:].encode()))
             )
+    exchanges = [msgspec.structs.replace(one, transport="transcript") for one in exchanges]
     return built(capture(*exchanges), spec=specs.builtin())
 
 
@@ -147,6 +165,65 @@ def test_requests_that_are_templates_have_fields_that_are_always_empty() -> None
         ("SID", "never seen"),
         ("XP", "never seen"),
     ]
+
+
+@pytest.mark.parametrize("render", [reports.to_html, reports.to_markdown])
+def test_a_confirmation_that_nothing_could_check_is_qualified(render: Callable[[Report], str]) -> None:
+    login = next(command for command in transcript().commands if command.name == "Login")
+    seen = {field.name: (field.verdict, field.repetition, field.proven) for field in login.directions["reply"].fields}
+    assert seen["SEQ"] == ("confirmed", Repetition(held=0, broken=0, unchecked=1), False)
+    assert seen["CMD"] == ("confirmed", Repetition(held=1, broken=0, unchecked=0), True)
+    assert seen["RES"] == ("confirmed", None, True)
+    said = plain(render(transcript()))
+    assert "repeats the request: could not be checked, no request has a value there" in said
+    assert "repeats the request: held 1 time" in said
+    assert f"{transcript().summary.unproven} by value only" in said
+
+
+def test_a_required_field_that_is_absent_is_named_among_the_contradicted() -> None:
+    whole = "V=1&C=LOOK&N=5&A=9&S=0&SN=0&ID=&ST="
+    asked = "V=1&C=Look&N=5&A=9&KEY=ab12"
+    report = built(capture(exchange("1", asked, whole), exchange("2", asked, whole.replace("&ID=", ""))))
+    found = next(group for group in report.findings if group.kind == "contradicted fields")
+    assert [(item.title, item.text, item.evidence.exchanges) for item in found.first] == [
+        ("Look reply ID", "required, but absent in 1 of 2 messages", ("2",))
+    ]
+
+
+@pytest.mark.parametrize("render", [reports.to_html, reports.to_markdown])
+def test_a_page_of_html_is_counted_and_not_taken_for_fields(render: Callable[[Report], str]) -> None:
+    report = built(SMALL)
+    found = next(group for group in report.findings if group.kind == "foreign messages")
+    assert [(item.title, item.text, item.evidence.exchanges) for item in found.first] == [
+        ("Look reply", "1 message without any field that the spec knows", ("6",))
+    ]
+    assert report.summary.foreign == 1
+    said = plain(render(report))
+    assert "3 messages, and 1 not of the protocol" in said
+    assert "nbsp" not in said
+    assert "(no field name, 4 characters)" in said
+
+
+@pytest.mark.parametrize("render", [reports.to_html, reports.to_markdown])
+def test_the_kind_of_evidence_is_told_at_the_top(render: Callable[[Report], str]) -> None:
+    top = plain(render(built(SMALL))).rpartition("What stands out")[0]
+    assert "Note in the capture: lamps of our own making" in top
+    assert "Of 7 exchanges 1 is printed material (a transcript): no times, no heads" in top
+    assert "1 failed" in top
+    assert "1 without a recorded reply" in top
+    top = plain(render(transcript())).rpartition("What stands out")[0]
+    assert "This is printed material" in top
+    assert "failed" not in top
+    assert top.index("VER 1.1: 4 of 11") < top.index("VER 1.0: 1 of 12")
+
+
+def test_a_code_table_is_named_once() -> None:
+    headings = re.findall(r"(?m)^### .*</a>(.*)$", reports.to_markdown(transcript()))
+    assert headings[:3] == ["RES", "RS (login)", "CD (add)"]
+
+
+def test_a_capture_without_a_note_shows_none() -> None:
+    assert "Note in the capture" not in reports.to_html(built(capture()))
 
 
 def test_codes_with_a_condition_have_their_own_place() -> None:
@@ -192,7 +269,7 @@ def test_the_same_input_gives_the_same_bytes_wherever_it_lies() -> None:
             "lamps.jsonl:7: the last line is cut off",
         ),
         (
-            (capture(exchange("1", "&".join(f"x{n}=" for n in range(999)), None)),),
+            (capture(exchange("1", "V=1&" + "&".join(f"x{n}=" for n in range(900)), None)),),
             "too many distinct undocumented field names",
         ),
         ((capture(*(exchange(f"{n}", f"C=c{n}", "S=0") for n in range(99))),), "too many undocumented commands"),

@@ -1,18 +1,19 @@
 """What a body of traffic shows, counted: the fold over exchanges, and the verdict on each fact of the spec."""
 
-from qqlab.profile.fold import (
+from qqlab.profile.fold import profile
+from qqlab.profile.model import (
     CodeTally,
     CommandTally,
     Contradiction,
+    EchoTally,
     FieldTally,
     MessageTally,
     NoteExample,
     NoteTally,
     Profile,
-    profile,
 )
 from qqlab.profile.tally import KEPT, Evidence, Example, Examples, Names, clip
-from qqlab.profile.verdict import VERDICTS, Verdict, code_verdict, field_verdict
+from qqlab.profile.verdict import VERDICTS, Verdict, code_verdict, field_verdict, is_proven
 
 __all__ = [
     "KEPT",
@@ -20,6 +21,7 @@ __all__ = [
     "CodeTally",
     "CommandTally",
     "Contradiction",
+    "EchoTally",
     "Evidence",
     "Example",
     "Examples",
@@ -33,5 +35,6 @@ __all__ = [
     "clip",
     "code_verdict",
     "field_verdict",
+    "is_proven",
     "profile",
 ]

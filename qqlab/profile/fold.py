@@ -2,16 +2,27 @@
 
 Law: a plain accumulation with bounded memory; no I/O, no rendering, no verdicts. It raises for no traffic. The
 values of fields that the spec calls secret or personal are never kept, only their lengths; where it is unclear
-what a field is, its name decides.
+what a field is, its name decides. What looks like no field's name may be someone's words (an unescaped `&`, a page
+of HTML): of it, too, only the length is kept. A message without any field that the spec knows is not of the
+protocol: it is counted, and nothing is concluded from it about fields.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
-import msgspec
-
-from qqlab.codec import Decoded, Field, Message, Note, Scalar, Severity, case_of, decode
+from qqlab.codec import Decoded, Field, Message, Note, Scalar, case_of, decode
 from qqlab.exchange import Exchange
-from qqlab.profile.tally import KEPT, LENGTH, Evidence, Examples, Names, clip
+from qqlab.profile.model import (
+    CodeTally,
+    CommandTally,
+    Contradiction,
+    FieldTally,
+    MessageTally,
+    NoteExample,
+    NoteTally,
+    Profile,
+)
+from qqlab.profile.tally import KEPT, LENGTH, Evidence, Examples, clip
 from qqlab.spec import Spec
 
 # How many distinct things are kept beyond those that the spec has; documented ones are always kept.
@@ -20,108 +31,14 @@ UNKNOWN_FIELDS = 50  # for each command and direction
 UNKNOWN_CODES = 50  # for each field
 NAMES = 1000  # clients, accounts, ...
 
-# Notes that speak against what the spec says of the field that they name; no others quote its values.
-CONTRADICTING = frozenset(("value.type", "value.constant", "code.unknown", "list.count", "echo"))
+# Notes that quote values of the field that they name; no others do.
+QUOTING = frozenset(("value.type", "value.constant", "code.unknown", "list.count", "echo"))
+# Notes that speak against what the spec says of fields.
+CONTRADICTING = QUOTING | {"field.missing", "list.length"}
+# Of them, those that a message which broke off gives for being cut.
+CUT = frozenset(("field.missing", "list.length", "list.count"))
 
-
-class Contradiction(msgspec.Struct):
-    """Values that disagree with the spec in one way; `text` is the first one's note, None where it is masked."""
-
-    text: str | None
-    evidence: Evidence
-
-
-class CodeTally(msgspec.Struct):
-    """How often each value of a code occurred. `more` counts undocumented values beyond the limit."""
-
-    values: dict[int, Evidence] = {}
-    more: int = 0
-
-
-class FieldTally(msgspec.Struct):
-    """One field of one command and direction.
-
-    `seen` counts messages that have it, `filled` those where it has a value. `versions` maps the protocol versions
-    of their exchanges to whether it ever had a value there. `contradictions` are by note code. `codes` has the
-    values by table: the index of the case that applied, or -1 for the field's own table.
-    """
-
-    seen: Evidence
-    filled: Evidence
-    masked: bool
-    examples: Examples
-    versions: dict[str, bool] = {}
-    contradictions: dict[str, Contradiction] = {}
-    codes: dict[int, CodeTally] = {}
-
-
-class MessageTally(msgspec.Struct):
-    """The messages of one command in one direction. `empty` ones have no field at all and count nowhere else.
-
-    `more` counts occurrences of undocumented fields beyond the limit of names.
-    """
-
-    messages: int = 0
-    empty: int = 0
-    fields: dict[str, FieldTally] = {}
-    more: int = 0
-
-
-class CommandTally(msgspec.Struct):
-    """One command. `name` is the spec's spelling or the first one seen; empty for messages that name no command.
-
-    `exchanges` counts those whose request (or lone reply) is of this command; `failed` and `unasked` are those of
-    them without a whole reply or without a request. `versions` counts them by protocol version.
-    """
-
-    name: str
-    exchanges: Evidence
-    request: MessageTally
-    reply: MessageTally
-    failed: int = 0
-    unasked: int = 0
-    versions: dict[str, int] = {}
-
-
-class NoteExample(msgspec.Struct):
-    """One note: which field of which message, its text (None where that is masked), and the exchange."""
-
-    where: str
-    text: str | None
-    exchange: str
-
-
-class NoteTally(msgspec.Struct):
-    """All notes of one code. `examples` are the first with distinct texts; `more` tells whether there were others."""
-
-    severity: Severity
-    count: int
-    exchanges: Evidence
-    examples: list[NoteExample] = []
-    more: bool = False
-
-
-class Profile(msgspec.Struct):
-    """What was seen. `commands` are by name (upper-case where the spec has none such), `notes` by code.
-
-    `failed` counts exchanges without a whole reply, `unasked` replies without a request, `more_commands` exchanges
-    of undocumented commands beyond the limit of names.
-    """
-
-    exchanges: int = 0
-    requests: int = 0
-    replies: int = 0
-    failed: int = 0
-    unasked: int = 0
-    sessions: Names = msgspec.field(default_factory=Names)
-    clients: Names = msgspec.field(default_factory=Names)
-    servers: Names = msgspec.field(default_factory=Names)
-    accounts: Names = msgspec.field(default_factory=Names)
-    versions: Names = msgspec.field(default_factory=Names)
-    errors: Names = msgspec.field(default_factory=Names)
-    commands: dict[str, CommandTally] = {}
-    more_commands: int = 0
-    notes: dict[str, NoteTally] = {}
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
 def profile(exchanges: Iterable[tuple[str, Exchange]], spec: Spec) -> Profile:
@@ -148,14 +65,15 @@ class _Fold:
         own = self._command(decoded.spec.name if decoded.spec is not None else None, decoded.command)
         if own is not None:
             own.exchanges.add(label)
-            own.failed += _failed(exchange)
+            own.failed += exchange.error is not None
+            own.unanswered += _unanswered(exchange)
             own.unasked += exchange.request is None
             if decoded.version in self.spec.versions:
                 own.versions[decoded.version] = own.versions.get(decoded.version, 0) + 1
         else:
             self.profile.more_commands += 1
         for message in decoded.messages():
-            self._message(label, message, decoded)
+            self._message(label, message, decoded, cut=exchange.error is not None)
         self._notes(label, decoded)
 
     def _count(self, exchange: Exchange, decoded: Decoded) -> None:
@@ -163,7 +81,8 @@ class _Fold:
         total.exchanges += 1
         total.requests += exchange.request is not None
         total.replies += exchange.reply is not None
-        total.failed += _failed(exchange)
+        total.failed += exchange.error is not None
+        total.unanswered += _unanswered(exchange)
         total.unasked += exchange.request is None and exchange.reply is not None
         for names, name in (
             (total.sessions, exchange.session),
@@ -188,7 +107,9 @@ class _Fold:
             )
         return commands[key]
 
-    def _message(self, label: str, message: Message, decoded: Decoded) -> None:
+    def _message(self, label: str, message: Message, decoded: Decoded, *, cut: bool) -> None:
+        foreign = _is_foreign(message)
+        self.profile.foreign += foreign
         command = self._command(
             message.command.name if message.command is not None else None, message.name or decoded.command
         )
@@ -197,29 +118,31 @@ class _Fold:
         tally = command.request if message.direction == "request" else command.reply
         if not message.fields:
             tally.empty += 1
-            return
-        tally.messages += 1
+        elif foreign:
+            tally.foreign.add(label)
+        else:
+            tally.messages += 1
+            self._fields(label, tally, message, decoded.version)
+            self._cases(label, tally, message)
+            self._contradictions(label, tally, message, decoded, cut=cut and message.direction == "reply")
+            if message.direction == "reply":
+                self._echoes(tally, message, decoded)
+
+    def _fields(self, label: str, tally: MessageTally, message: Message, version: str | None) -> None:
         by_name: dict[str, list[Field]] = {}
         for field in message.fields:
-            by_name.setdefault(clip(field.name) if field.spec is None else field.name, []).append(field)
+            by_name.setdefault(_shown(field), []).append(field)
         for name, fields in by_name.items():
-            self._field(label, tally, name, fields, message, decoded.version)
-        self._cases(label, tally, message)
-        for note in decoded.notes:
-            if note.direction == message.direction and note.field is not None:
-                self._contradiction(label, tally, note)
+            self._field(label, tally, name, fields, message, version)
 
     def _field(
         self, label: str, tally: MessageTally, name: str, fields: list[Field], message: Message, version: str | None
     ) -> None:
         known = fields[0].spec
-        if name not in tally.fields:
-            if known is None and len(tally.fields) >= _documented(message, self.spec) + UNKNOWN_FIELDS:
-                tally.more += 1
-                return
-            masked = self._is_masked(message, fields[0].name)
-            tally.fields[name] = FieldTally(seen=Evidence(), filled=Evidence(), masked=masked, examples=Examples())
-        field_tally = tally.fields[name]
+        if name not in tally.fields and known is None and len(tally.fields) >= self._room(message):
+            tally.more += 1
+            return
+        field_tally = self._tally(tally, name, message)
         values = [value for field in fields for value in _texts(field)]
         field_tally.seen.add(label)
         if values:
@@ -232,6 +155,18 @@ class _Fold:
             for field in fields:
                 for item in field.value if isinstance(field.value, tuple) else (field.value,):
                     self._code(label, field_tally, -1, known.codes, item if isinstance(item, int) else None)
+
+    def _tally(self, tally: MessageTally, name: str, message: Message) -> FieldTally:
+        if name not in tally.fields:
+            masked = self._is_masked(message, name)
+            tally.fields[name] = FieldTally(seen=Evidence(), filled=Evidence(), masked=masked, examples=Examples())
+        return tally.fields[name]
+
+    def _room(self, message: Message) -> int:
+        """How many fields of that message's kind are kept: the spec's, and a bounded number of others."""
+        common: tuple[object, ...] = getattr(self.spec.common, message.direction)
+        fields = common if message.command is None else message.command.fields(message.direction)
+        return len(fields) + UNKNOWN_FIELDS
 
     def _cases(self, label: str, tally: MessageTally, message: Message) -> None:
         """Count values whose meaning follows from another one of their row."""
@@ -250,25 +185,55 @@ class _Fold:
         known = self.spec.codes[table].by_value
         tally = field.codes.setdefault(case, CodeTally())
         if value not in tally.values:
-            if value not in known and len(tally.values) >= len(known) + UNKNOWN_CODES:
+            if value not in known and (field.masked or len(tally.values) >= len(known) + UNKNOWN_CODES):
                 tally.more += 1
                 return
             tally.values[value] = Evidence()
         tally.values[value].add(label)
 
-    def _contradiction(self, label: str, tally: MessageTally, note: Note) -> None:
-        if not _contradicts(note) or note.field not in tally.fields:
+    def _contradictions(
+        self, label: str, tally: MessageTally, message: Message, decoded: Decoded, *, cut: bool
+    ) -> None:
+        for note in decoded.notes:
+            if note.direction == message.direction and note.field is not None and _kind(note) in CONTRADICTING:
+                text = None if self._is_quoted(note, message) else note.text
+                self._contradiction(label, tally, message, note.code, note.field, text, cut=cut)
+        for columns, text in _uneven(message):
+            for name in columns:
+                self._contradiction(label, tally, message, "list.length", name, text, cut=cut)
+
+    def _contradiction(
+        self, label: str, tally: MessageTally, message: Message, code: str, name: str, text: str | None, *, cut: bool
+    ) -> None:
+        if self.spec.field(message.command, message.direction, name) is None or (cut and code in CUT):
             return
-        field = tally.fields[note.field]
-        if note.code not in field.contradictions:
-            text = None if field.masked else clip(note.text, 2 * LENGTH)
-            field.contradictions[note.code] = Contradiction(text=text, evidence=Evidence())
-        field.contradictions[note.code].evidence.add(label)
+        field = self._tally(tally, name, message)
+        if code not in field.contradictions:
+            kept = None if text is None else clip(text, 2 * LENGTH)
+            field.contradictions[code] = Contradiction(text=kept, evidence=Evidence())
+        field.contradictions[code].evidence.add(label)
+
+    def _echoes(self, tally: MessageTally, reply: Message, decoded: Decoded) -> None:
+        """Count how the repetitions of a reply came out, which the notes tell as far as they were broken."""
+        broken = {note.field for note in decoded.notes if _kind(note) == "echo"}
+        for field in reply.command.reply if reply.command is not None else ():
+            if not field.echo or reply.get(field.name) is None:
+                continue
+            echo = tally.fields[field.name].echo
+            if field.name in broken:
+                echo.broken += 1
+            elif decoded.request is None or decoded.request.text(field.name) is None:
+                echo.unchecked += 1
+            else:
+                echo.held += 1
 
     def _notes(self, label: str, decoded: Decoded) -> None:
         messages = {message.direction: message for message in decoded.messages()}
+        foreign = {direction for direction, message in messages.items() if _is_foreign(message)}
         counted: set[str] = set()
         for note in decoded.notes:
+            if note.field is not None and note.direction in foreign:
+                continue
             tally = self.profile.notes.get(note.code)
             if tally is None:
                 tally = NoteTally(severity=note.severity, count=0, exchanges=Evidence())
@@ -281,14 +246,13 @@ class _Fold:
                 self._note_example(label, tally, note, None if note.direction is None else messages.get(note.direction))
 
     def _note_example(self, label: str, tally: NoteTally, note: Note, message: Message | None) -> None:
-        masked = (
-            _contradicts(note)
-            and note.field is not None
-            and message is not None
-            and self._is_masked(message, note.field)
-        )
-        text = None if masked else clip(note.text, 2 * LENGTH)
-        where = "" if message is None else _where(message, note.field)
+        text: str | None = clip(note.text, 2 * LENGTH)
+        where = ""
+        if message is not None:
+            name = _shown_name(note.field, message)
+            where = _where(message, name)
+            if name != note.field or self._is_quoted(note, message):
+                text = None
         if any((example.where, example.text) == (where, text) for example in tally.examples):
             return
         if len(tally.examples) < KEPT:
@@ -296,19 +260,56 @@ class _Fold:
         else:
             tally.more = True
 
+    def _is_quoted(self, note: Note, message: Message) -> bool:
+        """Whether a note quotes a value that is masked. One about a repetition quotes the request's, too."""
+        if note.field is None or _kind(note) not in QUOTING:
+            return False
+        asked = self.spec.field(message.command, "request", note.field) if _kind(note) == "echo" else None
+        return self._is_masked(message, note.field) or (asked is not None and (asked.secret or asked.personal))
+
     def _is_masked(self, message: Message, name: str) -> bool:
+        """Whether the values of a field are masked; `name` is as it is shown."""
         known = self.spec.field(message.command, message.direction, name)
         if known is not None:
             return known.secret or known.personal
-        return name.strip().upper() in self.masked
+        return name.upper() in self.masked or _NAME.fullmatch(name) is None
 
 
-def _contradicts(note: Note) -> bool:
-    return note.code in CONTRADICTING or note.code.partition(".")[0] in CONTRADICTING
+def _kind(note: Note) -> str:
+    """The note's code; of all repetitions the same one."""
+    return "echo" if note.code.partition(".")[0] == "echo" else note.code
 
 
-def _failed(exchange: Exchange) -> bool:
-    return exchange.reply is None or exchange.error is not None
+def _is_foreign(message: Message) -> bool:
+    """Whether a message has fields, but none that the spec knows: a page of HTML, prose, another protocol."""
+    return bool(message.fields) and all(field.spec is None for field in message.fields)
+
+
+def _shown(field: Field) -> str:
+    """The field's name, unless nothing says that it is one: no spec, no `=`, or not how names look."""
+    if field.spec is None and (field.raw is None or _NAME.fullmatch(field.name) is None):
+        return f"(no field name, {len(field.name)} character{'' if len(field.name) == 1 else 's'})"
+    return field.name
+
+
+def _shown_name(name: str | None, message: Message) -> str | None:
+    """How the name that a note gives is shown, which depends on the fields of that name."""
+    shown = [_shown(field) for field in message.fields if field.name == name]
+    return next((text for text in shown if text != name), name)
+
+
+def _uneven(message: Message) -> Iterator[tuple[list[str], str]]:
+    """The columns of each table whose lists differ in length, and how they do."""
+    for table in message.tables:
+        fields = [field for name in table.spec.columns if (field := message.get(name)) is not None]
+        lengths = {field.name: len(field.value) if isinstance(field.value, tuple) else 0 for field in fields}
+        if len(set(lengths.values())) > 1:
+            told = ", ".join(f"{name} has {count}" for name, count in lengths.items())
+            yield list(lengths), f"lists of one table differ: {told}"
+
+
+def _unanswered(exchange: Exchange) -> bool:
+    return exchange.reply is None and exchange.error is None
 
 
 def _host(address: str) -> str:
@@ -320,13 +321,7 @@ def _host(address: str) -> str:
 def _where(message: Message, field: str | None) -> str:
     """The place of a note in words: command, direction and field."""
     command = message.command.name if message.command is not None else clip(message.name)
-    return " ".join(part for part in (command, message.direction, clip(field or "")) if part)
-
-
-def _documented(message: Message, spec: Spec) -> int:
-    """How many fields the spec has there."""
-    common: tuple[object, ...] = getattr(spec.common, message.direction)
-    return len(common if message.command is None else message.command.fields(message.direction))
+    return " ".join(part for part in (command, message.direction, field or "") if part)
 
 
 def _texts(field: Field) -> list[str]:

@@ -23,6 +23,7 @@ from qqlab.profile import (
     clip,
     code_verdict,
     field_verdict,
+    is_proven,
 )
 from qqlab.report import findings, model
 from qqlab.spec import DIRECTIONS, CodeTable, Command, Direction, Field, Spec
@@ -115,7 +116,7 @@ def _summary(
     profile: Profile, commands: Iterable[model.CommandPart], captures: Iterable[model.CapturePart]
 ) -> model.Summary:
     fields = [
-        field.verdict
+        field
         for command in commands
         if command.seen
         for direction in command.directions.values()
@@ -127,7 +128,9 @@ def _summary(
         requests=profile.requests,
         replies=profile.replies,
         failed=profile.failed,
+        unanswered=profile.unanswered,
         unasked=profile.unasked,
+        foreign=profile.foreign,
         first=min(times, default=None),
         last=max(times, default=None),
         sessions=_listed(profile.sessions),
@@ -136,7 +139,8 @@ def _summary(
         accounts=_listed(profile.accounts),
         versions=_listed(profile.versions),
         errors=_listed(profile.errors),
-        verdicts={verdict: fields.count(verdict) for verdict in VERDICTS},
+        verdicts={verdict: sum(field.verdict == verdict for field in fields) for verdict in VERDICTS},
+        unproven=sum(not field.proven for field in fields),
     )
 
 
@@ -178,6 +182,7 @@ def _command(name: str, command: Command | None, tally: CommandTally | None, spe
         source=() if command is None else command.source,
         exchanges=_evidence(None if tally is None else tally.exchanges),
         failed=0 if tally is None else tally.failed,
+        unanswered=0 if tally is None else tally.unanswered,
         unasked=0 if tally is None else tally.unasked,
         directions=directions,
     )
@@ -199,14 +204,21 @@ def _direction(documented: Iterable[Field], tally: MessageTally, spec: Spec) -> 
     known = {field.name: field for field in documented}
     fields = [_field(field, tally.fields.get(name), tally.messages, spec) for name, field in known.items()]
     fields += [_undocumented(name, field, tally.messages) for name, field in tally.fields.items() if name not in known]
-    return model.DirectionPart(messages=tally.messages, empty=tally.empty, fields=tuple(fields), more_fields=tally.more)
+    return model.DirectionPart(
+        messages=tally.messages,
+        empty=tally.empty,
+        foreign=_evidence(tally.foreign),
+        fields=tuple(fields),
+        more_fields=tally.more,
+    )
 
 
 def _field(field: Field, tally: FieldTally | None, of: int, spec: Spec) -> model.FieldPart:
+    verdict = field_verdict(tally, documented=True)
     return model.FieldPart(
         name=field.name,
         documented=True,
-        verdict=field_verdict(tally, documented=True),
+        verdict=verdict,
         doc=field.doc,
         type=field.type,
         common=any(field in fields for fields in (spec.common.request, spec.common.reply)),
@@ -224,9 +236,18 @@ def _field(field: Field, tally: FieldTally | None, of: int, spec: Spec) -> model
         filled=0 if tally is None else tally.filled.count,
         examples=() if tally is None else _examples(tally, field, spec),
         more_examples=tally is not None and tally.examples.more,
-        contradictions=() if tally is None else _contradictions(tally),
+        contradictions=() if tally is None else _contradictions(tally, of),
         evidence=_evidence(None if tally is None else tally.filled if tally.filled.count else tally.seen),
+        repetition=_repetition(field, tally),
+        proven=verdict != "confirmed" or tally is None or is_proven(tally, field.echo),
     )
+
+
+def _repetition(field: Field, tally: FieldTally | None) -> model.Repetition | None:
+    if not field.echo:
+        return None
+    counts = profiles.EchoTally() if tally is None else tally.echo
+    return model.Repetition(held=counts.held, broken=counts.broken, unchecked=counts.unchecked)
 
 
 def _condition(field: Field) -> str | None:
@@ -258,6 +279,8 @@ def _undocumented(name: str, tally: FieldTally, of: int) -> model.FieldPart:
         more_examples=tally.examples.more,
         contradictions=(),
         evidence=_evidence(tally.seen),
+        repetition=None,
+        proven=True,
     )
 
 
@@ -269,11 +292,17 @@ def _examples(tally: FieldTally, field: Field, spec: Spec) -> tuple[model.Exampl
     )
 
 
-def _contradictions(tally: FieldTally) -> tuple[model.ContradictionPart, ...]:
+def _contradictions(tally: FieldTally, of: int) -> tuple[model.ContradictionPart, ...]:
     return tuple(
-        model.ContradictionPart(code=code, text=found.text or describe(code), evidence=_evidence(found.evidence))
+        model.ContradictionPart(code=code, text=_told(code, found, of), evidence=_evidence(found.evidence))
         for code, found in tally.contradictions.items()
     )
+
+
+def _told(code: str, found: profiles.Contradiction, of: int) -> str:
+    if code == "field.missing":
+        return f"required, but absent in {found.evidence.count} of {findings.times(of, 'message')}"
+    return found.text or describe(code)
 
 
 # ---------------------------------------------------------------------------------------------------- coverage
@@ -376,6 +405,7 @@ def _place(
         ),
         never_seen=tuple(value for value in table.by_value if value not in tally.values),
         more=tally.more,
+        masked=field.secret or field.personal,
     )
 
 

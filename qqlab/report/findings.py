@@ -6,6 +6,7 @@ and counts the rest.
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from qqlab.capture.transcripts import TRANSPORT as PRINTED
 from qqlab.profile import Profile
 from qqlab.report.model import CapturePart, CodePart, CommandPart, Evidence, Finding, Findings, NotePart
 from qqlab.spec import Spec
@@ -18,9 +19,16 @@ def remarks(profile: Profile, spec: Spec, captures: Sequence[CapturePart]) -> It
     for capture in captures:
         if capture.torn is not None:
             yield capture.torn
+    printed = sum(capture.transports.get(PRINTED, 0) for capture in captures)
+    if printed:
+        which = "This" if printed == profile.exchanges else f"Of {times(profile.exchanges, 'exchange')} {printed}"
+        yield (
+            f"{which} {'is' if which == 'This' or printed == 1 else 'are'} printed material (a transcript): no times, "
+            "no heads; a missing reply means that none was printed."
+        )
     if profile.exchanges == 0:
         yield "There is no exchange here: what follows is only what the spec says."
-    elif profile.failed == profile.exchanges:
+    elif profile.failed + profile.unanswered == profile.exchanges:
         yield "No exchange has a whole reply: nothing can be said of what the server does."
     if profile.commands and not any(name in spec.commands for name in profile.commands):
         yield f"No command of the spec {spec.name} was seen. Is this another protocol?"
@@ -39,6 +47,7 @@ def findings(
         ("contradicted fields", "Contradicted by the traffic", True, _contradicted(commands)),
         ("undocumented commands", "Commands that the spec does not have", True, _unknown_commands(commands)),
         ("undocumented fields", "Fields that the spec does not have", True, _unknown_fields(commands)),
+        ("foreign messages", "Messages that are not of the protocol", True, _foreign(commands)),
         ("undocumented codes", "Code values in no table", True, _unknown_codes(codes)),
         ("notes", "Errors and warnings", True, _loud_notes(notes)),
         ("disputed codes", "Code values that the sources disagree about", False, _disputed(codes)),
@@ -66,10 +75,11 @@ def _contradicted(commands: Iterable[CommandPart]) -> Iterator[Finding]:
 
 def _unknown_commands(commands: Iterable[CommandPart]) -> Iterator[Finding]:
     for command in commands:
-        if not command.documented:
+        of_it = any(part.messages or part.empty for part in command.directions.values())
+        if not command.documented and of_it:
             yield Finding(
                 title=command.name or "(no command)",
-                text=f"in {_times(command.exchanges.count, 'exchange')}",
+                text=f"in {times(command.exchanges.count, 'exchange')}",
                 evidence=command.exchanges,
                 target=("command", command.name),
             )
@@ -82,10 +92,22 @@ def _unknown_fields(commands: Iterable[CommandPart]) -> Iterator[Finding]:
                 if not field.documented:
                     yield Finding(
                         title=f"{command.name or '(no command)'} {direction} {field.name}",
-                        text=f"in {field.seen} of {_times(field.of, 'message')}",
+                        text=f"in {field.seen} of {times(field.of, 'message')}",
                         evidence=field.evidence,
                         target=("field", command.name, direction, field.name),
                     )
+
+
+def _foreign(commands: Iterable[CommandPart]) -> Iterator[Finding]:
+    for command in commands:
+        for direction, part in command.directions.items():
+            if part.foreign.count:
+                yield Finding(
+                    title=f"{command.name or '(no command)'} {direction}",
+                    text=f"{times(part.foreign.count, 'message')} without any field that the spec knows",
+                    evidence=part.foreign,
+                    target=("command", command.name),
+                )
 
 
 def _unknown_codes(codes: Iterable[CodePart]) -> Iterator[Finding]:
@@ -94,7 +116,7 @@ def _unknown_codes(codes: Iterable[CodePart]) -> Iterator[Finding]:
             if value.verdict == "undocumented":
                 yield Finding(
                     title=f"{_table(code)} {value.value}",
-                    text=_times(value.evidence.count, "time"),
+                    text=times(value.evidence.count, "time"),
                     evidence=value.evidence,
                     target=("code", code.table, str(value.value)),
                 )
@@ -162,8 +184,9 @@ def _table(code: CodePart) -> str:
 
 
 def _seen(evidence: Evidence) -> str:
-    return f"seen {_times(evidence.count, 'time')}"
+    return f"seen {times(evidence.count, 'time')}"
 
 
-def _times(count: int, what: str) -> str:
+def times(count: int, what: str) -> str:
+    """A number of things in words."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"

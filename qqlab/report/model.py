@@ -83,16 +83,21 @@ class Names(Part, frozen=True):
 
 
 class Summary(Part, frozen=True):
-    """The traffic as a whole. `failed` exchanges have no whole reply, `unasked` replies no request.
+    """The traffic as a whole.
 
-    `verdicts` counts the fields of all commands that were seen, once for each command and direction.
+    `failed` exchanges broke off; `unanswered` ones have no reply, though no failure is known; `unasked` replies have
+    no request. `foreign` messages have no field that the spec knows. `verdicts` counts the fields of all commands
+    that were seen, once for each command and direction; `unproven` are those of the confirmed ones of which only the
+    value could be held against the spec.
     """
 
     exchanges: int
     requests: int
     replies: int
     failed: int
+    unanswered: int
     unasked: int
+    foreign: int
     first: datetime | None
     last: datetime | None
     sessions: Names
@@ -102,6 +107,7 @@ class Summary(Part, frozen=True):
     versions: Names
     errors: Names
     verdicts: dict[str, int]
+    unproven: int
 
 
 class Ratio(Part, frozen=True):
@@ -153,12 +159,22 @@ class ContradictionPart(Part, frozen=True):
     evidence: Evidence
 
 
+class Repetition(Part, frozen=True):
+    """How often a field repeated the request's, did not, or could not be checked: there was no request, or it has no
+    value there."""
+
+    held: int
+    broken: int
+    unchecked: int
+
+
 class FieldPart(Part, frozen=True):
     """One field of one command and direction.
 
     `seen` of `of` messages had it, `filled` of them with a value. `common` fields belong to every message. `when`
     says under which condition a required field is expected. `masked` values are not shown. `type` is None for what
-    is undocumented. `evidence` supports the verdict.
+    is undocumented. `evidence` supports the verdict. `repetition` is None for fields that repeat nothing; `proven` is
+    False where the verdict is `confirmed`, but no repetition could be held against its request.
     """
 
     name: str
@@ -183,22 +199,29 @@ class FieldPart(Part, frozen=True):
     more_examples: bool
     contradictions: tuple[ContradictionPart, ...]
     evidence: Evidence
+    repetition: Repetition | None
+    proven: bool
 
 
 class DirectionPart(Part, frozen=True):
     """The messages of one command in one direction.
 
-    `empty` ones had no body. `more_fields` counts occurrences of undocumented fields beyond those listed.
+    `empty` ones had no body, `foreign` ones no field that the spec knows; neither are among the `messages`.
+    `more_fields` counts occurrences of undocumented fields beyond those listed.
     """
 
     messages: int
     empty: int
+    foreign: Evidence
     fields: tuple[FieldPart, ...]
     more_fields: int
 
 
 class CommandPart(Part, frozen=True):
-    """One command. `name` is empty for messages that name none. `seen` tells whether any message was of it."""
+    """One command. `name` is empty for messages that name none. `seen` tells whether any message was of it.
+
+    `failed`, `unanswered` and `unasked` count exchanges as in the summary.
+    """
 
     name: str
     documented: bool
@@ -210,6 +233,7 @@ class CommandPart(Part, frozen=True):
     source: tuple[str, ...]
     exchanges: Evidence
     failed: int
+    unanswered: int
     unasked: int
     directions: dict[Direction, DirectionPart]
 
@@ -233,7 +257,7 @@ class PlaceValue(Part, frozen=True):
 class CodePlace(Part, frozen=True):
     """Where a code table is used: a field, perhaps only where another field has one of some values (`when`).
 
-    `more` counts occurrences of undocumented values beyond those listed.
+    `more` counts occurrences of undocumented values beyond those listed; of a `masked` field none is listed.
     """
 
     command: str
@@ -243,6 +267,7 @@ class CodePlace(Part, frozen=True):
     seen: tuple[PlaceValue, ...]
     never_seen: tuple[int, ...]
     more: int
+    masked: bool
 
 
 class CodeValuePart(Part, frozen=True):

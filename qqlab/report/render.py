@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
 from markupsafe import Markup
 
 from qqlab.profile import Verdict
-from qqlab.report.model import CommandPart, FieldPart, Report
+from qqlab.report.model import CommandPart, DirectionPart, FieldPart, Report
 from qqlab.visible import json_safe, visible
 
 LOUD: tuple[Verdict, ...] = ("contradicted", "undocumented")
@@ -85,6 +85,8 @@ def _environment(html: bool) -> Environment:
         "count": _count,
         "loud": _loud,
         "percent": _percent,
+        "repeats": _repeats,
+        "said": _said,
         "split": _split,
     }
     environment.filters |= {
@@ -123,6 +125,31 @@ def _count(number: int, what: str) -> str:
 
 def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}" if whole else "0"
+
+
+def _said(part: DirectionPart) -> str:
+    """The messages of one direction, counted in words."""
+    parts = [_count(part.messages, "message")]
+    if part.empty:
+        parts.append(f"{part.empty:,} without a body")
+    if part.foreign.count:
+        parts.append(f"{part.foreign.count:,} not of the protocol")
+    return ", and ".join(parts)
+
+
+def _repeats(field: FieldPart) -> str:
+    """That a field repeats the request's, and how often that was found so."""
+    counts = field.repetition
+    if counts is None:
+        return ""
+    if counts.unchecked and not counts.held and not counts.broken:
+        return "repeats the request: could not be checked, no request has a value there"
+    told = [
+        f"{what} {_count(number, 'time')}"
+        for what, number in (("held", counts.held), ("broken", counts.broken), ("not checkable", counts.unchecked))
+        if number
+    ]
+    return "repeats the request" + (f": {', '.join(told)}" if told else "")
 
 
 def _loud(command: CommandPart) -> list[tuple[str, int]]:
