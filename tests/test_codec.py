@@ -100,6 +100,7 @@ NOTES: list[tuple[str, bytes | None, bytes | None, list[str]]] = [
     ("no charset at all", REQUEST, REPLY.replace(b"MG=x", b"MG=\xff"), ["text.charset"]),
     ("a broken escape", REQUEST, REPLY.replace(b"MG=x", b"MG=100%"), ["text.escape"]),
     ("a plus", REQUEST, REPLY.replace(b"MG=x", b"MG=1+1"), ["text.plus"]),
+    ("a page of HTML", REQUEST, b"<html><p>a=1&nbsp;Bad Gateway</p></html>", ["body.foreign"]),
     ("no number", REQUEST, REPLY.replace(b"MN=1", b"MN=one"), ["value.type"]),
     ("a number beyond 64 bits", REQUEST, REPLY.replace(b"MN=1", b"MN=" + b"9" * 5000), ["value.type"]),
     ("an unknown command", b"VER=1.1&CMD=Dance&SEQ=1&UIN=1", None, ["command.unknown", "reply.missing"]),

@@ -74,6 +74,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     plus: bool
     terminated: bool
 
+    @property
+    def foreign(self) -> bool:
+        """Whether there are fields, but none that the spec knows: a page of HTML, prose, another protocol."""
+        return bool(self.fields) and all(field.spec is None for field in self.fields)
+
     @cached_property
     def _first(self) -> dict[str, Field]:
         return {field.name: field for field in reversed(self.fields)}
@@ -149,7 +154,9 @@ class _Decoding:
 
     def message(self) -> Message:
         fields = tuple(self._fields())
-        if not self.empty:
+        if fields and all(field.spec is None for field in fields):
+            self.notes = [note("body.foreign", "the body holds no field that the spec knows", self.direction)]
+        elif not self.empty:
             self._check_roles(fields)
             self._check_fields(fields)
         first = {field.name: field for field in reversed(fields)}

@@ -108,8 +108,7 @@ class _Fold:
         return commands[key]
 
     def _message(self, label: str, message: Message, decoded: Decoded, *, cut: bool) -> None:
-        foreign = _is_foreign(message)
-        self.profile.foreign += foreign
+        self.profile.foreign += message.foreign
         command = self._command(
             message.command.name if message.command is not None else None, message.name or decoded.command
         )
@@ -118,7 +117,7 @@ class _Fold:
         tally = command.request if message.direction == "request" else command.reply
         if not message.fields:
             tally.empty += 1
-        elif foreign:
+        elif message.foreign:
             tally.foreign.add(label)
         else:
             tally.messages += 1
@@ -229,11 +228,8 @@ class _Fold:
 
     def _notes(self, label: str, decoded: Decoded) -> None:
         messages = {message.direction: message for message in decoded.messages()}
-        foreign = {direction for direction, message in messages.items() if _is_foreign(message)}
         counted: set[str] = set()
         for note in decoded.notes:
-            if note.field is not None and note.direction in foreign:
-                continue
             tally = self.profile.notes.get(note.code)
             if tally is None:
                 tally = NoteTally(severity=note.severity, count=0, exchanges=Evidence())
@@ -278,11 +274,6 @@ class _Fold:
 def _kind(note: Note) -> str:
     """The note's code; of all repetitions the same one."""
     return "echo" if note.code.partition(".")[0] == "echo" else note.code
-
-
-def _is_foreign(message: Message) -> bool:
-    """Whether a message has fields, but none that the spec knows: a page of HTML, prose, another protocol."""
-    return bool(message.fields) and all(field.spec is None for field in message.fields)
 
 
 def _shown(field: Field) -> str:

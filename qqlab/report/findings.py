@@ -124,7 +124,7 @@ def _unknown_codes(codes: Iterable[CodePart]) -> Iterator[Finding]:
 
 def _loud_notes(notes: Iterable[NotePart]) -> Iterator[Finding]:
     for note in notes:
-        if note.severity != "info":
+        if note.severity != "info" and note.code != "body.foreign":  # those have findings of their own
             yield Finding(
                 title=note.code,
                 text=f"{note.doc} (×{note.count})",
