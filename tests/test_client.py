@@ -278,6 +278,109 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_opened_again() -> None:
     assert asyncio.run(play()) == [None, None]
 
 
+def test_a_connection_that_a_request_has_ended_is_not_kept() -> None:
+    opened = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        await reader.read()  # a request without a length ends with its direction
+        writer.write(HEAD + b"RES=0")
+        await writer.drain()
+
+    async def play() -> list[str | None]:
+        async with listening(talk) as port:
+            client = Client([("127.0.0.1", port)])
+            request = RawMessage(head=b"POST / HTTP/1.1\r\nConnection: keep-alive\r\n\r\n", body=b"CMD=Logout")
+            errors = [(await client.send(request, lane="a")).error for _ in range(3)]
+            await client.close()
+            return errors
+
+    assert (asyncio.run(play()), opened) == ([None] * 3, 3)
+
+
+def keeps(*answers: bytes, stay: bool = False, reset: bool = False) -> tuple[Talk, list[int]]:
+    """Answer so many requests over each connection, then take one more and close, reset or stay; and the connections
+    over which requests came, by number. An answer that is no whole reply is followed by the close at once."""
+    served: list[int] = []
+    opened = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        mine = opened
+        for answer in (*answers, b""):
+            try:
+                await read_request(reader)
+            except asyncio.IncompleteReadError:
+                return
+            served.append(mine)
+            writer.write(answer)
+            await writer.drain()
+            if not answer.startswith(HEAD):
+                break
+        if reset:
+            writer.transport.abort()
+        if stay:
+            await reader.read()
+
+    return talk, served
+
+
+async def ask_twice(talk: Talk, *, timeout: float = 5.0) -> list[str | None]:
+    async with listening(talk) as port:
+        client = Client([("127.0.0.1", port)], timeout=timeout)
+        errors = [(await client.send(ASK, lane="a")).error for _ in range(2)]
+        await client.close()
+        return errors
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_kept_connection_that_ends_without_a_byte_is_replaced_once(reset: bool) -> None:
+    talk, served = keeps(HEAD + b"RES=0", reset=reset)
+    assert asyncio.run(ask_twice(talk)) == [None, None]
+    assert served == [1, 1, 2]
+
+
+@pytest.mark.parametrize("delay", [0, 0.002])
+def test_a_server_that_closes_unannounced_gives_no_false_alarm(delay: float) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(HEAD + b"RES=0")
+        await writer.drain()
+        await asyncio.sleep(delay)
+
+    async def play() -> list[str | None]:
+        async with listening(talk) as port:
+            client = Client([("127.0.0.1", port)])
+            errors = [(await client.send(ASK, lane="a")).error for _ in range(20)]
+            await client.close()
+            return errors
+
+    assert asyncio.run(play()) == [None] * 20
+
+
+def test_what_came_over_a_fresh_connection_is_not_sent_again() -> None:
+    talk, served = keeps()
+    assert asyncio.run(ask_twice(talk)) == ["the connection was closed without a reply"] * 2
+    assert served == [1, 2]
+
+
+def test_a_request_of_which_a_part_of_the_reply_came_is_not_sent_again() -> None:
+    talk, served = keeps(HEAD + b"RES=0", HEAD[:20])
+    assert asyncio.run(ask_twice(talk)) == [
+        None,
+        "the connection was closed within the head of the reply (20 bytes came)",
+    ]
+    assert served == [1, 1]
+
+
+def test_a_request_that_timed_out_is_not_sent_again() -> None:
+    talk, served = keeps(HEAD + b"RES=0", stay=True)
+    assert asyncio.run(ask_twice(talk, timeout=0.3)) == [None, "no reply within 0.3 s"]
+    assert served == [1, 1]
+
+
 # ------------------------------------------------------------------------------------------------------- the driver
 
 
@@ -384,6 +487,7 @@ DEVIATIONS = {
     "drop:GetInfo.NK": [("6", "field.missing", "NK")],
     "add:Logout.XX=1": [("11", "field.extra", "XX")],
     "code:Change_Stat.RES=20": [("10", "code", "RES")],
+    "code:Login.RS=7": [("1", "code", "RS"), ("2", "code", "RS"), ("3", "code", "RS")],
     "value:GetInfo.SC=x": [("6", "value", "SC")],
     "reorder:List": [("4", "field.order", "SN")],
     "count:List": [("4", "count", "SN")],

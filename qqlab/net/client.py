@@ -3,7 +3,9 @@
 Law: an exchange ends within its time and its size, whatever the other side does, and ends as an `Outcome`: bytes
 that arrived before a failure are kept, and the failure is one line. Heads are kept as they were sent (which is why
 the sans-IO `http1.Reader` reads them, not a general client). Only the given addresses are connected to; there are
-no proxies, redirects or retries: a request is sent once.
+no proxies and no redirects. A request is sent once, but for one case: where a kept connection ends without a byte of
+a reply, it most likely had ended before the request came, and the request is sent once more over a fresh one (RFC
+9112, 9.3.1). What times out is not sent again.
 """
 
 import asyncio
@@ -52,8 +54,13 @@ class Client:
         exchange = _Exchange(request, self._limit)
         try:
             async with asyncio.timeout(self._timeout):
-                exchange.stream = self._waiting(lane) or await self._connect()
+                kept = self._waiting(lane)
+                exchange.stream = kept or await self._connect()
                 await exchange.run()
+                if kept is not None and exchange.unheard:
+                    exchange = _Exchange(request, self._limit)
+                    exchange.stream = await self._connect()
+                    await exchange.run()
         except TimeoutError:
             exchange.give_up(self._timeout)
         except OSError as error:
@@ -237,9 +244,14 @@ class _Exchange:
         else:
             self.error = f"the reply was not complete within {timeout:g} s ({len(self._received)} bytes came)"
 
+    @property
+    def unheard(self) -> bool:
+        """Whether the connection ended before a byte of a reply came."""
+        return self.error is not None and not self._received
+
     def reusable(self) -> bool:
-        """Whether the connection can carry another exchange."""
-        if self.error is not None or self._reply is None or self.stream is None:
+        """Whether the connection can carry another exchange: not where its end was the request's end, too."""
+        if self.error is not None or self._reply is None or self.stream is None or not _is_framed(self._request):
             return False
         head = http1.parse_head(self._reply.head)
         connection = (head.get("connection") or "").lower()

@@ -1,6 +1,6 @@
 """Replaying a capture: its requests go to a server again, and what happens is a capture with the same ids.
 
-Law: exchanges go out in recorded order, one after the other, each once. A target is checked before it is resolved
+Law: exchanges go out in recorded order, one after the other. A target is checked before it is resolved
 and again after. Nothing the target does raises: it becomes the `error` of an exchange, and a target that is gone is
 given up soon. What is returned holds pseudonyms where secrets were sent.
 """
