@@ -65,10 +65,61 @@ def test_only_the_sequence_number_and_the_host_change() -> None:
             b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
             b"POST / HTTP/1.1\r\nContent-Length: 7\r\n\r\n",
         ),
+        (b"M-POST http://tqq.tencent.com:8000/a HTTP/1.1\r\n\r\n", b"M-POST /a HTTP/1.1\r\n\r\n"),
+        (b"POST\thttp://tqq.tencent.com:8000/a HTTP/1.1\r\n\r\n", b"POST\t/a HTTP/1.1\r\n\r\n"),
+        (b"\r\nPOST http://tqq.tencent.com/a HTTP/1.1\r\n\r\n", b"\r\nPOST /a HTTP/1.1\r\n\r\n"),
+        (b" POST http://tqq.tencent.com/a HTTP/1.1\r\n\r\n", b" POST /a HTTP/1.1\r\n\r\n"),
+        (b"OPTIONS * HTTP/1.1\r\n\r\n", b"OPTIONS * HTTP/1.1\r\n\r\n"),
+        (b"POST /a b HTTP/1.1\n\n", b"POST /a b HTTP/1.1\n\n"),
+        (b"POST\r\n\r\n", b"POST\r\n\r\n"),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nX: 1\r\nhost : tqq.tencent.com\r\n Host: b\r\nY: 2\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: 127.0.0.1:9999\r\nX: 1\r\nY: 2\r\n\r\n",
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost:\r\n tqq.tencent.com\r\nX: 1\rHost: a\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost:127.0.0.1:9999\r\nX: 1\r\n\r\n",
+        ),
     ],
 )
 def test_heads(head: bytes, wanted: bytes) -> None:
     assert sent(exchange(b"CMD=abc", head=head)) == [RawMessage(head=wanted, body=b"CMD=abc")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"CONNECT tqq.tencent.com:8000 HTTP/1.1",
+        b"POST http:/tqq.tencent.com/ HTTP/1.1",
+        b"POST tqq.tencent.com HTTP/1.1",
+        b"POST\x00http://tqq.tencent.com/ HTTP/1.1",
+        b"POST\x0bhttp://tqq.tencent.com/ HTTP/1.1",
+        b"(POST) http://tqq.tencent.com/ HTTP/1.1",
+        b"POST HTTP/1.1 http://tqq.tencent.com/",
+        b"http://tqq.tencent.com/",
+        b"\r\n",
+    ],
+)
+def test_what_names_another_host_is_left_out(line: bytes) -> None:
+    recorded = [exchange(login(RIGHT), IN, head=line + b"\r\n\r\n", id="a"), exchange(b"CMD=Logout", id="b")]
+    planned = plan(recorded, SPEC, host=HOST, start=1)
+    assert [step.recorded.id for step in planned.steps] == ["b"]
+    assert planned.skipped == {"a": "the request line names another host"}
+    assert planned.lacking == ()
+
+
+PIECES = [b"POST", b"CONNECT", b" ", b"\t", b"\r\n", b"\n", b"\r", b"\0", b"\x0b", b"http://", b"http:/", b"/", b"*"]
+PIECES += [b"evil.example", b":80", b"HTTP/1.1", b"Host: evil.example", b"X: 1"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map(b"".join))
+def test_no_other_host_is_named_in_what_is_sent(head: bytes) -> None:
+    planned = plan([exchange(b"CMD=Logout", head=head + b"\r\n\r\n")], SPEC, host=HOST, start=1)
+    for step in planned.steps:
+        start, *rest = step.request.head.lstrip().splitlines()
+        assert [line for line in rest if b"evil" in line and b"host" in line.lower().partition(b":")[0].split()] == []
+        target = [*start.split(), b"", b""][1]
+        assert target[:1] in (b"", b"/", b"*") or target == b"HTTP/1.1", start
 
 
 def test_a_transcript_gets_a_plain_head_and_pushes_are_left_out() -> None:
@@ -162,6 +213,27 @@ def test_a_right_password_is_put_back_and_a_wrong_one_stays_wrong() -> None:
         digest.upper().encode(),
         digest.encode() + b" ",
     ]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        IN.replace(b"RS=0", b"RS=7"),
+        IN.replace(b"&RS=0", b""),
+        IN.replace(b"RS=0", b"RS="),
+        IN.replace(b"RS=0", b"RS=x"),
+        IN.replace(b"RS=0", b"RS"),
+        IN.replace(b"RES=0", b"RES=9"),
+        IN.replace(b"RES=0", b"RES=20"),
+        IN.replace(b"CMD=Login", b"CMD=LOGOUT"),
+        b"",
+        b"<html>",
+    ],
+)
+def test_a_password_is_put_back_only_where_the_login_itself_says_that_it_was_right(reply: bytes) -> None:
+    planned = plan([exchange(login(RIGHT), reply)], SPEC, host=HOST, passwords={"10001": "mima"}.get, start=1)
+    assert [dict(wire.split(step.request.body))[b"PS"] for step in planned.steps] == [RIGHT.encode()]
+    assert planned.lacking == ()
 
 
 def test_accounts_without_a_known_password_are_named_once() -> None:

@@ -1,8 +1,9 @@
 """Putting passwords back where a recording holds pseudonyms.
 
-Law: a right password is put back only where the recording shows that it was right: in a request that succeeded, or
-one with the same secret as such a request of the same account. What was refused keeps its pseudonym, so that a
-wrong password stays wrong. Passwords are asked for by account and never kept, printed or put into an error.
+Law: a right password is put back only where the recording shows that it was right: in a request that succeeded by
+its command's own verdict, or one with the same secret as such a request of the same account. Whatever else was
+answered, the request keeps its pseudonym, so that a wrong password stays wrong. Passwords are asked for by account
+and never kept, printed or put into an error.
 """
 
 from collections.abc import Callable, Iterable
@@ -33,6 +34,22 @@ def worked(exchanges: Iterable[Decoded], spec: Spec) -> frozenset[tuple[str, str
         if decoded.account is not None
         and (field := secret_field(decoded)) is not None
         and succeeded(decoded, spec) is True
+        and _is_settled(decoded, spec)
+    )
+
+
+def _is_settled(decoded: Decoded, spec: Spec) -> bool:
+    """Whether the reply holds the verdicts that the command itself requires, beside the status that every reply has:
+    that a request was accepted does not say that it did what was meant."""
+    verdicts = [
+        field
+        for field in (decoded.spec.reply if decoded.spec is not None else ())
+        if field not in spec.common.reply and field.required and not field.when
+        if field.codes is not None and spec.codes[field.codes].judges
+    ]
+    reply = decoded.reply
+    return reply is not None and all(
+        (code := spec.code(field, reply.value(field.name))) is not None and code.ok is True for field in verdicts
     )
 
 

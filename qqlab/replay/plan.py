@@ -1,8 +1,8 @@
 """What a replay will send: recorded requests, with the few spans changed that must be.
 
 Law: pure. Every byte of a request stays as it was recorded, but for the sequence number, passwords put back, the
-Host header and a target that names another host, and the framing that these force. A request without a target
-stays without. What cannot be sent is left out with its reason.
+Host header (one of them) and a target that names another host, and the framing that these force. A request without
+a target stays without. No other host is named in what is sent; what cannot be sent is left out with its reason.
 """
 
 import re
@@ -17,8 +17,12 @@ from qqlab.replay.passwords import Passwords, no_passwords, put_back, secret_fie
 from qqlab.replay.sequences import Sequences
 from qqlab.spec import Spec
 
+_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # The request line for a proxy names the server; sent on as it is, it would ask the target to go there.
-_ABSOLUTE = re.compile(rb"^([A-Za-z]+ +)[A-Za-z][A-Za-z0-9+.-]*://[^/?\s]*([^\s]*)")
+_ABSOLUTE = re.compile(rb"\A(\s*" + _METHOD.pattern + rb"[ \t]+)[A-Za-z][A-Za-z0-9+.-]*://[^/?\s]*([^\s]*)")
+# The line end before the header, its name, and the value with its continuation lines; a lone CR ends a line, too, for
+# some servers.
+_HOST = re.compile(rb"((?:\r?\n|\r)[ \t]*host[ \t]*:[ \t]*)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE)
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,24 +69,23 @@ class _Planning:
         for exchange, decoded in self.decoded:
             if exchange.request is None:
                 skipped[exchange.id] = "no request was recorded"
-            else:
-                steps.append(self._step(exchange, exchange.request, decoded))
+                continue
+            head = _addressed(exchange.request.head, self.host)
+            if head and not _names_no_host(head):
+                skipped[exchange.id] = "the request line names another host"
+                continue
+            steps.append(self._step(exchange, RawMessage(head=head, body=exchange.request.body), decoded))
         return Plan(steps=tuple(steps), skipped=skipped, lacking=tuple(self.lacking))
 
-    def _step(self, exchange: Exchange, recorded: RawMessage, decoded: Decoded) -> Step:
+    def _step(self, exchange: Exchange, addressed: RawMessage, decoded: Decoded) -> Step:
         values = [*self._fresh_sequence(decoded), *self._password(decoded)]
-        if not recorded.head:
-            body = wire.patch(recorded.body, values)
+        if not addressed.head:
+            body = wire.patch(addressed.body, values)
             return Step(recorded=exchange, request=http1.request(body, self.host), keep_alive=False)
-        opened = _opened(recorded) if values else recorded
+        opened = _opened(addressed) if values else addressed
         request = _framed(opened, wire.patch(opened.body, values))
-        head = _addressed(request.head, self.host)
-        connection = http1.parse_head(head).get("connection") or ""
-        return Step(
-            recorded=exchange,
-            request=RawMessage(head=head, body=request.body),
-            keep_alive="keep-alive" in connection.lower(),
-        )
+        connection = http1.parse_head(request.head).get("connection") or ""
+        return Step(recorded=exchange, request=request, keep_alive="keep-alive" in connection.lower())
 
     def _fresh_sequence(self, decoded: Decoded) -> list[tuple[int, bytes]]:
         field = None if decoded.request is None else decoded.request.get(self.spec.roles.sequence)
@@ -104,9 +107,19 @@ class _Planning:
 
 
 def _addressed(head: bytes, host: str) -> bytes:
-    """The head for another host: Host, where it has one, and no host in the request line."""
+    """The head for another host: one Host header, where it has any, and no host in the request line."""
     head = _ABSOLUTE.sub(lambda line: line[1] + (line[2] if line[2].startswith(b"/") else b"/" + line[2]), head)
-    return head if http1.parse_head(head).get("host") is None else http1.with_header(head, "Host", host)
+    first = _HOST.search(head)
+    if first is None:
+        return head
+    return head[: first.end(1)] + host.encode() + _HOST.sub(b"", head[first.end() :])
+
+
+def _names_no_host(head: bytes) -> bool:
+    """Whether the target in the request line is absent, a path or `*`; servers pass over what stands before it."""
+    method, *rest = head.lstrip().partition(b"\n")[0].split() or [b""]
+    absent = not rest or (len(rest) == 1 and rest[0].startswith(b"HTTP/"))
+    return _METHOD.fullmatch(method) is not None and (absent or rest[0] == b"*" or rest[0].startswith(b"/"))
 
 
 def _patched(field: Field, old: str, new: str) -> tuple[int, bytes]:
