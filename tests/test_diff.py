@@ -170,11 +170,77 @@ DIFFERENCES: dict[str, Case] = {
         FRIENDS.replace("SN=3", "SN=2").replace("10003,", ""),
         ("row.missing", "UN", "10003", "UN 10003", None),
     ),
-    "a row gone, not counted": (
+    "a count that is right at last": (
+        LIST,
+        FRIENDS.replace("SN=3", "SN=4"),
+        FRIENDS,
+        ("count", "SN", None, "4 of 3 rows", "3 of 3 rows"),
+    ),
+    "another wrong count": (
+        LIST,
+        FRIENDS.replace("SN=3", "SN=4"),
+        FRIENDS.replace("SN=3", "SN=5"),
+        ("count", "SN", None, "4 of 3 rows", "5 of 3 rows"),
+    ),
+    "a row gone, counted wrong on both sides": (
+        LIST,
+        FRIENDS.replace("SN=3", "SN=4"),
+        FRIENDS.replace("SN=3", "SN=4").replace("10003,", ""),
+        ("row.missing", "UN", "10003", "UN 10003", None),
+    ),
+    "a row with another key": (
         LIST,
         FRIENDS,
-        FRIENDS.replace("10003,", ""),
-        ("row.missing", "UN", "10003", "UN 10003", None),
+        FRIENDS.replace("10003", "10009"),
+        ("row.value", "UN", "10003", "10003", "10009"),
+    ),
+    "a row with another key and the same beside it": (
+        STAT,
+        ONLINE,
+        ONLINE.replace("10002,10003", "5,10003"),
+        ("row.value", "UN", "10002", "10002", "5"),
+    ),
+    "rows in another order where more will follow": (
+        LIST,
+        FRIENDS.replace("FN=1", "FN=0"),
+        FRIENDS.replace("FN=1", "FN=0").replace("10002,10003", "10003,10002"),
+        ("row.order", "UN", None, "10002, 10003, 10004", "10003, 10002, 10004"),
+    ),
+    "an unknown failure, and what follows from it": (
+        LOGIN,
+        IN,
+        IN.replace("RS=0&HI=60&LI=300", "RS=7"),
+        ("code", "RS", None, "0 logged in", "7"),
+    ),
+    "an unknown failure from which nothing follows": (
+        LOGIN,
+        IN,
+        IN.replace("RS=0", "RS=7"),
+        ("code", "RS", None, "0 logged in", "7"),
+    ),
+    "a success after an unknown failure": (
+        LOGIN,
+        IN.replace("RS=0&HI=60&LI=300", "RS=7&RA=no"),
+        IN,
+        ("code", "RS", None, "7", "0 logged in"),
+    ),
+    "a status from which the missing verdict follows": (
+        LOGIN,
+        IN,
+        "VER=1.1&CMD=Login&SEQ=7&UIN=10001&RES=20",
+        ("code", "RES", None, "0 accepted", "20 not logged in, or logged in elsewhere since"),
+    ),
+    "the second of two sequence numbers": (
+        LOGOUT,
+        OUT + "&SEQ=7",
+        OUT + "&SEQ=8",
+        ("echo", "SEQ", None, "7 (asked: 7)", "8 (asked: 7)"),
+    ),
+    "the second of two, which repeat nothing": (
+        LOGOUT,
+        OUT + "&UIN=1",
+        OUT + "&UIN=2",
+        ("value", "UIN", None, "1", "2"),
     ),
     "the last row twice": (
         LIST,
@@ -291,6 +357,12 @@ EQUIVALENT: dict[str, Case] = {
         ("text.charset", "NK", None, "小雨", "小雨".encode("gb18030").decode("utf-8", "replace")),
     ),
     "a number with a zero": (LOGIN, IN, IN.replace("HI=60", "HI=060"), ("value.form", "HI", None, "60", "060")),
+    "the case of the second command": (
+        LOGOUT,
+        OUT + "&CMD=LOGOUT",
+        OUT + "&CMD=Logout",
+        ("command.case", "CMD", None, "LOGOUT", "Logout"),
+    ),
     "rows whose order means nothing": (
         LIST,
         FRIENDS,
@@ -313,6 +385,7 @@ EQUIVALENT: dict[str, Case] = {
 
 NOTHING: dict[str, tuple[str | None, str, str | None, str]] = {
     "each repeats its own sequence number": (LOGOUT, OUT, LOGOUT.replace("=7", "=8"), OUT.replace("=7", "=8")),
+    "each repeats it twice": (LOGOUT, OUT + "&SEQ=7", LOGOUT.replace("=7", "=8"), (OUT + "&SEQ=7").replace("=7", "=8")),
     "neither repeats it": (LOGOUT, OUT.replace("=7", "=-1"), LOGOUT.replace("=7", "=8"), OUT.replace("=7", "=-1")),
     "an empty sequence number, as templates have it": (
         LOGOUT.replace("=7", "="),
@@ -349,6 +422,34 @@ def test_what_is_equal(name: str) -> None:
     first, left, second, right = NOTHING[name]
     comparison = compare([exchange(first, left)], [exchange(second, right)], SPEC)
     assert comparison == Comparison(total=1, equal=1, equivalent=0, different=0, skipped={}, findings=())
+
+
+def headed(head: bytes, body: str = OUT) -> Exchange:
+    asked = exchange(LOGOUT, None)
+    return msgspec.structs.replace(asked, reply=RawMessage(head=head, body=body.encode()))
+
+
+OK = b"HTTP/1.0 200 Fine\r\n\r\n"
+STATUSES: dict[str, tuple[bytes, bytes, tuple[str, str] | None]] = {
+    "letters for digits": (OK, b"HTTP/1.1 2OO OK\r\n\r\n", ("200", "HTTP/1.1 2OO OK")),
+    "no number": (OK, b"HTTP/1.1 OK\r\n\r\n", ("200", "HTTP/1.1 OK")),
+    "no HTTP": (OK, b"QQ HTTP/1.1 500\n\n", ("200", "QQ HTTP/1.1 500")),
+    "no number at first": (b"HTTP/1.1 OK\r\n\r\n", OK, ("HTTP/1.1 OK", "200")),
+    "two that say nothing": (b"HTTP/1.1 A\r\n\r\n", b"HTTP/1.1 B\r\n\r\n", ("HTTP/1.1 A", "HTTP/1.1 B")),
+    "the same that says nothing": (b"HTTP/1.1 A\r\n\r\n", b"HTTP/1.1 A\r\nX: 1\r\n\r\n", None),
+    "another version and phrase": (OK, b"HTTP/1.1 200 OK\r\n\r\n", None),
+    "a transcript and a failure": (b"", b"HTTP/1.1 500 No\r\n\r\n", ("200", "500")),
+    "a transcript and no number": (b"", b"HTTP/1.1 2OO OK\r\n\r\n", ("200", "HTTP/1.1 2OO OK")),
+    "a transcript and a reply": (b"", OK, None),
+    "a reply and a transcript": (b"HTTP/1.1 500 No\r\n\r\n", b"", None),
+    "two transcripts": (b"", b"", None),
+}
+
+
+@pytest.mark.parametrize("name", STATUSES)
+def test_the_status_is_what_the_head_says(name: str) -> None:
+    left, right, wanted = STATUSES[name]
+    assert found(headed(left), headed(right)) == ([] if wanted is None else [("http.status", None, None, *wanted)])
 
 
 OF_EXCHANGES: dict[str, tuple[Exchange, Exchange | None, tuple[str, str | None, str | None], str | None]] = {
@@ -425,6 +526,59 @@ def test_only_what_follows_from_a_failure_is_left_out() -> None:
         ("field.missing", "HI"),
         ("field.extra", "XX"),
         ("code", "RS"),
+    ]
+
+
+def test_what_is_gone_though_no_code_tells_why_is_missing() -> None:
+    assert [told[:2] for told in found(exchange(LOGIN, IN), exchange(LOGIN, OUT.replace("LOGOUT", "Login")))] == [
+        ("field.missing", "RS"),
+        ("field.missing", "HI"),
+        ("field.missing", "LI"),
+    ]
+    assert [
+        told[:2] for told in found(exchange(LIST, FRIENDS), exchange(LIST, "VER=1.1&CMD=LIST&SEQ=7&UIN=10001"))
+    ] == [
+        ("field.missing", "RES"),
+        ("field.missing", "FN"),
+        ("field.missing", "SN"),
+        ("field.missing", "UN"),
+    ]
+
+
+def test_rows_that_are_gone_and_a_count_that_stays() -> None:
+    assert found(exchange(LIST, FRIENDS), exchange(LIST, FRIENDS.replace("10002,10003,", ""))) == [
+        ("count", "SN", None, "3 of 3 rows", "3 of 1 rows"),
+        ("row.missing", "UN", "10002", "UN 10002", None),
+        ("row.missing", "UN", "10003", "UN 10003", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("new", "wanted"),
+    [
+        ("10002,10004,5,", [("row.missing", "10003"), ("row.extra", "5")]),  # elsewhere
+        ("10002,5,6,", [("row.missing", "10003"), ("row.missing", "10004"), ("row.extra", "5"), ("row.extra", "6")]),
+    ],
+)
+def test_only_one_row_at_its_place_can_have_got_another_key(new: str, wanted: list[tuple[str, str]]) -> None:
+    changed = FRIENDS.replace("10002,10003,10004,", new)
+    assert [(told[0], told[2]) for told in found(exchange(LIST, FRIENDS), exchange(LIST, changed))] == wanted
+
+
+def test_a_row_that_is_wholly_another_has_not_got_another_key() -> None:
+    changed = ONLINE.replace("10003", "5").replace("乙", "丙")
+    assert [(told[0], told[2]) for told in found(exchange(STAT, ONLINE), exchange(STAT, changed))] == [
+        ("row.missing", "10003"),
+        ("row.extra", "5"),
+    ]
+
+
+@pytest.mark.parametrize(("left", "right"), [("FN=0", "FN=1"), ("FN=1", "FN=0")])
+def test_the_order_counts_where_either_list_goes_on(left: str, right: str) -> None:
+    first, second = FRIENDS.replace("FN=1", left), FRIENDS.replace("FN=1", right).replace("10002,10003", "10003,10002")
+    assert [told[:2] for told in found(exchange(LIST, first), exchange(LIST, second))] == [
+        ("code", "FN"),
+        ("row.order", "UN"),
     ]
 
 

@@ -15,7 +15,7 @@ from qqlab.spec import Direction
 RULES: dict[str, tuple[Severity, str]] = {
     "body": ("error", "The bodies differ, and one of them at least holds no field of the protocol."),
     "code": ("error", "A code has another value."),
-    "count": ("error", "The count field differs, and not because there are more or fewer rows."),
+    "count": ("error", "Only one side's count fits its rows, or the counts differ and neither does."),
     "echo": ("error", "One side repeats what its own request said, the other does not."),
     "exchange.command": ("error", "The exchanges of this id are of different commands, so they were not compared."),
     "exchange.extra": ("error", "Only the second capture has this exchange."),
@@ -30,7 +30,7 @@ RULES: dict[str, tuple[Severity, str]] = {
     "list.length": ("error", "A list is longer or shorter than those that belong to it."),
     "list.terminator": ("warning", "Only one side puts the separator behind the last item."),
     "more": ("warning", "There are more differences in this exchange than are listed."),
-    "reply.broken": ("error", "Only one of the replies arrived whole."),
+    "reply.broken": ("error", "Only one of the replies came whole, with nothing behind its end."),
     "reply.extra": ("error", "There is a reply where the first capture has none."),
     "reply.missing": ("error", "There is no reply."),
     "request": ("warning", "The requests of this id differ, beside sequence number and secrets: so may the replies."),

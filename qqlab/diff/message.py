@@ -98,7 +98,7 @@ class Replies:
                     yield from self._count(counts[name], left, right)
                 elif left.spec is None or not left.spec.echo:
                     yield from self._value(left, right)
-                elif index == 0:
+                else:
                     yield from self._echo(left, right)
         for rows in self.tables:
             yield from self._rows(rows)
@@ -123,23 +123,27 @@ class Replies:
                 yield Deviation("field.extra", name, actual=self._said(1, fields[0]))
 
     def _follows(self) -> set[str]:
-        """The fields whose presence follows from one side's success and the other's failure, which its code tells:
-        those of the command itself, if the replies share none of them."""
-        verdicts = {succeeded(decoded, self.spec) for decoded in self.decoded}
-        own = [self._own(fields) for fields in self.fields]
-        return own[0] | own[1] if verdicts == {True, False} and not own[0] & own[1] else set()
+        """The fields whose presence follows from one side's success alone, where a code that both have tells of that:
+        those of the command itself, if the replies share none of them but such codes."""
+        verdicts = [succeeded(decoded, self.spec) is True for decoded in self.decoded]
+        codes = {name for name in self._common() if self._judges(self.fields[0][name][0])}
+        if verdicts[0] == verdicts[1] or all(self.values[0][name] == self.values[1][name] for name in codes):
+            return set()
+        own = [self._own(fields) - codes for fields in self.fields]
+        return set() if own[0] & own[1] else own[0] | own[1]
 
     def _own(self, fields: dict[str, list[Field]]) -> set[str]:
-        """The names of fields that are the command's own and no code of success or failure."""
+        """The names of fields that are the command's own."""
         return {
             name
             for name, (first, *_) in fields.items()
-            if first.spec is not None and first.spec not in self.spec.common.reply and not self._is_verdict(first)
+            if first.spec is not None and first.spec not in self.spec.common.reply
         }
 
-    def _is_verdict(self, field: Field) -> bool:
-        code = None if field.spec is None else self.spec.code(field.spec, field.value)
-        return code is not None and code.ok is not None
+    def _judges(self, field: Field) -> bool:
+        """Whether a field is a code that can tell success from failure."""
+        known = field.spec
+        return known is not None and known.codes is not None and self.spec.codes[known.codes].judges
 
     def _order(self) -> Iterator[Deviation]:
         """One deviation for the order of what both have, with the field's name where a single one moved."""
@@ -175,11 +179,12 @@ class Replies:
 
     def _repeats(self, side: int, field: Field) -> bool | None:
         """Whether a reply repeats its request; None where the request says nothing that could be repeated."""
-        decoded, request = self.decoded[side], self.decoded[side].request
-        if any(note.code == f"echo.{field.name.lower()}" for note in decoded.notes):
-            return False
-        asked = None if request is None else request.get(field.name)
-        return None if asked is None or (asked.value is None and field.value is not None) else True
+        request = self.decoded[side].request
+        asked = None if request is None else request.text(field.name)
+        if asked is None:
+            return None
+        repeated = field.text.strip(" ")
+        return asked.upper() == repeated.upper() if field.name == self.spec.roles.command else asked == repeated
 
     def _against(self, side: int, field: Field) -> str:
         request = self.decoded[side].request
@@ -200,11 +205,12 @@ class Replies:
         return written(left, right, self.spec, (self.messages[0].plus, self.messages[1].plus))
 
     def _count(self, rows: Rows, left: Field, right: Field) -> Iterator[Deviation]:
-        """A count that only follows from its rows is no deviation of its own."""
+        """A count that only follows from its rows is no deviation of its own, but one that does not follow is."""
         lengths = [_length(message, rows) for message in self.messages]
-        if left.value == right.value:
+        fits = [field.value == length for field, length in zip((left, right), lengths, strict=True)]
+        if left.value == right.value and (fits[0] == fits[1] or None in lengths):
             yield from self._value(left, right)
-        elif [left.value, right.value] != lengths:
+        elif fits != [True, True]:
             told = (
                 f"{self._said(side, field)}" + ("" if length is None else f" of {length} rows")
                 for side, (field, length) in enumerate(zip((left, right), lengths, strict=True))

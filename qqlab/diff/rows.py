@@ -1,8 +1,8 @@
 """Rows of two messages: friends by their number, messages by their order.
 
-Law: rows with a key are found by it, wherever they stand; rows without are aligned, so that one row left out is
-one deviation and not one for every row behind it. A column that only one side has is not looked at here. Time and
-memory are bounded by the number of rows.
+Law: rows with a key are found by it, wherever they stand, and a row of which nothing but the key changed by its
+place; rows without are aligned, so that one row left out is one deviation and not one for every row behind it. A
+column that only one side has is not looked at here. Time and memory are bounded by the number of rows.
 """
 
 from collections import Counter
@@ -17,6 +17,8 @@ from qqlab.spec import Command, Rows, Spec
 
 # Aligning takes, at worst, the product of both lengths and more; longer tables are compared place by place.
 _MOST_ALIGNED = 200
+
+_COMPLETE = 1  # the value of a paged list's field that says so
 
 _Row = tuple[Scalar, ...]
 
@@ -61,6 +63,7 @@ class _Tables:
         self.expected = list(zip_longest(*(_items(expected, name) for name in columns)))
         self.actual = list(zip_longest(*(_items(actual, name) for name in columns)))
         self.spec = spec
+        self.ordered = rows.ordered or any(_goes_on(command, message) for message in (expected, actual))
 
     def deviations(self) -> Iterator[Deviation]:
         if self.rows.key in self.columns:
@@ -70,17 +73,19 @@ class _Tables:
 
     def _by_key(self, column: int) -> Iterator[Deviation]:
         expected, actual = _keyed(self.expected, column), _keyed(self.actual, column)
+        renamed = _renamed(expected, actual, column)
         for key, row in expected.items():
-            if key in actual:
-                yield from self._cells(key, row, actual[key])
+            counterpart = renamed if renamed is not None and key not in actual else key
+            if counterpart in actual:
+                yield from self._cells(key, row, actual[counterpart])
             else:
                 yield Deviation("row.missing", self.rows.key, key, expected=self._said(row))
         for key, row in actual.items():
-            if key not in expected:
+            if key not in expected and key != renamed:
                 yield Deviation("row.extra", self.rows.key, key, actual=self._said(row))
         orders = [key for key in expected if key in actual], [key for key in actual if key in expected]
         if orders[0] != orders[1]:
-            rule = "row.order" if self.rows.ordered else "row.permuted"
+            rule = "row.order" if self.ordered else "row.permuted"
             yield Deviation(rule, self.rows.key, None, ", ".join(orders[0]), ", ".join(orders[1]))
 
     def _by_place(self) -> Iterator[Deviation]:
@@ -137,6 +142,22 @@ def _keyed(rows: Sequence[_Row], column: int) -> dict[str, _Row]:
         seen[key] += 1
         keyed[key if seen[key] == 1 else f"{key} ({seen[key]})"] = row
     return keyed
+
+
+def _renamed(expected: dict[str, _Row], actual: dict[str, _Row], column: int) -> str | None:
+    """The new key of the one row that has got another one and is the same beside it, at the same place; None where
+    there is no such row, or more."""
+    gone = [key for key in expected if key not in actual]
+    come = [key for key in actual if key not in expected]
+    if len(gone) != 1 or len(come) != 1 or list(expected).index(gone[0]) != list(actual).index(come[0]):
+        return None
+    left, right = expected[gone[0]], actual[come[0]]
+    return come[0] if left[:column] + left[column + 1 :] == right[:column] + right[column + 1 :] else None
+
+
+def _goes_on(command: Command, message: Message) -> bool:
+    """Whether a message holds only a part of a list, so that its last row says where the next part begins."""
+    return command.paging is not None and message.value(command.paging.complete) not in (None, _COMPLETE)
 
 
 def _aligned(expected: Sequence[_Row], actual: Sequence[_Row]) -> Iterator[tuple[int | None, int | None]]:
