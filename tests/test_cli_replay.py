@@ -3,7 +3,10 @@
 import hashlib
 import json
 import os
+import pty
 import re
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -164,6 +167,106 @@ def test_an_output_that_cannot_be_written_stops_the_replay_before_it_begins(capt
     assert (done.returncode, done.stderr) == (3, f"qqlab: {missing}: its directory does not exist\n")
     done = qqlab("replay", capture, "--target", target, "-o", existing, "--force")
     assert (done.returncode, len(load(existing).exchanges)) == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (Path.mkdir, "is a directory"),
+        (os.mkfifo, "is no regular file"),
+        (lambda path: path.symlink_to("/proc"), "is a directory"),
+    ],
+)
+def test_what_no_capture_can_replace_is_refused_even_by_force(
+    capture: Path, tmp_path: Path, make: Callable[[Path], None], said: str
+) -> None:
+    output = tmp_path / "output"
+    make(output)
+    done = qqlab("replay", capture, "--target", f"127.0.0.1:{free_port()}", "-o", output, "--force")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", f"qqlab: {output}: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "said"),
+    [
+        ("/proc/replayed.jsonl", 3, "/proc/replayed.jsonl: cannot be written: No such file or directory"),
+        ("x" * 300, 3, f"{'x' * 300}: cannot be written: File name too long"),
+        ("-", 2, "-o -: a replay is not written to standard output (name a file)"),
+    ],
+)
+def test_outputs_that_are_refused_before_the_replay(capture: Path, output: str, code: int, said: str) -> None:
+    done = qqlab("replay", capture, "--target", f"127.0.0.1:{free_port()}", "-o", output, "--force")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"qqlab: {said}\n")
+
+
+def slow(start: Callable[..., Process], capture: Path, *options: str | Path, delay: int) -> Process:
+    """A replay whose third exchange takes its time, once two are over."""
+    target = served(start, "--deviate", f"delay:Logout={delay}")
+    command = ["replay", capture, "--target", target, "--timeout", "60", *options]
+    process = start(sys.executable, "-m", "qqlab", "-v", *command)
+    process.wait_for("exchange 2: replied")
+    return process
+
+
+def test_the_comparison_is_printed_whatever_becomes_of_the_output(
+    capture: Path, tmp_path: Path, start: Callable[..., Process]
+) -> None:
+    output = tmp_path / "replayed.jsonl"
+    process = slow(start, capture, "-o", output, delay=1)
+    output.write_text("mine")
+    assert process.wait() == 3
+    assert "compared 3 of 3 exchanges: 3 equal, 0 equivalent, 0 different\n" in process.output
+    assert process.output.endswith(f"qqlab: {output}: exists already (choose another name, or --force to replace it)\n")
+    assert output.read_text() == "mine"
+
+
+def test_an_interrupted_replay_keeps_what_it_has_got(
+    capture: Path, tmp_path: Path, start: Callable[..., Process]
+) -> None:
+    output = tmp_path / "replayed.jsonl"
+    process = slow(start, capture, "-o", output, delay=60)
+    assert process.stop(signal.SIGINT) == 130
+    assert process.output.endswith("qqlab: interrupted after 2 of 3 exchanges\n")
+    assert [exchange.id for exchange in load(output).exchanges] == ["1", "2"]
+
+
+def test_a_replay_that_is_interrupted_at_once_replaces_nothing(
+    capture: Path, tmp_path: Path, start: Callable[..., Process]
+) -> None:
+    output = tmp_path / "replayed.jsonl"
+    output.write_text("mine")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        target = f"127.0.0.1:{server.getsockname()[1]}"
+        options = ["--timeout", "60", "-o", output, "--force"]
+        process = start(sys.executable, "-m", "qqlab", "replay", capture, "--target", target, *options)
+        with server.accept()[0] as connection:
+            connection.settimeout(30)
+            assert connection.recv(4) == b"POST"
+            code = process.stop(signal.SIGINT)
+    assert (code, process.output) == (130, "qqlab: interrupted after 0 of 3 exchanges\n")
+    assert output.read_text() == "mine"
+
+
+def test_progress_shows_on_a_terminal(capture: Path, start: Callable[..., Process]) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "qqlab", "replay", capture, "--target", served(start)],
+            cwd=ROOT,
+            env=os.environ | {"TERM": "xterm"},
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert (done.returncode, done.stdout) == (0, "compared 3 of 3 exchanges: 3 equal, 0 equivalent, 0 different\n")
+    assert "3/3" in shown
 
 
 def test_pushes_are_left_out_and_nothing_compared_is_an_error(tmp_path: Path, start: Callable[..., Process]) -> None:

@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +16,7 @@ from qqlab.cli.arguments import CaptureFile, Force, Json, SpecOption, read_captu
 from qqlab.cli.console import talk
 from qqlab.cli.diff import Equivalent, end, print_comparison
 from qqlab.diff import compare
-from qqlab.errors import InputError, TargetError
+from qqlab.errors import InputError, TargetError, UsageError
 from qqlab.exchange import Exchange
 from qqlab.files import refuse_existing
 from qqlab.net.replay import Replayed
@@ -51,7 +54,7 @@ def replay(
 
     Sequence numbers are made fresh. Passwords, which a capture does not hold, are put back where they were right:
     from the accounts file, or from the environment variable QQLAB_PASSWORD_<account>. Only servers on this machine
-    are contacted, unless --allow-host names others.
+    are contacted, unless --allow-host names others. A replay that is interrupted keeps what it has got.
 
     Exit code 0: no differences; 1: differences; 3: nothing could be compared; 4: the target is down; 5: refused.
 
@@ -63,34 +66,66 @@ def replay(
         _check_output(output, force)
     recorded = read_capture(capture)
     passwords = _passwords(accounts)
-    replayed = asyncio.run(
-        run(
-            recorded.exchanges,
-            aim,
-            spec=known,
-            passwords=passwords,
-            allowed=allow_host or [],
-            timeout=timeout,
-            told=_tell,
-        )
-    )
-    _warn(recorded, replayed)
-    if output is not None:
-        head = header(known, redacted="secrets", created=datetime.now(UTC), note=f"replay of {recorded.path} to {aim}")
-        save(output, head, replayed.exchanges, known, force=force)
-    comparison = compare(recorded.exchanges, replayed.exchanges, known, skipped=replayed.skipped)
-    print_comparison(comparison, equivalent=equivalent, json=json)
+    over: list[Exchange] = []
+    try:
+        with _told(len(recorded.exchanges), over) as told:
+            replayed = asyncio.run(
+                run(
+                    recorded.exchanges,
+                    aim,
+                    spec=known,
+                    passwords=passwords,
+                    allowed=allow_host or [],
+                    timeout=timeout,
+                    told=told,
+                )
+            )
+        _warn(recorded, replayed)
+        comparison = compare(recorded.exchanges, replayed.exchanges, known, skipped=replayed.skipped)
+        print_comparison(comparison, equivalent=equivalent, json=json)
+    except KeyboardInterrupt:
+        talk.say(f"qqlab: interrupted after {len(over)} of {len(recorded.exchanges)} exchanges")
+        raise
+    finally:
+        # Whatever stops this, what the target said is not lost with it.
+        if output is not None and over:
+            note = f"replay of {recorded.path} to {aim}"
+            head = header(known, redacted="secrets", created=datetime.now(UTC), note=note)
+            save(output, head, over, known, force=force)
     if replayed.down is not None:
         raise TargetError(str(aim), replayed.down, "is the server running?")
     end(comparison, recorded.path)
 
 
 def _check_output(path: Path, force: bool) -> None:
-    """Raise InputError now for what would fail after the replay."""
-    if not force:
-        refuse_existing(path)
-    if not path.parent.is_dir():
-        raise InputError(str(path), "its directory does not exist")
+    """Raise InputError now for what would fail after the replay, UsageError for standard output."""
+    if str(path) == "-":
+        raise UsageError("-o -", "a replay is not written to standard output", "name a file")
+    try:
+        if not force:
+            refuse_existing(path)
+        if path.exists() and not path.is_file():
+            raise InputError(str(path), "is a directory" if path.is_dir() else "is no regular file")
+        if not path.parent.is_dir():
+            raise InputError(str(path), "its directory does not exist")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(str(path), f"cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _told(total: int, over: list[Exchange]) -> Iterator[Callable[[Exchange], None]]:
+    """What to do with each exchange of a replay once it is over: collect it, and show that it is done."""
+    with talk.bar() as bar:
+        task = bar.add_task("", total=total)
+
+        def told(exchange: Exchange) -> None:
+            over.append(exchange)
+            bar.advance(task)
+            talk.detail(f"qqlab: exchange {visible(exchange.id, 20)}: {visible(exchange.error or 'replied')}")
+
+        yield told
 
 
 def _passwords(file: Path | None) -> Passwords:
@@ -116,7 +151,3 @@ def _warn(recorded: Capture, replayed: Replayed) -> None:
             f"qqlab: no password is known for account {shown}: its login goes out with a pseudonym "
             f"(give one: --accounts FILE, or {_PASSWORD}{shown})"
         )
-
-
-def _tell(exchange: Exchange) -> None:
-    talk.detail(f"qqlab: exchange {visible(exchange.id, 20)}: {visible(exchange.error or 'replied')}")
