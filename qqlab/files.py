@@ -17,8 +17,25 @@ from qqlab.errors import InputError
 
 def refuse_existing(path: Path) -> None:
     """Raise InputError where something stands at that path already."""
-    if path.exists() or path.is_symlink():
+    if os.path.lexists(path):
         raise InputError(str(path), "exists already", "choose another name, or --force to replace it")
+
+
+def check_writable(path: Path) -> None:
+    """Raise InputError now for what `replacing` would raise later, as far as it can be known."""
+    try:
+        target = path.resolve()
+        kind = "a directory" if target.is_dir() else "no regular file" if os.path.lexists(target) else ""
+        if kind and not target.is_file():
+            raise InputError(str(path), f"is {kind}", "name a file to write")
+        if not target.parent.is_dir():
+            raise InputError(str(path), "its directory does not exist", f"make it: mkdir -p {path.parent}")
+        with contextlib.suppress(FileNotFoundError):
+            target.lstat()  # a name that no file can have shows here
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise InputError(str(path), f"cannot be written: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -27,10 +44,8 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
 
     Raises InputError where it cannot be written; after that, or any other exception, all is as it was.
     """
+    check_writable(path)
     target = path.resolve()
-    if target.exists() and not target.is_file():
-        kind = "a directory" if target.is_dir() else "no regular file"
-        raise InputError(str(path), f"is {kind}", "name a file to write")
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".qqlab-")
     except OSError as error:

@@ -94,7 +94,7 @@ def test_a_failed_write_leaves_all_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="its directory does not exist"):
         save(tmp_path / "no/a.jsonl", HEAD, [], SPEC)
     with pytest.raises(InputError, match="cannot be created"):
         Writer(tmp_path / "no/a.jsonl", HEAD, SPEC)

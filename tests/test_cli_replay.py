@@ -120,6 +120,16 @@ def test_passwords_from_the_environment(
     )
 
 
+def test_a_wrong_password_is_hinted_at(capture: Path, tmp_path: Path, start: Callable[..., Process]) -> None:
+    accounts = tmp_path / "accounts.toml"
+    accounts.write_text('accounts = [{ uin = "10001", password = "wrong", nickname = "n" }]\n')
+    done = qqlab("replay", capture, "--target", served(start), "--accounts", accounts)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "qqlab: account 10001 was logged in when this was recorded, and is refused now: is its password right?"
+    )
+
+
 def test_a_dead_target(capture: Path, tmp_path: Path) -> None:
     target, output = f"127.0.0.1:{free_port()}", tmp_path / "replayed.jsonl"
     done = qqlab("replay", capture, "--target", target, "-o", output)
@@ -164,7 +174,10 @@ def test_an_output_that_cannot_be_written_stops_the_replay_before_it_begins(capt
     assert existing.read_text() == "mine"
     missing = tmp_path / "no" / "where.jsonl"
     done = qqlab("replay", capture, "--target", target, "-o", missing)
-    assert (done.returncode, done.stderr) == (3, f"qqlab: {missing}: its directory does not exist\n")
+    assert (done.returncode, done.stderr) == (
+        3,
+        f"qqlab: {missing}: its directory does not exist (make it: mkdir -p {missing.parent})\n",
+    )
     done = qqlab("replay", capture, "--target", target, "-o", existing, "--force")
     assert (done.returncode, len(load(existing).exchanges)) == (4, 3)
 
@@ -172,9 +185,9 @@ def test_an_output_that_cannot_be_written_stops_the_replay_before_it_begins(capt
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (Path.mkdir, "is a directory"),
-        (os.mkfifo, "is no regular file"),
-        (lambda path: path.symlink_to("/proc"), "is a directory"),
+        (Path.mkdir, "is a directory (name a file to write)"),
+        (os.mkfifo, "is no regular file (name a file to write)"),
+        (lambda path: path.symlink_to("/proc"), "is a directory (name a file to write)"),
     ],
 )
 def test_what_no_capture_can_replace_is_refused_even_by_force(

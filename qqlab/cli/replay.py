@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,12 +15,12 @@ from qqlab.cli.arguments import CaptureFile, Force, Json, SpecOption, read_captu
 from qqlab.cli.console import talk
 from qqlab.cli.diff import Equivalent, end, print_comparison
 from qqlab.diff import compare
-from qqlab.errors import InputError, TargetError, UsageError
+from qqlab.errors import TargetError, UsageError
 from qqlab.exchange import Exchange
-from qqlab.files import refuse_existing
+from qqlab.files import check_writable, refuse_existing
 from qqlab.net.replay import Replayed
 from qqlab.net.replay import replay as run
-from qqlab.replay import Passwords, parse_target
+from qqlab.replay import Passwords, parse_target, turned_away
 from qqlab.testserver import accounts as test_accounts
 from qqlab.visible import visible
 
@@ -83,6 +82,9 @@ def replay(
         _warn(recorded, replayed)
         comparison = compare(recorded.exchanges, replayed.exchanges, known, skipped=replayed.skipped)
         print_comparison(comparison, equivalent=equivalent, json=json)
+        for account in turned_away(recorded.exchanges, replayed.exchanges, known):
+            if account not in replayed.lacking:
+                talk.say(f"qqlab: {_refused(account)}")
     except KeyboardInterrupt:
         talk.say(f"qqlab: interrupted after {len(over)} of {len(recorded.exchanges)} exchanges")
         raise
@@ -97,21 +99,21 @@ def replay(
     end(comparison, recorded.path)
 
 
+def _refused(account: str) -> str:
+    shown = visible(account, 30)
+    return (
+        f"account {shown} was logged in when this was recorded, and is refused now: is its password right? "
+        f"(--accounts FILE, or {_PASSWORD}{shown}; without them that of the built-in sample is taken)"
+    )
+
+
 def _check_output(path: Path, force: bool) -> None:
     """Raise InputError now for what would fail after the replay, UsageError for standard output."""
     if str(path) == "-":
         raise UsageError("-o -", "a replay is not written to standard output", "name a file")
-    try:
-        if not force:
-            refuse_existing(path)
-        if path.exists() and not path.is_file():
-            raise InputError(str(path), "is a directory" if path.is_dir() else "is no regular file")
-        if not path.parent.is_dir():
-            raise InputError(str(path), "its directory does not exist")
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise InputError(str(path), f"cannot be written: {error.strerror}") from error
+    if not force:
+        refuse_existing(path)
+    check_writable(path)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def _request_field(message: Message, name: str, spec: Spec) -> str:
 
 def understood(message: Message) -> bool:
     """Whether a message holds at least one field that the spec knows."""
-    return any(field.spec is not None for field in message.fields)
+    return bool(message.fields) and not message.foreign
 
 
 class Replies:

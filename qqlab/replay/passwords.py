@@ -8,7 +8,8 @@ and never kept, printed or put into an error.
 
 from collections.abc import Callable, Iterable
 
-from qqlab.codec import Decoded, Field, derive, succeeded
+from qqlab.codec import Decoded, Field, decode, derive, succeeded
+from qqlab.exchange import Exchange
 from qqlab.spec import Derivation, Spec
 
 Passwords = Callable[[str], str | None]
@@ -51,6 +52,22 @@ def _is_settled(decoded: Decoded, spec: Spec) -> bool:
     return reply is not None and all(
         (code := spec.code(field, reply.value(field.name))) is not None and code.ok is True for field in verdicts
     )
+
+
+def turned_away(recorded: Iterable[Exchange], replayed: Iterable[Exchange], spec: Spec) -> tuple[str, ...]:
+    """The accounts of requests with a password that succeeded when recorded and were refused in the replay."""
+    again = {exchange.id: decode(exchange, spec) for exchange in replayed}
+    before = [(exchange.id, decode(exchange, spec)) for exchange in recorded if exchange.id in again]
+    right = worked((decoded for _, decoded in before), spec)
+    accounts = [
+        decoded.account
+        for identifier, decoded in before
+        if (field := secret_field(decoded)) is not None
+        and was_right(decoded, field, right)
+        and succeeded(decoded, spec) is True
+        and succeeded(again[identifier], spec) is False
+    ]
+    return tuple(dict.fromkeys(account for account in accounts if account is not None))
 
 
 def was_right(decoded: Decoded, field: Field, right: frozenset[tuple[str, str]]) -> bool:

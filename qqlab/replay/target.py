@@ -14,6 +14,7 @@ from qqlab.errors import RefusedError, UsageError
 
 HISTORICAL = ("tencent.com", "qq.com")
 
+_HTTP_PORT = 80
 _FORM = "a target is http://HOST:PORT or HOST:PORT"
 
 
@@ -28,7 +29,9 @@ class Target(NamedTuple):
 
 
 def parse_target(text: str) -> Target:
-    """Read `http://HOST:PORT` or `HOST:PORT`. Raises UsageError for anything else."""
+    """Read `http://HOST:PORT` (port 80 where none is named) or `HOST:PORT`. Raises UsageError for anything else."""
+    if "@" in text:  # what stands before it may be a password, so it is not repeated
+        raise UsageError(text.rpartition("@")[2], "a target takes no user or password", _FORM)
     scheme, marker, rest = text.partition("://")
     if marker and scheme.lower() == "https":
         raise UsageError(text, "https is not spoken here, nor was it by this protocol", _FORM)
@@ -36,12 +39,12 @@ def parse_target(text: str) -> Target:
         raise UsageError(text, f"{scheme} is no scheme to replay over", _FORM)
     try:
         parts = urlsplit("//" + (rest if marker else text))
-        host, port = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port if parts.port is not None or not marker else _HTTP_PORT
     except ValueError as error:
         raise UsageError(text, str(error), _FORM) from error
     if not host or not port:
         raise UsageError(text, "names no port" if host else "names no host", _FORM)
-    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise UsageError(text, "holds more than a host and a port", _FORM)
     return Target(normal_host(host), port)
 
