@@ -5,6 +5,7 @@ does; `tests/test_docs.py` holds the committed files to what this makes now.
 """
 
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -41,7 +42,7 @@ def commands() -> str:
     codes = "\n".join(f"| {code.value} | {_EXITS[code]} |" for code in ExitCode)
     addon = "\n".join(f"| `{name}` | {kind.__name__} | {text} |" for name, kind, _, text in OPTIONS)
     return (
-        made.rstrip().replace("\\b\n", "")
+        _fenced(made.rstrip())
         + "\n\n## Exit codes\n\n| code | meaning |\n|---|---|\n"
         + codes
         + "\n\n## Options of the mitmproxy addon\n\n"
@@ -49,6 +50,12 @@ def commands() -> str:
         + addon
         + "\n"
     )
+
+
+def _fenced(text: str) -> str:
+    """Paragraphs whose line ends a help text keeps (they begin with a backspace) as code."""
+    kept = re.compile(r"(?:\x08|\\b)\n([^\n]*:)\n((?:[^\n]+\n)+)")
+    return kept.sub(lambda match: f"{match[1]}\n\n```\n{inspect.cleandoc(match[2])}\n```\n", text + "\n").rstrip()
 
 
 _EXITS = {

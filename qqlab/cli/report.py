@@ -23,8 +23,10 @@ def report(
 ) -> None:
     """Document every command, field and code of captures against the spec: index.html, report.md, report.json.
 
-    Examples: qqlab report captures/forum-2005.jsonl -o reports/forum-2005
-              qqlab report monday.jsonl tuesday.jsonl --json | jq '.findings'
+    \b
+    Examples:
+      qqlab report captures/forum-2005.jsonl -o reports/forum-2005
+      qqlab report monday.jsonl tuesday.jsonl --json | jq '.findings'
     """
     if output is None and not json:
         raise UsageError("report", "there is nowhere to write to", "give -o DIR, or --json")

@@ -19,6 +19,9 @@ from qqlab.exchange import Exchange, RawMessage
 from qqlab.spec import CodeValue, Spec
 from qqlab.visible import visible
 
+_COLUMNS = ("id", "time", "account", "command", "status", "ms", "notes")
+_NARROW = 70
+
 
 def show(
     arguments: Annotated[
@@ -29,9 +32,11 @@ def show(
 ) -> None:
     """List the exchanges of captures, decoded; or show one in full, with docs, code names and notes.
 
-    Examples: qqlab show captures/forum-2005.jsonl
-              qqlab show captures/forum-2005.jsonl 12
-              qqlab show captures/forum-2005.jsonl --json | jq '.[].decoded.command'
+    \b
+    Examples:
+      qqlab show captures/forum-2005.jsonl
+      qqlab show captures/forum-2005.jsonl 12
+      qqlab show captures/forum-2005.jsonl --json | jq '.[].decoded.command'
     """
     known = read_spec(spec)
     files, wanted = _split(arguments)
@@ -82,19 +87,25 @@ def _print_list(capture: Capture, known: Spec) -> None:
     console = out()
     redacted = "secrets are pseudonyms" if capture.header.redacted == "secrets" else "secrets as they were sent"
     console.print(f"{visible(capture.path)}: {counted(len(capture.exchanges), 'exchange')}, {redacted}")
-    table = _table("id", "time", "account", "command", "status", "ms", "notes")
+    # A narrow terminal shows what tells exchanges apart; the rest is in the full view of one.
+    columns = ("id", "account", "command", "status") if console.width < _NARROW else _COLUMNS
+    table = _table(*columns)
     for exchange in capture.exchanges:
-        decoded = decode(exchange, known)
-        table.add_row(
-            visible(exchange.id),
-            exchange.time.strftime("%H:%M:%S.%f")[:-3] if exchange.time else "",
-            visible(decoded.account or "", 20),
-            visible(decoded.command or "?", 30),
-            _status(decoded, known),
-            f"{exchange.elapsed * 1000:.1f}" if exchange.elapsed is not None else "",
-            visible(" ".join(dict.fromkeys(note.code for note in decoded.notes if note.severity != "info"))),
-        )
+        cells = _cells(exchange, decode(exchange, known), known)
+        table.add_row(*(cells[column] for column in columns))
     console.print(table)
+
+
+def _cells(exchange: Exchange, decoded: Decoded, known: Spec) -> dict[str, str]:
+    return {
+        "id": visible(exchange.id),
+        "time": exchange.time.strftime("%H:%M:%S.%f")[:-3] if exchange.time else "",
+        "account": visible(decoded.account or "", 20),
+        "command": visible(decoded.command or "?", 30),
+        "status": _status(decoded, known),
+        "ms": f"{exchange.elapsed * 1000:.1f}" if exchange.elapsed is not None else "",
+        "notes": visible(" ".join(dict.fromkeys(note.code for note in decoded.notes if note.severity != "info"))),
+    }
 
 
 def _status(decoded: Decoded, known: Spec) -> str:
