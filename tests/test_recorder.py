@@ -1,6 +1,8 @@
 """The addon inside real mitmproxy, between real sockets."""
 
+import contextlib
 import json
+import os
 import re
 import socket
 import stat
@@ -50,6 +52,8 @@ class Server:
                 return
             data += piece
         head, _, body = data.partition(b"\r\n\r\n")
+        if b"100-continue" in head:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         length = re.search(rb"(?i)content-length: *(\d+)", head)
         while length is not None and len(body) < int(length[1]):
             body += connection.recv(65536)
@@ -58,6 +62,8 @@ class Server:
         if b"hang" in body:
             connection.settimeout(20)
             connection.recv(1)
+        elif b"torn" in body:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + ANSWER[:5])
         elif b"drop" not in body:
             reply = ANSWER if b"binary" not in body else b"\x00\xff&&=%"
             connection.sendall(
@@ -77,9 +83,11 @@ def server() -> Iterator[Server]:
     server.close()
 
 
-def send(port: int, body: bytes, line: bytes = b"POST / HTTP/1.1", pieces: int = 1 << 20) -> bytes:
+def send(
+    port: int, body: bytes, line: bytes = b"POST / HTTP/1.1", pieces: int = 1 << 20, host: bytes = b"Host: 127.0.0.1"
+) -> bytes:
     """One request over a connection of its own; the reply up to the end of file."""
-    request = line + b"\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    request = line + b"\r\n" + host + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         for start in range(0, len(request), pieces):
             connection.sendall(request[start : start + pieces])
@@ -89,10 +97,12 @@ def send(port: int, body: bytes, line: bytes = b"POST / HTTP/1.1", pieces: int =
         return data
 
 
-def proxy(start: Callable[..., Process], mode: str, capture: Path, *options: str) -> tuple[Process, int]:
+def proxy(
+    start: Callable[..., Process], mode: str, capture: Path, *options: str, script: str | Path = "addons/qq.py"
+) -> tuple[Process, int]:
     port = free_port()
     process = start(
-        MITMDUMP, "--mode", mode, "--listen-host", "127.0.0.1", "--listen-port", str(port), "-s", "addons/qq.py",
+        MITMDUMP, "--mode", mode, "--listen-host", "127.0.0.1", "--listen-port", str(port), "-s", script,
         "--set", f"qq_capture={capture}", *options,
     )  # fmt: skip
     process.wait_for("listening at")
@@ -159,11 +169,181 @@ def test_regular_mode(start: Callable[..., Process], server: Server, tmp_path: P
     path = tmp_path / "a.jsonl"
     process, port = proxy(start, "regular", path, "--set", "qq_keep_secrets=true")
     target = b"POST http://127.0.0.1:%d/ HTTP/1.1" % server.port
+    nobody = b"VER=1.1&CMD=GetMsgEx&SEQ=2"
     assert send(port, LOGIN, target).endswith(ANSWER)
+    assert send(port, nobody, target).endswith(ANSWER)
     assert process.stop() == 0
     capture = load(path)
-    assert bodies(capture) == [(LOGIN, ANSWER)]
+    assert bodies(capture) == [(LOGIN, ANSWER), (nobody, ANSWER)]
+    assert [exchange.session for exchange in capture.exchanges] == ["127.0.0.1/10001"] * 2  # the reply names it, too
     assert capture.header.redacted == "none"
+
+
+NO_TARGET = b"POST HTTP/1.1"
+
+
+def test_a_request_without_target_to_the_proxy_itself_goes_to_its_host(
+    start: Callable[..., Process], server: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    process, port = proxy(start, "regular", path, "--set", "qq_keep_secrets=true")
+    host = b"host: 127.0.0.1:%d" % server.port
+    assert send(port, LOGIN, NO_TARGET, host=host).endswith(ANSWER)
+    assert send(port, POLL, NO_TARGET, host=host, pieces=1).endswith(ANSWER)
+    # Without a name to go by it is mitmproxy's to refuse.
+    for nothing in (b"X: 1", b"Host: :x"):
+        assert send(port, LOGIN, NO_TARGET, host=nothing).startswith(b"HTTP/1.1 400 ")
+    assert process.stop() == 0
+    assert f"qqlab: 2 exchanges recorded in {path}, 2 of other traffic passed by" in process.output
+    assert (
+        len(re.findall(r"not recorded: nothing says where a request without a target should go", process.output)) == 2
+    )
+    capture = load(path)
+    assert bodies(capture) == [(LOGIN, ANSWER), (POLL, ANSWER)]
+    assert {(exchange.transport, exchange.server) for exchange in capture.exchanges} == {
+        ("tcp", f"127.0.0.1:{server.port}")
+    }
+
+
+def test_no_request_without_target_passes_by_the_password_of_the_proxy(
+    start: Callable[..., Process], server: Server, tmp_path: Path
+) -> None:
+    process, port = proxy(start, "regular", tmp_path / "a.jsonl", "--set", "proxyauth=made:up")
+    host = b"Host: 127.0.0.1:%d" % server.port
+    assert send(port, LOGIN, NO_TARGET, host=host).startswith(b"HTTP/1.1 400 ")
+    assert process.stop() == 0
+    assert "not recorded: a request without a target cannot show the password of proxyauth" in process.output
+    assert server.heads == []
+
+
+def test_relayed_requests_of_every_kind(start: Callable[..., Process], server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    process, port = proxy(start, f"reverse:http://127.0.0.1:{server.port}", path)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(b"POST HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(POLL))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(POLL)
+        assert connection.recv(65536).endswith(ANSWER)
+    assert send(port, POLL, b"\r\n\r\n" + NO_TARGET, pieces=1).endswith(ANSWER)  # blank lines before
+    assert send(port, POLL + b"&XX=torn", NO_TARGET).endswith(b"\r\n\r\n" + ANSWER[:5])
+    assert send(port, POLL + b"\r\n\r\nmore", NO_TARGET, host=b"Content-Length: %d" % len(POLL)).endswith(ANSWER)
+    assert process.stop() == 0
+    capture = load(path)
+    assert bodies(capture) == [(POLL, ANSWER), (POLL, ANSWER), (POLL + b"&XX=torn", ANSWER[:5]), (POLL, ANSWER)]
+    assert [exchange.error for exchange in capture.exchanges] == [
+        None,
+        None,
+        "the connection ended before the reply was complete",
+        None,
+    ]
+    assert len(re.findall(r"qqlab: 127\.0\.0\.1:\d+: not recorded: ", process.output)) == 1
+
+
+def test_a_reply_that_is_streamed_or_broken_off_says_so(
+    start: Callable[..., Process], server: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    process, port = proxy(
+        start, f"reverse:http://127.0.0.1:{server.port}", path, "--set", "stream_large_bodies=50"
+    )  # between the request's size and the reply's
+    assert len(POLL) < 50 < len(ANSWER) < len(LOGIN)
+    assert send(port, POLL).endswith(ANSWER)
+    assert send(port, LOGIN).endswith(ANSWER)  # its request is streamed, too
+    assert process.stop() == 0
+    assert process.output.count("qqlab: stream_large_bodies is set") == 1
+    assert f"qqlab: 1 exchanges recorded in {path}, 1 of other traffic passed by" in process.output
+    capture = load(path)
+    assert bodies(capture) == [(POLL, b"")]
+    assert capture.exchanges[0].error == "the reply's body was streamed past the recorder"
+
+    path = tmp_path / "b.jsonl"
+    process, port = proxy(start, f"reverse:http://127.0.0.1:{server.port}", path)
+    send(port, POLL + b"&XX=torn")
+    assert process.stop() == 0
+    capture = load(path)
+    assert bodies(capture) == [(POLL + b"&XX=torn", b"")]
+    assert re.search("peer closed connection without sending complete message", capture.exchanges[0].error or "")
+
+
+def test_the_note_stands_in_the_header(start: Callable[..., Process], tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    process, _ = proxy(start, "regular", path, "--set", "qq_note=my own server, 5 = 5")
+    assert process.stop() == 0
+    assert load(path).header.note == "my own server, 5 = 5"
+
+
+# Sets options when a request says so: TURN (the same file with secrets in it), MOVE (another file), SAME (no change).
+SETTING = """
+from mitmproxy import ctx, exceptions
+from qqlab.proxy.recorder import Recorder
+
+class Setting:
+    def request(self, flow):
+        if b"TURN" in flow.request.raw_content:
+            try:
+                ctx.options.update(qq_keep_secrets=True)
+            except exceptions.OptionsError as error:
+                print("refused:", error)
+        if b"MOVE" in flow.request.raw_content:
+            ctx.options.update(qq_capture=ctx.options.qq_capture + ".next")
+        if b"SAME" in flow.request.raw_content:
+            ctx.options.update(qq_keep_secrets=False, qq_note="x")
+
+addons = [Setting(), Recorder()]
+"""
+
+
+def test_options_that_change_while_it_records(start: Callable[..., Process], server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    script = tmp_path / "setting.py"
+    script.write_text(SETTING)
+    process, port = proxy(start, f"reverse:http://127.0.0.1:{server.port}", path, script=script)
+    for word in (b"SAME", b"MOVE"):
+        assert send(port, POLL + b"&XX=" + word).endswith(ANSWER)
+    with contextlib.suppress(OSError):
+        send(port, POLL + b"&XX=TURN")
+    assert process.wait() == 3
+    following = tmp_path / "a.jsonl.next"
+    assert f"refused: qqlab: {following}: exists already" in process.output
+    assert re.search(
+        rf"^qqlab: {following}: exists already.*: the proxy stops, since nothing more can be recorded$",
+        process.output,
+        re.MULTILINE,
+    )
+    requests = [[request for request, _ in bodies(load(capture))] for capture in (path, following)]
+    assert requests == [[POLL + b"&XX=SAME"], [POLL + b"&XX=MOVE", POLL + b"&XX=TURN"]]
+
+
+@pytest.mark.parametrize("script", ["from qqlab.proxy.script import addons", SETTING])
+@pytest.mark.parametrize("what", ["touched", "removed"])
+def test_a_script_that_changes_while_it_records_stops_the_proxy(
+    what: str, script: str, start: Callable[..., Process], server: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    file = tmp_path / "script.py"
+    file.write_text(script)
+    process, port = proxy(start, f"reverse:http://127.0.0.1:{server.port}", path, script=file)
+    assert send(port, POLL).endswith(ANSWER)
+    if what == "touched":
+        os.utime(file, (file.stat().st_atime, file.stat().st_mtime + 10))
+    else:
+        file.unlink()
+    assert process.wait() == 3
+    reason = "the script was removed or loaded anew while it recorded"
+    assert f"\nqqlab: {reason}: the proxy stops, since nothing more can be recorded\n" in process.output
+    assert "Traceback" not in process.output
+    assert bodies(load(path)) == [(POLL, ANSWER)]
+
+
+def test_a_script_that_records_nothing_may_change(start: Callable[..., Process], tmp_path: Path) -> None:
+    file = tmp_path / "script.py"
+    file.write_text("from qqlab.proxy.script import addons")
+    process = start(MITMDUMP, "--listen-host", "127.0.0.1", "-p", str(free_port()), "-s", file)
+    process.wait_for("listening at")
+    process.output = ""
+    os.utime(file, (file.stat().st_atime, file.stat().st_mtime + 10))
+    process.wait_for("Loading script")
+    assert process.stop() == 0
 
 
 def test_what_is_under_way_when_the_proxy_stops_is_recorded(

@@ -1,51 +1,74 @@
 """The mitmproxy addon: each exchange of the protocol is in the capture before the client has its reply.
 
 Law: one exchange, one line, written when its reply or its failure is known. Traffic of other kinds is counted,
-not recorded. Secrets become pseudonyms before anything reaches the disk, unless `qq_keep_secrets` is set. A
-request line without a target, which mitmproxy would refuse, is relayed as bytes. Works on mitmproxy 11 and 12.
+not recorded. Recording never ends quietly: where it cannot go on, the proxy stops and says why. Secrets become
+pseudonyms before anything reaches the disk, unless `qq_keep_secrets` is set. A request line without a target, which
+mitmproxy would refuse, is relayed as bytes. Works on mitmproxy 11 and 12.
 """
 
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from mitmproxy import connection, ctx, exceptions, http, tcp
 from mitmproxy.addonmanager import Loader
+from mitmproxy.net.http import url
 from mitmproxy.net.http.http1 import assemble
-from mitmproxy.proxy import layer, layers
+from mitmproxy.proxy import layer, layers, mode_specs
+from mitmproxy.proxy.context import Context
 
 from qqlab import http1, spec
 from qqlab.capture import Writer, header, session
-from qqlab.codec import decode, recognise
+from qqlab.codec import Message, decode_message, recognise
 from qqlab.errors import ExitCode, QqlabError
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.proxy.streams import Conversation, Paired
 from qqlab.redact import Redactor
+from qqlab.spec import Command, Direction
 from qqlab.visible import visible
 
 logger = logging.getLogger(__name__)
 
 _STOPPED = "the proxy was stopped before the reply"
+_STREAMED = "the reply's body was streamed past the recorder"
+_UNLOADED = "the script was removed or loaded anew while it recorded"
+
+_HTTP_PORT = 80
+_BLANK_LINES = b"\r\n"
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 OPTIONS: tuple[tuple[str, type, str | bool, str], ...] = (
     ("qq_capture", str, "", "Record HTTP QQ traffic into this new file (JSON lines). Empty: record nothing."),
     ("qq_keep_secrets", bool, False, "Write passwords as they were sent, not as pseudonyms."),
     ("qq_spec", str, "", "Read the protocol from this spec file, not from the built-in one."),
+    ("qq_note", str, "", "Write this free text into the header of a new capture."),
 )
+
+
+class _Settings(NamedTuple):
+    """The options that say what is recorded, where and how; with the defaults, nothing is."""
+
+    capture: str = ""
+    keep_secrets: bool = False
+    spec: str = ""
 
 
 class Recorder:
     """See the module's law; the options are those of `OPTIONS`."""
 
     def __init__(self) -> None:
+        self._settings = _Settings()
         self._spec = spec.builtin()
         self._writer: Writer | None = None
         self._redactor: Redactor | None = None
         self._conversations: dict[str, tuple[tcp.TCPFlow, Conversation]] = {}
         self._unanswered: dict[str, http.HTTPFlow] = {}
         self._other = 0
+        self._running = False
         self._failure = ""
 
     def load(self, loader: Loader) -> None:
@@ -54,22 +77,36 @@ class Recorder:
             loader.add_option(name, kind, default, text)
 
     def configure(self, updated: set[str]) -> None:
-        """Open the capture that the options name; what cannot be opened stops the proxy before it serves."""
+        """Open the capture that the options name, then close the one before. Where that fails before the proxy serves,
+        it never does; later it stops, and up to then the one before is written."""
+        if "stream_large_bodies" in updated and ctx.options.stream_large_bodies and ctx.options.qq_capture:
+            logger.warning("qqlab: stream_large_bodies is set: what mitmproxy streams is not recorded whole")
         if not updated & {name for name, *_ in OPTIONS}:
             return
-        self._close()
+        wanted = _Settings(ctx.options.qq_capture, ctx.options.qq_keep_secrets, ctx.options.qq_spec)
+        if wanted == self._settings:
+            return
         try:
-            self._spec = spec.load(Path(ctx.options.qq_spec)) if ctx.options.qq_spec else spec.builtin()
-            if ctx.options.qq_capture:
-                self._open(Path(ctx.options.qq_capture).expanduser())
+            known = spec.load(Path(wanted.spec)) if wanted.spec else spec.builtin()
+            writer = _writer(wanted, known) if wanted.capture else None
         except QqlabError as error:
+            self._fail(visible(str(error)))
             raise exceptions.OptionsError(f"qqlab: {visible(str(error))}") from error
+        self._close()
+        self._settings, self._spec, self._writer = wanted, known, writer
+        self._redactor = None if wanted.keep_secrets else Redactor(known)
 
-    def _open(self, path: Path) -> None:
-        keep = bool(ctx.options.qq_keep_secrets)
-        self._redactor = None if keep else Redactor(self._spec)
-        head = header(self._spec, redacted="none" if keep else "secrets", created=datetime.now(UTC))
-        self._writer = Writer(path, head, self._spec)
+    def running(self) -> None:
+        """The proxy serves from now on."""
+        self._running = True
+        if self._failure:
+            ctx.master.shutdown()
+
+    def _fail(self, reason: str) -> None:
+        """Stop the proxy, with the reason as its last words; before it serves, mitmproxy itself sees to that."""
+        self._failure = f"qqlab: {reason}: the proxy stops, since nothing more can be recorded"
+        if self._running:
+            ctx.master.shutdown()
 
     def _close(self) -> None:
         if self._writer is None:
@@ -78,10 +115,10 @@ class Recorder:
         logger.info(
             "qqlab: %d exchanges recorded in %s, %d of other traffic passed by",
             self._writer.count,
-            visible(ctx.options.qq_capture),
+            visible(self._settings.capture),
             self._other,
         )
-        self._writer, self._other = None, 0
+        self._writer, self._other, self._settings = None, 0, _Settings()
 
     def request(self, flow: http.HTTPFlow) -> None:
         """The request is complete; its reply is to come."""
@@ -97,15 +134,42 @@ class Recorder:
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Relay a connection as bytes where mitmproxy's own HTTP layer would refuse its first request."""
-        if nextlayer.layer is not None or nextlayer.context.server.address is None:
+        data = nextlayer.data_client()
+        if nextlayer.layer is not None or not data:
             return
-        missing = http1.has_no_target(nextlayer.data_client())
-        if missing:
-            nextlayer.layer = layers.TCPLayer(nextlayer.context)
-        elif missing is None:
+        first = data.lstrip(_BLANK_LINES)
+        missing = http1.has_no_target(first) if first else None
+        if missing is None and len(data) <= http1.MAX_HEAD:
             # Too few bytes to tell. Scripts are asked before mitmproxy's own decision, which this holds off;
             # with more bytes it asks again.
             raise exceptions.AddonHalt
+        if not missing:
+            return
+        if ctx.options.proxyauth:
+            self._lose(nextlayer.context.client, "a request without a target cannot show the password of proxyauth")
+        elif nextlayer.context.server.address is not None or self._find_server(nextlayer.context, first):
+            nextlayer.layer = layers.TCPLayer(nextlayer.context)
+
+    def _find_server(self, context: Context, data: bytes) -> bool:
+        """Whether a request to the proxy itself, which names no server in its target, does so in its Host header."""
+        head, *rest = _HEAD_END.split(data, maxsplit=1)
+        if not rest and len(data) <= http1.MAX_HEAD:
+            raise exceptions.AddonHalt
+        try:
+            host, port = url.parse_authority(http1.parse_head(head).get("host") or "", check=True)
+        except ValueError:
+            host, port = "", None
+        # A proxy that hands on to another proxy leaves it to that one to find servers.
+        if not host or not isinstance(context.client.proxy_mode, mode_specs.RegularMode):
+            self._lose(context.client, "nothing says where a request without a target should go")
+            return False
+        context.server.address = host, port or _HTTP_PORT
+        return True
+
+    def _lose(self, client: connection.Client, reason: str) -> None:
+        """Something that may have been of this protocol is in no exchange: it counts as other traffic, not quietly."""
+        self._other += 1
+        logger.warning("qqlab: %s: not recorded: %s", _address(client.peername), reason)
 
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         """A connection is relayed as bytes."""
@@ -118,10 +182,8 @@ class Recorder:
         _, conversation = self._conversations[flow.id]
         message = flow.messages[-1]
         now = datetime.fromtimestamp(message.timestamp, UTC)
-        if message.from_client:
-            conversation.from_client(message.content, now)
-        else:
-            self._pairs(flow, conversation.from_server(message.content, now))
+        feed = conversation.from_client if message.from_client else conversation.from_server
+        self._pairs(flow, feed(message.content, now))
 
     def tcp_end(self, flow: tcp.TCPFlow) -> None:
         """The relayed connection is over."""
@@ -137,10 +199,13 @@ class Recorder:
             self._flow(flow, _STOPPED)
         for identifier in list(self._conversations):
             self._tcp_over(identifier, _STOPPED)
+        if self._writer is not None and not self._failure and not ctx.master.should_exit.is_set():
+            self._fail(_UNLOADED)
         self._close()
-        if self._failure:
+        failure, self._failure = self._failure, ""
+        if failure:
             # mitmproxy prints its log later than this exit, and would end with 0.
-            print(self._failure, file=sys.stderr, flush=True)
+            print(failure, file=sys.stderr, flush=True)
             sys.exit(ExitCode.UNREADABLE)
 
     def _flow(self, flow: http.HTTPFlow, error: str | None) -> None:
@@ -149,6 +214,8 @@ class Recorder:
         if flow.websocket is not None or body is None:
             self._other += 1
             return
+        if error is None and flow.response is not None and flow.response.raw_content is None:
+            error = _STREAMED
         started = flow.request.timestamp_end or flow.request.timestamp_start
         ended = flow.response.timestamp_end if flow.response is not None else None
         self._record(
@@ -167,7 +234,10 @@ class Recorder:
             return  # mitmproxy closes connections after it has told scripts that it is done
         flow, conversation = self._conversations.pop(identifier)
         self._pairs(flow, conversation.end(datetime.now(UTC), error))
-        self._other += not conversation.any
+        if conversation.lost is not None:
+            self._lose(flow.client_conn, conversation.lost)
+        else:
+            self._other += not conversation.any
 
     def _pairs(self, flow: tcp.TCPFlow, pairs: list[Paired]) -> None:
         for pair in pairs:
@@ -214,16 +284,40 @@ class Recorder:
         )
         if self._redactor is not None:
             exchange = self._redactor.exchange(exchange)
-        account = decode(exchange, self._spec).account
-        self._write(self._writer, msgspec.structs.replace(exchange, session=session(address, account)))
+        exchange = msgspec.structs.replace(exchange, session=session(address, self._account(exchange)))
+        self._write(self._writer, exchange)
+
+    def _account(self, exchange: Exchange) -> str | None:
+        """The request's account, or the reply's where the request says none: what decoding both would find."""
+        request = self._message(exchange.request, "request", None)
+        account = None if request is None else request.text(self._spec.roles.account)
+        if account is None:
+            reply = self._message(exchange.reply, "reply", None if request is None else request.command)
+            account = None if reply is None else reply.text(self._spec.roles.account)
+        return account
+
+    def _message(self, raw: RawMessage | None, direction: Direction, fallback: Command | None) -> Message | None:
+        if raw is None:
+            return None
+        content = http1.content(raw)
+        return decode_message(raw.body if content is None else content, direction, self._spec, fallback)
 
     def _write(self, writer: Writer, exchange: Exchange) -> None:
         try:
             writer.append(exchange)
         except QqlabError as error:
-            self._failure = f"qqlab: {visible(str(error))}: the proxy stops, since nothing more can be recorded"
+            self._fail(visible(str(error)))
             self._close()
-            ctx.master.shutdown()
+
+
+def _writer(wanted: _Settings, known: spec.Spec) -> Writer:
+    head = header(
+        known,
+        redacted="none" if wanted.keep_secrets else "secrets",
+        created=datetime.now(UTC),
+        note=ctx.options.qq_note,
+    )
+    return Writer(Path(wanted.capture).expanduser(), head, known)
 
 
 def _reply(response: http.Response | None) -> RawMessage | None:
