@@ -1,40 +1,57 @@
 """The demonstration from the outside: real parts, right results, nothing left behind."""
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from conftest import Process, qqlab
 
 from qqlab import spec as specs
 from qqlab.capture import load
-from qqlab.codec import decode
-from qqlab.demo import DEVIATIONS, missed
-from qqlab.demo.session import STEPS
+from qqlab.codec import decode, derive
+from qqlab.demo import DEVIATIONS, NOTE, missed
+from qqlab.demo.session import STEPS, WRONG
 from qqlab.diff import compare
 from qqlab.testserver import accounts
 
 KNOWN = specs.builtin()
 
 
-def processes_about(word: str) -> list[str]:
-    """The command lines of all processes that name that word."""
+@pytest.fixture
+def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """What stands in the environment of all that the test starts, whatever the command line of a process says."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setenv("QQLAB_TEST_MARK", str(tmp_path))
+    return f"QQLAB_TEST_MARK={tmp_path}"
+
+
+def processes_of(mark: str) -> list[str]:
+    """The command lines of all processes with that mark that still run."""
+    wanted = mark.encode()
     found = []
     for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
-            try:
-                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-            if word in line:
-                found.append(line)
+        try:
+            if folder.name.isdigit() and wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue  # it has ended since
     return found
 
 
-def test_the_whole_loop(tmp_path: Path) -> None:
+def passwords_in_any_form() -> set[str]:
+    """What must be in no file: the passwords, and what travels in their place, in both cases."""
+    derivations = {field.derived for _, _, field in KNOWN.every_field() if field.derived}
+    assert derivations
+    plain = {WRONG} | {account.password for account in accounts.sample().accounts}
+    hashes = {derive(derivation, password) for derivation in derivations for password in plain}
+    return plain | {text for hashed in hashes for text in (hashed.lower(), hashed.upper())}
+
+
+def test_the_whole_loop(tmp_path: Path, mark: str) -> None:
     directory = tmp_path / "out"
     result = qqlab("demo", "-o", directory)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -50,12 +67,15 @@ def test_the_whole_loop(tmp_path: Path) -> None:
         "report.md",
         "report.json",
     }
-    assert processes_about(str(tmp_path)) == []
-    for account in accounts.sample().accounts:
-        for path in directory.rglob("*.*"):
-            assert account.password not in path.read_text(), path
+    assert processes_of(mark) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+    secrets = passwords_in_any_form()
+    for path in directory.rglob("*.*"):
+        text = path.read_text()
+        assert [secret for secret in secrets if secret in text] == [], path
 
     session = load(directory / "session.jsonl")
+    assert session.header.note == NOTE
     decoded = [decode(exchange, KNOWN) for exchange in session.exchanges]
     spoken = {name for name, command in KNOWN.commands.items() if set(command.versions) & {"1.0", "1.1"}}
     assert {item.command for item in decoded} == spoken
@@ -75,10 +95,28 @@ def test_every_deviation_is_missed_where_there_is_none() -> None:
     assert missed(compare(session.exchanges, session.exchanges, KNOWN)) == tuple(DEVIATIONS)
 
 
-def test_an_interrupted_demonstration_leaves_nothing(start: Callable[..., Process], tmp_path: Path) -> None:
+def test_the_committed_recording_is_one_of_the_demonstration() -> None:
+    session = load(Path("captures/demo.jsonl"))
+    assert (session.header.note, len(session.exchanges)) == (NOTE, len(STEPS))
+
+
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        (signal.SIGINT, "1. Starting"),
+        (signal.SIGTERM, "1. Starting"),
+        (signal.SIGTERM, "2. Driving"),
+        (signal.SIGTERM, "4. Replaying"),
+        (signal.SIGHUP, "2. Driving"),
+    ],
+)
+def test_an_interrupted_demonstration_leaves_nothing(
+    number: signal.Signals, moment: str, start: Callable[..., Process], tmp_path: Path, mark: str
+) -> None:
     process = start(sys.executable, "-m", "qqlab", "demo", "-o", tmp_path / "out")
-    process.wait_for("1. Starting")
-    assert process.stop(signal.SIGINT) == 130
+    process.wait_for(moment)
+    assert processes_of(mark) != []
+    assert process.stop(number) == 130
     assert "Traceback" not in process.output
-    assert processes_about(str(tmp_path)) == []
-    assert processes_about("qqlab-demo-") == []
+    assert processes_of(mark) == []
+    assert list((tmp_path / "tmp").iterdir()) == []

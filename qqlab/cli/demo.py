@@ -1,6 +1,7 @@
 """`qqlab demo`: the whole loop on an embedded session."""
 
 import asyncio
+import signal
 import time
 from pathlib import Path
 from typing import Annotated
@@ -33,12 +34,25 @@ def demo(
     """
     started = time.monotonic()
     with _Steps() as steps:
-        results = asyncio.run(
-            Demo(output, read_spec(None), force=force, tell=steps.tell, progress=steps.progress).run()
-        )
+        made = Demo(output, read_spec(None), force=force, tell=steps.tell, progress=steps.progress)
+        try:
+            results = asyncio.run(_until_signalled(made))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
     _print_results(results, time.monotonic() - started)
     if results.honest.different or results.missed:
         raise typer.Exit(ExitCode.DIFFERENCES)
+
+
+async def _until_signalled(made: Demo) -> Results:
+    """Run it so that whoever ends this process or its terminal ends the children too, as Ctrl-C does."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # A second signal must not interrupt the ending of the children, which takes some seconds at most.
+        loop.add_signal_handler(number, lambda: task.cancelling() or task.cancel())
+    return await made.run()
 
 
 class _Steps:

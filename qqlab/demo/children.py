@@ -44,8 +44,12 @@ async def child(command: Sequence[str | Path]) -> AsyncIterator[int]:
     try:
         yield await _soon(port)
     finally:
-        await _end(process)
-        await reading
+        ending = asyncio.create_task(_end(process, reading))
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending  # a cancellation that comes now may not leave it half done
+            raise
 
 
 async def _soon(port: asyncio.Future[int]) -> int:
@@ -68,13 +72,13 @@ async def _read(process: asyncio.subprocess.Process, port: asyncio.Future[int]) 
         port.set_exception(TargetError("demo", f"a part of it did not start: {' / '.join(said) or 'it said nothing'}"))
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.send_signal(signal.SIGINT)
+async def _end(process: asyncio.subprocess.Process, reading: asyncio.Task[None]) -> None:
+    if process.returncode is None:
+        process.send_signal(signal.SIGINT)
     try:
         async with asyncio.timeout(_FAREWELL):
             await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()
+    await reading

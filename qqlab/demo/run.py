@@ -41,6 +41,8 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "case:CLTMSG": ("command.case",),
 }
 
+NOTE = "recorded from qqlab's own test server, which is built from this spec: it shows the tool, not the protocol"
+
 Tell = Callable[[str], None]
 Progress = Callable[[int, int], None]
 
@@ -164,5 +166,6 @@ def _mitmdump(server: int, path: Path, configuration: str) -> list[str | Path]:
     return [
         *MITMDUMP,
         *("--mode", f"reverse:http://{LOOPBACK}:{server}", "--listen-host", LOOPBACK, "--listen-port", "0"),
-        *("-s", script.__file__, "--set", f"qq_capture={path}", "--set", f"confdir={configuration}"),
+        *("-s", script.__file__, "--set", f"qq_capture={path}", "--set", f"qq_note={NOTE}"),
+        *("--set", f"confdir={configuration}"),
     ]
