@@ -15,10 +15,10 @@ from typing import BinaryIO
 from qqlab.errors import InputError
 
 
-def refuse_existing(path: Path) -> None:
-    """Raise InputError where something stands at that path already."""
+def refuse_existing(path: Path, hint: str = "choose another name, or --force to replace it") -> None:
+    """Raise InputError, with this hint, where something stands at that path already."""
     if os.path.lexists(path):
-        raise InputError(str(path), "exists already", "choose another name, or --force to replace it")
+        raise InputError(str(path), "exists already", hint)
 
 
 def check_writable(path: Path) -> None:

@@ -364,8 +364,9 @@ def test_an_existing_file_stops_the_proxy_before_it_serves(start: Callable[..., 
     path = tmp_path / "a.jsonl"
     path.write_text("precious")
     process = start(MITMDUMP, "-p", str(free_port()), "-s", "addons/qq.py", "--set", f"qq_capture={path}")
-    assert process.wait() == 1
-    assert f"{path}: exists already" in process.output
+    assert process.wait() == 3
+    assert process.output.endswith(f"qqlab: {path}: exists already (choose another name, or move it away)\n")
+    assert "Traceback" not in process.output
     assert path.read_text() == "precious"
 
 
@@ -373,8 +374,26 @@ def test_a_bad_spec_stops_the_proxy_before_it_serves(start: Callable[..., Proces
     spec = tmp_path / "my.toml"
     spec.write_text("format = 1")
     process = start(MITMDUMP, "-p", str(free_port()), "-s", "addons/qq.py", "--set", f"qq_spec={spec}")
-    assert process.wait() == 1
+    assert process.wait() == 3
     assert "$.name: is missing" in process.output
+    assert "Traceback" not in process.output
+
+
+def test_a_proxy_that_never_serves_leaves_no_file(start: Callable[..., Process], tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        process = start(
+            MITMDUMP, "--listen-host", "127.0.0.1", "-p", port, "-s", "addons/qq.py", "--set", f"qq_capture={path}"
+        )
+        assert process.wait() == 1
+    assert not path.exists()
+
+
+def test_a_proxy_that_records_nothing_says_so(start: Callable[..., Process]) -> None:
+    process = start(MITMDUMP, "--listen-host", "127.0.0.1", "-p", str(free_port()), "-s", "addons/qq.py")
+    process.wait_for("qqlab: nothing is recorded, since no file is named: --set qq_capture=FILE")
+    assert process.stop() == 0
 
 
 def test_a_capture_that_cannot_be_written_stops_the_proxy(

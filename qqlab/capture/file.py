@@ -170,7 +170,7 @@ class Writer:
     """
 
     def __init__(self, path: Path, head: Header, spec: Spec) -> None:
-        refuse_existing(path)
+        refuse_existing(path, "choose another name, or move it away")
         self._path = path
         self._spec = spec
         try:

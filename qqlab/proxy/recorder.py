@@ -26,6 +26,7 @@ from qqlab.capture import Writer, header, session
 from qqlab.codec import Message, decode_message, recognise
 from qqlab.errors import ExitCode, QqlabError
 from qqlab.exchange import Exchange, RawMessage
+from qqlab.files import check_writable, refuse_existing
 from qqlab.proxy.streams import Conversation, Paired
 from qqlab.redact import Redactor
 from qqlab.spec import Command, Direction
@@ -78,7 +79,8 @@ class Recorder:
 
     def configure(self, updated: set[str]) -> None:
         """Open the capture that the options name, then close the one before. Where that fails before the proxy serves,
-        it never does; later it stops, and up to then the one before is written."""
+        it never does; later it stops, and up to then the one before is written. The first capture is only made once
+        the proxy serves, so that one that never does (its port is taken) leaves no file."""
         if "stream_large_bodies" in updated and ctx.options.stream_large_bodies and ctx.options.qq_capture:
             logger.warning("qqlab: stream_large_bodies is set: what mitmproxy streams is not recorded whole")
         if not updated & {name for name, *_ in OPTIONS}:
@@ -88,10 +90,17 @@ class Recorder:
             return
         try:
             known = spec.load(Path(wanted.spec)) if wanted.spec else spec.builtin()
-            writer = _writer(wanted, known) if wanted.capture else None
+            writer = _writer(wanted, known) if wanted.capture and self._running else None
+            if wanted.capture and not self._running:
+                _check(wanted)
         except QqlabError as error:
-            self._fail(visible(str(error)))
-            raise exceptions.OptionsError(f"qqlab: {visible(str(error))}") from error
+            reason = visible(str(error))
+            if not self._running:
+                # Raised in the usual way, mitmproxy would bury it under a traceback.
+                print(f"qqlab: {reason}", file=sys.stderr, flush=True)
+                sys.exit(error.exit_code)
+            self._fail(reason)
+            raise exceptions.OptionsError(f"qqlab: {reason}") from error
         self._close()
         self._settings, self._spec, self._writer = wanted, known, writer
         self._redactor = None if wanted.keep_secrets else Redactor(known)
@@ -101,6 +110,19 @@ class Recorder:
         self._running = True
         if self._failure:
             ctx.master.shutdown()
+        elif self._settings.capture:
+            self._opened()
+        else:
+            logger.warning("qqlab: nothing is recorded, since no file is named: --set qq_capture=FILE")
+
+    def _opened(self) -> Writer | None:
+        """The capture's writer, made now if it is not yet; None where nothing is recorded."""
+        if self._writer is None and self._settings.capture and not self._failure:
+            try:
+                self._writer = _writer(self._settings, self._spec)
+            except QqlabError as error:
+                self._fail(visible(str(error)))
+        return self._writer
 
     def _fail(self, reason: str) -> None:
         """Stop the proxy, with the reason as its last words; before it serves, mitmproxy itself sees to that."""
@@ -267,11 +289,12 @@ class Recorder:
         if not recognise(http1.content(request) or b"", self._spec):
             self._other += 1
             return
-        if self._writer is None:
+        writer = self._opened()
+        if writer is None:
             return
         address = _address(client.peername)
         exchange = Exchange(
-            id=str(self._writer.count + 1),
+            id=str(writer.count + 1),
             session="",
             time=time,
             elapsed=None if elapsed is None else round(elapsed, 6),
@@ -285,7 +308,7 @@ class Recorder:
         if self._redactor is not None:
             exchange = self._redactor.exchange(exchange)
         exchange = msgspec.structs.replace(exchange, session=session(address, self._account(exchange)))
-        self._write(self._writer, exchange)
+        self._write(writer, exchange)
 
     def _account(self, exchange: Exchange) -> str | None:
         """The request's account, or the reply's where the request says none: what decoding both would find."""
@@ -310,6 +333,16 @@ class Recorder:
             self._close()
 
 
+def _path(wanted: _Settings) -> Path:
+    return Path(wanted.capture).expanduser()
+
+
+def _check(wanted: _Settings) -> None:
+    """Raise InputError now for what `_writer` would raise later."""
+    refuse_existing(_path(wanted), "choose another name, or move it away")
+    check_writable(_path(wanted))
+
+
 def _writer(wanted: _Settings, known: spec.Spec) -> Writer:
     head = header(
         known,
@@ -317,7 +350,7 @@ def _writer(wanted: _Settings, known: spec.Spec) -> Writer:
         created=datetime.now(UTC),
         note=ctx.options.qq_note,
     )
-    return Writer(Path(wanted.capture).expanduser(), head, known)
+    return Writer(_path(wanted), head, known)
 
 
 def _reply(response: http.Response | None) -> RawMessage | None:
