@@ -1,5 +1,6 @@
 """The demonstration from the outside: real parts, right results, nothing left behind."""
 
+import asyncio
 import json
 import signal
 import sys
@@ -13,8 +14,10 @@ from qqlab import spec as specs
 from qqlab.capture import load
 from qqlab.codec import decode, derive
 from qqlab.demo import DEVIATIONS, NOTE, missed
+from qqlab.demo.children import child
 from qqlab.demo.session import STEPS, WRONG
 from qqlab.diff import compare
+from qqlab.errors import TargetError
 from qqlab.testserver import accounts
 
 KNOWN = specs.builtin()
@@ -120,3 +123,21 @@ def test_an_interrupted_demonstration_leaves_nothing(
     assert "Traceback" not in process.output
     assert processes_of(mark) == []
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("below", ["file", "file/below", "/proc/nowhere"])
+def test_a_place_that_cannot_be_written(below: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = qqlab("demo", "-o", tmp_path / below)
+    assert (result.returncode, result.stdout) == (3, "")
+    assert result.stderr.startswith(f"qqlab: {tmp_path / below}: cannot be made a directory: ")
+
+
+def test_a_part_that_ends_early_has_the_last_word() -> None:
+    async def scene() -> None:
+        words = "print('listening at 127.0.0.1:1', flush=True); raise SystemExit('no room left')"
+        async with child([sys.executable, "-c", words]):
+            raise TargetError("demo, request 1", "connection refused")
+
+    with pytest.raises(TargetError, match=r"^demo: a part of it ended: .*no room left$"):
+        asyncio.run(scene())

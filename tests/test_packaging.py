@@ -93,7 +93,7 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(tmp_path: Path) -> N
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "qqlab").rglob("*") if path.is_file()}
     assert inside == {name for name in package if "__pycache__" not in name}
     assert "qqlab/py.typed" in inside
-    assert entry_points.split() == ["[console_scripts]", "qqlab", "=", "qqlab.cli:main"]
+    assert entry_points.split() == ["[console_scripts]", "qqlab", "=", "qqlab.__main__:main"]
 
 
 # The interpreter

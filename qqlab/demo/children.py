@@ -10,13 +10,14 @@ import signal
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import qqlab
 from qqlab.errors import TargetError
 
 _PATIENCE = 30.0  # seconds until a child listens
+_FALL = 1.0  # seconds from a failure until the child that caused it has ended
 _FAREWELL = 10.0  # seconds that a child may take to end
 _LISTENING = re.compile(rb"(?:listening at|serving on) (?:http://)?[0-9.]+:([0-9]+)")
 
@@ -27,7 +28,10 @@ MITMDUMP = (sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mi
 
 @asynccontextmanager
 async def child(command: Sequence[str | Path]) -> AsyncIterator[int]:
-    """Run a child that listens; yields its port. Raises TargetError with its last words where it never listens."""
+    """Run a child that listens; yields its port.
+
+    Raises TargetError with its last words where it never listens, and where the block failed since it had ended.
+    """
     # A package that runs from a checkout must be found by the child too.
     paths = [str(Path(qqlab.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
     process = await asyncio.create_subprocess_exec(
@@ -40,9 +44,18 @@ async def child(command: Sequence[str | Path]) -> AsyncIterator[int]:
         start_new_session=True,
     )
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    reading = asyncio.create_task(_read(process, port))
+    said: deque[str] = deque(maxlen=3)
+    reading = asyncio.create_task(_read(process, port, said))
     try:
         yield await _soon(port)
+    except TargetError as error:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FALL):
+                await process.wait()
+                await reading
+        if process.returncode:
+            raise TargetError("demo", f"a part of it ended: {' / '.join(said) or 'it said nothing'}") from error
+        raise
     finally:
         ending = asyncio.create_task(_end(process, reading))
         try:
@@ -60,10 +73,9 @@ async def _soon(port: asyncio.Future[int]) -> int:
         raise TargetError("demo", f"a part of it did not listen within {_PATIENCE:.0f} s") from error
 
 
-async def _read(process: asyncio.subprocess.Process, port: asyncio.Future[int]) -> None:
+async def _read(process: asyncio.subprocess.Process, port: asyncio.Future[int], said: deque[str]) -> None:
     """Read to the end, so that the child never waits for room in the pipe; on the way, learn where it listens."""
     assert process.stdout is not None
-    said: deque[str] = deque(maxlen=3)
     async for line in process.stdout:
         said.append(line.decode("utf-8", "replace").strip())
         if not port.done() and (match := _LISTENING.search(line)):

@@ -9,24 +9,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import qqlab
 from qqlab import http1
 from qqlab.capture import Capture, load, save
 from qqlab.capture import header as capture_header
 from qqlab.demo.children import MITMDUMP, QQLAB, child
 from qqlab.demo.session import STEPS, bodies
 from qqlab.diff import Comparison, compare
-from qqlab.errors import TargetError
+from qqlab.errors import InputError, TargetError
 from qqlab.exchange import Exchange
-from qqlab.files import refuse_existing
+from qqlab.files import check_writable, refuse_existing
 from qqlab.net.client import Client
 from qqlab.net.replay import replay
-from qqlab.proxy import script
 from qqlab.replay import parse_target
 from qqlab.report import write as write_report
 from qqlab.spec import Spec
 from qqlab.testserver import accounts
 
 LOOPBACK = "127.0.0.1"
+# Named by its path, since importing it would import all of mitmproxy.
+ADDON = Path(qqlab.__file__).parent / "proxy" / "script.py"
 
 # What the second server does wrong, and the rules of the comparison that must notice it.
 DEVIATIONS: dict[str, tuple[str, ...]] = {
@@ -97,8 +99,12 @@ class Demo:
         if not self._force:
             for path in (*captures, self._directory / "report" / "index.html"):
                 refuse_existing(path)
-        self._directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(str(self._directory), f"cannot be made a directory: {error.strerror or error}") from error
         for path in captures:
+            check_writable(path)
             path.unlink(missing_ok=True)
 
     async def _record(self, path: Path) -> Capture:
@@ -166,6 +172,6 @@ def _mitmdump(server: int, path: Path, configuration: str) -> list[str | Path]:
     return [
         *MITMDUMP,
         *("--mode", f"reverse:http://{LOOPBACK}:{server}", "--listen-host", LOOPBACK, "--listen-port", "0"),
-        *("-s", script.__file__, "--set", f"qq_capture={path}", "--set", f"qq_note={NOTE}"),
+        *("-s", ADDON, "--set", f"qq_capture={path}", "--set", f"qq_note={NOTE}"),
         *("--set", f"confdir={configuration}"),
     ]
