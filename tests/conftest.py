@@ -23,6 +23,10 @@ from qqlab.spec import Spec
 
 ROOT = Path(__file__).parent.parent
 
+# A shell that runs the tests in the background has them ignore SIGINT, which all that they start would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")

@@ -183,18 +183,23 @@ def test_a_target_is_put_in_for_strict_parsers() -> None:
 PLAIN = b"CMD=List"
 
 
+def packed(data: bytes) -> bytes:
+    """Without a time in it, so that the names of the tests stay the same."""
+    return gzip.compress(data, mtime=0)
+
+
 @pytest.mark.parametrize(
     ("coding", "body", "expected"),
     [
-        ("gzip", gzip.compress(PLAIN), PLAIN),
+        ("gzip", packed(PLAIN), PLAIN),
         ("deflate", zlib.compress(PLAIN), PLAIN),
         ("deflate", zlib.compress(PLAIN)[2:-4], PLAIN),
         ("identity", PLAIN, PLAIN),
-        ("gzip", gzip.compress(PLAIN[:3]) + gzip.compress(PLAIN[3:]), PLAIN),
+        ("gzip", packed(PLAIN[:3]) + packed(PLAIN[3:]), PLAIN),
         ("gzip", b"junk", None),
-        ("gzip", gzip.compress(PLAIN)[:-9], None),
+        ("gzip", packed(PLAIN)[:-9], None),
         ("br", PLAIN, None),
-        ("gzip", gzip.compress(bytes(http1.MAX_CONTENT + 1)), None),
+        ("gzip", packed(bytes(http1.MAX_CONTENT + 1)), None),
     ],
 )
 def test_content_codings(coding: str, body: bytes, expected: bytes | None) -> None:
