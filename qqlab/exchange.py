@@ -9,6 +9,11 @@ from datetime import datetime
 import msgspec
 
 
+def address(host: str, port: int) -> str:
+    """A client or a server as an exchange names it: `host:port`, with an IPv6 host in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class RawMessage(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP message as bytes.
 

@@ -109,12 +109,20 @@ def without_header(head: bytes, name: str) -> bytes:
 
 
 def with_body(message: RawMessage, body: bytes) -> RawMessage:
-    """The message with another body, and the framing that this forces: Content-Length, and no chunks."""
+    """The message with another body, and the framing that this forces where it had any: Content-Length, no chunks."""
     head = message.head
-    if head and (body != message.body or parse_head(head).get("transfer-encoding") is not None):
-        head = without_header(head, "Transfer-Encoding")
+    framing = parse_head(head)
+    if framing.get("transfer-encoding") is not None:
+        head = with_header(without_header(head, "Transfer-Encoding"), "Content-Length", str(len(body)))
+    elif framing.get("content-length") is not None and body != message.body:
         head = with_header(head, "Content-Length", str(len(body)))
     return RawMessage(head=head, body=body)
+
+
+def first_head(data: bytes) -> bytes | None:
+    """The head that these bytes begin with, up to and including its blank line; None where it is not complete."""
+    end = _HEAD_END.search(data)
+    return None if end is None else data[: end.end()]
 
 
 class Reader:

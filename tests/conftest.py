@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings
@@ -38,6 +39,13 @@ def known() -> Spec:
     return spec.builtin()
 
 
+def give_up_without(tool: str) -> NoReturn:
+    """Skip the test for want of a tool, or fail it where nothing may be skipped."""
+    if os.environ.get("QQLAB_REQUIRE_ALL") == "1":
+        pytest.fail(f"{tool} is not installed")
+    pytest.skip(f"{tool} is not installed")
+
+
 @pytest.fixture
 def require() -> Callable[[str], str]:
     """Give the path of a tool, or skip the test (fail it where nothing may be skipped)."""
@@ -45,10 +53,7 @@ def require() -> Callable[[str], str]:
     def find(tool: str) -> str:
         path = shutil.which(tool)
         if path is None:
-            message = f"{tool} is not installed"
-            if os.environ.get("QQLAB_REQUIRE_ALL") == "1":
-                pytest.fail(message)
-            pytest.skip(message)
+            give_up_without(tool)
         return path
 
     return find

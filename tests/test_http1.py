@@ -213,6 +213,14 @@ def test_a_new_body_changes_its_framing_only() -> None:
     assert http1.with_body(message, b"abc") == message
     chunked = RawMessage(head=CHUNKED, body=b"abc")
     assert http1.with_body(chunked, b"abc").head == b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"
+    unframed = RawMessage(head=TO_THE_END, body=b"abc")
+    assert http1.with_body(unframed, b"abcd") == RawMessage(head=TO_THE_END, body=b"abcd")
+
+
+@pytest.mark.parametrize("head", [HEAD, SLOPPY, BARE])
+def test_the_head_that_bytes_begin_with(head: bytes) -> None:
+    assert http1.first_head(head + b"abc") == head
+    assert http1.first_head(head[:-1]) is None
 
 
 @pytest.mark.parametrize(

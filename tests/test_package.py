@@ -2,6 +2,10 @@
 
 import importlib
 import pkgutil
+import subprocess
+import sys
+
+from conftest import ROOT
 
 import qqlab
 
@@ -14,3 +18,18 @@ def test_every_public_name_exists() -> None:
         loaded = importlib.import_module(module.name)
         missing += [f"{module.name}.{name}" for name in getattr(loaded, "__all__", ()) if not hasattr(loaded, name)]
     assert missing == []
+
+
+def test_an_interrupt_while_loading_ends_the_process_at_once_and_later_is_the_commands_to_handle() -> None:
+    script = (
+        "import signal, sys, qqlab.__main__ as command\n"
+        "loading = signal.getsignal(signal.SIGINT) is signal.SIG_DFL\n"
+        "sys.argv = ['qqlab', '--version']\n"
+        "try:\n    command.main()\n"
+        "except SystemExit:\n    pass\n"
+        "print(loading, signal.getsignal(signal.SIGINT) is signal.default_int_handler)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == f"qqlab {qqlab.__version__}\nTrue True\n"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import give_up_without
 from playwright.sync_api import Browser, Page, sync_playwright
 from test_report import SMALL, built, hostile_report, transcript
 
@@ -19,10 +20,7 @@ QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
-        message = f"{CHROMIUM} is not installed"
-        if os.environ.get("QQLAB_REQUIRE_ALL") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
+        give_up_without(CHROMIUM)
     with sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield chromium

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from qqlab import spec as specs
+from qqlab.cli.arguments import SpecOption, read_spec
 from qqlab.cli.console import talk
 from qqlab.errors import UsageError
 from qqlab.net.server import Server
@@ -36,9 +36,7 @@ def serve(
         list[str] | None,
         typer.Option("--deviate", metavar="RULE", help="Answer wrongly on purpose (see below); may be repeated."),
     ] = None,
-    spec_file: Annotated[
-        Path | None, typer.Option("--spec", metavar="FILE", help="Another spec than the built-in one.")
-    ] = None,
+    spec: SpecOption = None,
 ) -> None:
     """Serve made-up accounts as a server of HTTP QQ does, until Ctrl-C.
 
@@ -46,11 +44,11 @@ def serve(
 
     With `qqlab -v serve` each request is told in one line.
     """
-    spec = specs.builtin() if spec_file is None else specs.load(spec_file)
-    known = accounts.sample(spec) if accounts_file is None else accounts.load(accounts_file, spec)
+    protocol = read_spec(spec)
+    known = accounts.sample(protocol) if accounts_file is None else accounts.load(accounts_file, protocol)
     host, port = _address(address)
-    deviations = [deviate.parse(rule, spec) for rule in rules or ()]
-    asyncio.run(_serve(host, port, known, deviations, spec))
+    deviations = [deviate.parse(rule, protocol) for rule in rules or ()]
+    asyncio.run(_serve(host, port, known, deviations, protocol))
 
 
 def _address(text: str) -> tuple[str, int]:

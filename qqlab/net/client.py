@@ -17,7 +17,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from qqlab import http1
-from qqlab.exchange import RawMessage
+from qqlab.exchange import RawMessage, address
 
 MAX_REPLY = 1024 * 1024
 MAX_KEPT = 100
@@ -99,14 +99,14 @@ class Client:
         """Connect to the first address that can be; it comes first from then on. Raises OSError of the last."""
         loop = asyncio.get_running_loop()
         failure = OSError("no address")
-        for address in list(self._addresses):
+        for candidate in list(self._addresses):
             try:
-                _, stream = await loop.create_connection(lambda: _Stream(self._limit), *address)
+                _, stream = await loop.create_connection(lambda: _Stream(self._limit), *candidate)
             except OSError as error:
                 failure = error
                 continue
-            self._addresses.remove(address)
-            self._addresses.insert(0, address)
+            self._addresses.remove(candidate)
+            self._addresses.insert(0, candidate)
             return stream
         raise failure
 
@@ -130,8 +130,7 @@ class _Stream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        host, port = transport.get_extra_info("sockname")[:2]
-        self.client = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.client = address(*transport.get_extra_info("sockname")[:2])
 
     def data_received(self, data: bytes) -> None:
         self._data += data

@@ -7,7 +7,6 @@ mitmproxy would refuse, is relayed as bytes. Works on mitmproxy 11 and 12.
 """
 
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +24,7 @@ from qqlab import http1, spec
 from qqlab.capture import Writer, header, session
 from qqlab.codec import Message, decode_message, recognise
 from qqlab.errors import ExitCode, QqlabError
-from qqlab.exchange import Exchange, RawMessage
+from qqlab.exchange import Exchange, RawMessage, address
 from qqlab.files import check_writable, refuse_existing
 from qqlab.proxy.streams import Conversation, Paired
 from qqlab.redact import Redactor
@@ -40,7 +39,6 @@ _UNLOADED = "the script was removed or loaded anew while it recorded"
 
 _HTTP_PORT = 80
 _BLANK_LINES = b"\r\n"
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 OPTIONS: tuple[tuple[str, type, str | bool, str], ...] = (
     ("qq_capture", str, "", "Record HTTP QQ traffic into this new file (JSON lines). Empty: record nothing."),
@@ -174,11 +172,11 @@ class Recorder:
 
     def _find_server(self, context: Context, data: bytes) -> bool:
         """Whether a request to the proxy itself, which names no server in its target, does so in its Host header."""
-        head, *rest = _HEAD_END.split(data, maxsplit=1)
-        if not rest and len(data) <= http1.MAX_HEAD:
+        head = http1.first_head(data)
+        if head is None and len(data) <= http1.MAX_HEAD:
             raise exceptions.AddonHalt
         try:
-            host, port = url.parse_authority(http1.parse_head(head).get("host") or "", check=True)
+            host, port = url.parse_authority(http1.parse_head(head or data).get("host") or "", check=True)
         except ValueError:
             host, port = "", None
         # A proxy that hands on to another proxy leaves it to that one to find servers.
@@ -292,13 +290,13 @@ class Recorder:
         writer = self._opened()
         if writer is None:
             return
-        address = _address(client.peername)
+        peer = _address(client.peername)
         exchange = Exchange(
             id=str(writer.count + 1),
             session="",
             time=time,
             elapsed=None if elapsed is None else round(elapsed, 6),
-            client=address,
+            client=peer,
             server=_address(server.address),
             transport=transport,
             request=request,
@@ -307,7 +305,7 @@ class Recorder:
         )
         if self._redactor is not None:
             exchange = self._redactor.exchange(exchange)
-        exchange = msgspec.structs.replace(exchange, session=session(address, self._account(exchange)))
+        exchange = msgspec.structs.replace(exchange, session=session(peer, self._account(exchange)))
         self._write(writer, exchange)
 
     def _account(self, exchange: Exchange) -> str | None:
@@ -359,9 +357,6 @@ def _reply(response: http.Response | None) -> RawMessage | None:
     return RawMessage(head=assemble.assemble_response_head(response), body=response.raw_content or b"")
 
 
-def _address(address: tuple[str, int] | None) -> str:
-    """`host:port`, with an IPv6 host in brackets; empty where the connection never got that far."""
-    if address is None:
-        return ""
-    host, port = address[0], address[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _address(known: tuple[str, int] | None) -> str:
+    """The address as an exchange names it; empty where the connection never got that far."""
+    return "" if known is None else address(known[0], known[1])

@@ -83,7 +83,7 @@ class _Planning:
             body = wire.patch(addressed.body, values)
             return Step(recorded=exchange, request=http1.request(body, self.host), keep_alive=False)
         opened = _opened(addressed) if values else addressed
-        request = _framed(opened, wire.patch(opened.body, values))
+        request = http1.with_body(opened, wire.patch(opened.body, values))
         connection = http1.parse_head(request.head).get("connection") or ""
         return Step(recorded=exchange, request=request, keep_alive="keep-alive" in connection.lower())
 
@@ -134,14 +134,6 @@ def _opened(message: RawMessage) -> RawMessage:
     content = http1.content(message)
     if content is None or content == message.body:
         return message
-    return _framed(
+    return http1.with_body(
         msgspec.structs.replace(message, head=http1.without_header(message.head, "Content-Encoding")), content
     )
-
-
-def _framed(message: RawMessage, body: bytes) -> RawMessage:
-    """The message with another body, and its framing only where it had one: a request without a length has none."""
-    head = http1.parse_head(message.head)
-    if head.get("content-length") is None and head.get("transfer-encoding") is None:
-        return RawMessage(head=message.head, body=body)
-    return http1.with_body(message, body)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from qqlab.errors import RefusedError, UsageError
+from qqlab.exchange import address
 
 HISTORICAL = ("tencent.com", "qq.com")
 
@@ -25,7 +26,7 @@ class Target(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return address(self.host, self.port)
 
 
 def parse_target(text: str) -> Target:
