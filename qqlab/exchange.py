@@ -5,8 +5,11 @@ the tool says is a function of exchanges and a spec.
 """
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
+
+Pairing = Literal["", "order", "echo"]
 
 
 def address(host: str, port: int) -> str:
@@ -14,15 +17,28 @@ def address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-class RawMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP message as bytes.
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """What a body was before it was cut to a limit: its full length in bytes, and the SHA-256 of all of it in hex."""
 
-    `head` is everything up to and including the blank line, empty where the source knows none (a transcript).
-    `body` is what follows once transfer coding is undone; a content coding such as gzip is left as it was.
+    length: int
+    sha256: str
+
+
+class RawMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One message as bytes: `head + body + end` is what was on the wire.
+
+    `head` is everything up to and including the blank line of HTTP, empty where there is none (a line of VER 1.4) or
+    the source knows none (a transcript). `body` is what follows. With `chunked` it holds the chunks as they were sent;
+    without, whoever recorded had put them together already, whatever the head says. A content coding such as gzip is
+    left as it was. `end` is the line end that closed a message of lines. `cut` is None unless `body` is only the
+    beginning.
     """
 
     head: bytes = b""
     body: bytes = b""
+    end: bytes = b""
+    chunked: bool = False
+    cut: Cut | None = None
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,9 +47,11 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     `id` is unique within a capture. `session` tells one user's conversation from another's: exchanges of one
     session happened one after the other. `time` is when the request was complete (aware, UTC), None where
     unknown; `elapsed` the seconds from there to the complete reply. `client` and `server` are `host:port`,
-    or empty. `transport` is how the bytes travelled: `http`, `tcp` (HTTP relayed unparsed) or `transcript`.
-    `request` is None for a reply that nobody asked for, `reply` is None when none came; `error` then says why
-    in one line, and may also accompany a reply that broke off.
+    or empty. `transport` is how the bytes travelled: `http`, `tcp` (HTTP relayed or reassembled byte for byte),
+    `lines` (bare lines on a TCP connection) or `transcript`. `pairing` is how the reply was found to belong to the
+    request: by the `order` of the connection, by what it repeats of the request (`echo`), or empty where there is no
+    pair or nobody knows; how sure that is, the codec says. `request` is None for a reply that nobody asked for,
+    `reply` is None when none came; `error` then says why in one line, and may also accompany a reply that broke off.
     """
 
     id: str
@@ -46,3 +64,4 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     request: RawMessage | None = None
     reply: RawMessage | None = None
     error: str | None = None
+    pairing: Pairing = ""

@@ -19,7 +19,7 @@ import qqlab
 from qqlab.capture.record import Record, record
 from qqlab.codec import decode
 from qqlab.errors import InputError
-from qqlab.exchange import Exchange, RawMessage
+from qqlab.exchange import Cut, Exchange, Pairing, RawMessage
 from qqlab.files import refuse_existing, replacing
 from qqlab.spec import Spec, builtin
 
@@ -75,6 +75,9 @@ class _Raw(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     head_base64: bytes | None = None
     body: str | None = None
     body_base64: bytes | None = None
+    end: str = ""
+    chunked: bool = False
+    cut: Cut | None = None
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +93,7 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     request: _Raw | None = None
     reply: _Raw | None = None
     error: str | None = None
+    pairing: Pairing = ""
 
 
 class _FullLine(_Line, frozen=True, kw_only=True):
@@ -232,6 +236,7 @@ def encode_line(exchange: Exchange, spec: Spec) -> bytes:
                 request=_pack(exchange.request),
                 reply=_pack(exchange.reply),
                 error=exchange.error,
+                pairing=exchange.pairing,
                 decoded=record(decode(exchange, spec)),
             )
         )
@@ -244,7 +249,15 @@ def _pack(message: RawMessage | None) -> _Raw | None:
         return None
     head, head_base64 = _pack_bytes(message.head)
     body, body_base64 = _pack_bytes(message.body)
-    return _Raw(head=head, head_base64=head_base64, body=body, body_base64=body_base64)
+    return _Raw(
+        head=head,
+        head_base64=head_base64,
+        body=body,
+        body_base64=body_base64,
+        end=message.end.decode("ascii"),
+        chunked=message.chunked,
+        cut=message.cut,
+    )
 
 
 def _pack_bytes(data: bytes) -> tuple[str | None, bytes | None]:
@@ -257,7 +270,13 @@ def _pack_bytes(data: bytes) -> tuple[str | None, bytes | None]:
 def _unpack(raw: _Raw | None) -> RawMessage | None:
     if raw is None:
         return None
-    return RawMessage(head=_unpack_bytes(raw.head, raw.head_base64), body=_unpack_bytes(raw.body, raw.body_base64))
+    return RawMessage(
+        head=_unpack_bytes(raw.head, raw.head_base64),
+        body=_unpack_bytes(raw.body, raw.body_base64),
+        end=raw.end.encode("ascii"),
+        chunked=raw.chunked,
+        cut=raw.cut,
+    )
 
 
 def _unpack_bytes(text: str | None, data: bytes | None) -> bytes:
@@ -300,6 +319,7 @@ def _parse_line(line: bytes, where: str) -> Exchange:
             request=_unpack(raw.request),
             reply=_unpack(raw.reply),
             error=raw.error,
+            pairing=raw.pairing,
         )
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InputError(where, f"the line is damaged: {error}") from error
