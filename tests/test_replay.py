@@ -4,7 +4,7 @@ import gzip
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qqlab import http1, wire
@@ -96,6 +96,8 @@ def test_heads(head: bytes, wanted: bytes) -> None:
         b"POST\x0bhttp://tqq.tencent.com/ HTTP/1.1",
         b"(POST) http://tqq.tencent.com/ HTTP/1.1",
         b"POST HTTP/1.1 http://tqq.tencent.com/",
+        b"POST HTTP/1.1POST",
+        b"POST HTTP/1.1.tqq.tencent.com",
         b"http://tqq.tencent.com/",
         b"\r\n",
     ],
@@ -113,6 +115,7 @@ PIECES += [b"evil.example", b":80", b"HTTP/1.1", b"Host: evil.example", b"X: 1"]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map(b"".join))
+@example(b"POST HTTP/1.1POST")
 def test_no_other_host_is_named_in_what_is_sent(head: bytes) -> None:
     planned = plan([exchange(b"CMD=Logout", head=head + b"\r\n\r\n")], SPEC, host=HOST, start=1)
     for step in planned.steps:

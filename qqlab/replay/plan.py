@@ -18,6 +18,8 @@ from qqlab.replay.sequences import Sequences
 from qqlab.spec import Spec
 
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# Behind a method and nothing else, only this is surely no target: `HTTP/1.1.evil.example` might be taken for one.
+_VERSION = re.compile(rb"HTTP/[0-9]+\.[0-9]+")
 # The request line for a proxy names the server; sent on as it is, it would ask the target to go there.
 _ABSOLUTE = re.compile(rb"\A(\s*" + _METHOD.pattern + rb"[ \t]+)[A-Za-z][A-Za-z0-9+.-]*://[^/?\s]*([^\s]*)")
 # The line end before the header, its name, and the value with its continuation lines; a lone CR ends a line, too, for
@@ -118,7 +120,7 @@ def _addressed(head: bytes, host: str) -> bytes:
 def _names_no_host(head: bytes) -> bool:
     """Whether the target in the request line is absent, a path or `*`; servers pass over what stands before it."""
     method, *rest = head.lstrip().partition(b"\n")[0].split() or [b""]
-    absent = not rest or (len(rest) == 1 and rest[0].startswith(b"HTTP/"))
+    absent = not rest or (len(rest) == 1 and _VERSION.fullmatch(rest[0]) is not None)
     return _METHOD.fullmatch(method) is not None and (absent or rest[0] == b"*" or rest[0].startswith(b"/"))
 
 
