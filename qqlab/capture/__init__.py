@@ -6,7 +6,7 @@ qqlab (`jq`, pandas) and is never read back.
 
 from qqlab.capture.file import Capture, Header, Writer, encode_line, header, load, save
 from qqlab.capture.record import Record, record
-from qqlab.capture.session import session
+from qqlab.capture.session import session, with_session
 
 __all__ = [
     "Capture",
@@ -19,4 +19,5 @@ __all__ = [
     "record",
     "save",
     "session",
+    "with_session",
 ]

@@ -16,25 +16,23 @@ import msgspec
 from mitmproxy import connection, ctx, exceptions, http, tcp
 from mitmproxy.addonmanager import Loader
 from mitmproxy.net.http import url
-from mitmproxy.net.http.http1 import assemble
 from mitmproxy.proxy import layer, layers, mode_specs
 from mitmproxy.proxy.context import Context
 
 from qqlab import http1, spec
-from qqlab.capture import Writer, header, session
-from qqlab.codec import Message, decode_message, recognise
+from qqlab.capture import Writer, header, with_session
+from qqlab.codec import recognise
 from qqlab.errors import ExitCode, QqlabError
-from qqlab.exchange import Exchange, RawMessage, address
+from qqlab.exchange import Exchange
 from qqlab.files import check_writable, refuse_existing
+from qqlab.proxy import flows
 from qqlab.proxy.streams import Conversation, Paired
 from qqlab.redact import Redactor
-from qqlab.spec import Command, Direction
 from qqlab.visible import visible
 
 logger = logging.getLogger(__name__)
 
 _STOPPED = "the proxy was stopped before the reply"
-_STREAMED = "the reply's body was streamed past the recorder"
 _UNLOADED = "the script was removed or loaded anew while it recorded"
 
 _HTTP_PORT = 80
@@ -150,7 +148,7 @@ class Recorder:
 
     def error(self, flow: http.HTTPFlow) -> None:
         """There will be no reply, or no whole one."""
-        self._flow(flow, flow.error.msg if flow.error is not None else "unknown failure")
+        self._flow(flow, flows.failure(flow))
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Relay a connection as bytes where mitmproxy's own HTTP layer would refuse its first request."""
@@ -189,7 +187,7 @@ class Recorder:
     def _lose(self, client: connection.Client, reason: str) -> None:
         """Something that may have been of this protocol is in no exchange: it counts as other traffic, not quietly."""
         self._other += 1
-        logger.warning("qqlab: %s: not recorded: %s", _address(client.peername), reason)
+        logger.warning("qqlab: %s: not recorded: %s", flows.peer(client.peername), reason)
 
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         """A connection is relayed as bytes."""
@@ -200,10 +198,7 @@ class Recorder:
         if flow.id not in self._conversations:
             return  # it began before this script was loaded
         _, conversation = self._conversations[flow.id]
-        message = flow.messages[-1]
-        now = datetime.fromtimestamp(message.timestamp, UTC)
-        feed = conversation.from_client if message.from_client else conversation.from_server
-        self._pairs(flow, feed(message.content, now))
+        self._pairs(flow, flows.tcp_message(conversation, flow.messages[-1]))
 
     def tcp_end(self, flow: tcp.TCPFlow) -> None:
         """The relayed connection is over."""
@@ -211,7 +206,7 @@ class Recorder:
 
     def tcp_error(self, flow: tcp.TCPFlow) -> None:
         """The relayed connection failed."""
-        self._tcp_over(flow.id, flow.error.msg if flow.error is not None else "unknown failure")
+        self._tcp_over(flow.id, flows.failure(flow))
 
     def done(self) -> None:
         """The proxy ends: what was under way is recorded as far as it got."""
@@ -230,24 +225,11 @@ class Recorder:
 
     def _flow(self, flow: http.HTTPFlow, error: str | None) -> None:
         self._unanswered.pop(flow.id, None)
-        body = flow.request.raw_content
-        if flow.websocket is not None or body is None:
+        exchange = flows.http_exchange(flow, error)
+        if exchange is None:
             self._other += 1
-            return
-        if error is None and flow.response is not None and flow.response.raw_content is None:
-            error = _STREAMED
-        started = flow.request.timestamp_end or flow.request.timestamp_start
-        ended = flow.response.timestamp_end if flow.response is not None else None
-        self._record(
-            RawMessage(head=assemble.assemble_request_head(flow.request), body=body),
-            _reply(flow.response),
-            time=datetime.fromtimestamp(started, UTC),
-            elapsed=ended - started if ended is not None else None,
-            error=error,
-            client=flow.client_conn,
-            server=flow.server_conn,
-            transport="http",
-        )
+        else:
+            self._record(exchange)
 
     def _tcp_over(self, identifier: str, error: str | None) -> None:
         if identifier not in self._conversations:
@@ -261,67 +243,19 @@ class Recorder:
 
     def _pairs(self, flow: tcp.TCPFlow, pairs: list[Paired]) -> None:
         for pair in pairs:
-            self._record(
-                pair.request,
-                pair.reply,
-                time=pair.time,
-                elapsed=pair.elapsed,
-                error=pair.error,
-                client=flow.client_conn,
-                server=flow.server_conn,
-                transport="tcp",
-            )
+            self._record(flows.tcp_exchange(flow, pair))
 
-    def _record(
-        self,
-        request: RawMessage,
-        reply: RawMessage | None,
-        *,
-        time: datetime,
-        elapsed: float | None,
-        error: str | None,
-        client: connection.Client,
-        server: connection.Server,
-        transport: str,
-    ) -> None:
-        if not recognise(http1.content(request) or b"", self._spec):
+    def _record(self, exchange: Exchange) -> None:
+        if exchange.request is None or not recognise(http1.content(exchange.request) or b"", self._spec):
             self._other += 1
             return
         writer = self._opened()
         if writer is None:
             return
-        peer = _address(client.peername)
-        exchange = Exchange(
-            id=str(writer.count + 1),
-            session="",
-            time=time,
-            elapsed=None if elapsed is None else round(elapsed, 6),
-            client=peer,
-            server=_address(server.address),
-            transport=transport,
-            request=request,
-            reply=reply,
-            error=error,
-        )
+        exchange = msgspec.structs.replace(exchange, id=str(writer.count + 1))
         if self._redactor is not None:
             exchange = self._redactor.exchange(exchange)
-        exchange = msgspec.structs.replace(exchange, session=session(peer, self._account(exchange)))
-        self._write(writer, exchange)
-
-    def _account(self, exchange: Exchange) -> str | None:
-        """The request's account, or the reply's where the request says none: what decoding both would find."""
-        request = self._message(exchange.request, "request", None)
-        account = None if request is None else request.text(self._spec.roles.account)
-        if account is None:
-            reply = self._message(exchange.reply, "reply", None if request is None else request.command)
-            account = None if reply is None else reply.text(self._spec.roles.account)
-        return account
-
-    def _message(self, raw: RawMessage | None, direction: Direction, fallback: Command | None) -> Message | None:
-        if raw is None:
-            return None
-        content = http1.content(raw)
-        return decode_message(raw.body if content is None else content, direction, self._spec, fallback)
+        self._write(writer, with_session(exchange, self._spec))
 
     def _write(self, writer: Writer, exchange: Exchange) -> None:
         try:
@@ -349,14 +283,3 @@ def _writer(wanted: _Settings, known: spec.Spec) -> Writer:
         note=ctx.options.qq_note,
     )
     return Writer(_path(wanted), head, known)
-
-
-def _reply(response: http.Response | None) -> RawMessage | None:
-    if response is None:
-        return None
-    return RawMessage(head=assemble.assemble_response_head(response), body=response.raw_content or b"")
-
-
-def _address(known: tuple[str, int] | None) -> str:
-    """The address as an exchange names it; empty where the connection never got that far."""
-    return "" if known is None else address(known[0], known[1])
