@@ -12,6 +12,8 @@ FLOORS = [
     {"wire", "visible", "files", "spec", "exchange"},
     {"http1"},
     {"codec"},
+    {"wording"},
+    {"sheet"},
     {"capture", "redact", "diff", "profile", "testserver"},
     {"replay", "report"},
     {"net", "proxy"},

@@ -10,13 +10,14 @@ from rich import box
 from rich.table import Table
 
 from qqlab import capture as captures
+from qqlab import wording
 from qqlab.capture import Capture
 from qqlab.cli.arguments import Json, SpecOption, read_capture, read_spec
 from qqlab.cli.console import counted, out, print_json
-from qqlab.codec import Decoded, Field, Message, case_code, case_of, decode
+from qqlab.codec import Decoded, Field, Message, decode
 from qqlab.errors import InputError, UsageError
 from qqlab.exchange import Exchange, RawMessage
-from qqlab.spec import CodeValue, Spec
+from qqlab.spec import Spec
 from qqlab.visible import visible
 
 _COLUMNS = ("id", "time", "account", "command", "status", "ms", "notes")
@@ -102,24 +103,10 @@ def _cells(exchange: Exchange, decoded: Decoded, known: Spec) -> dict[str, str]:
         "time": exchange.time.strftime("%H:%M:%S.%f")[:-3] if exchange.time else "",
         "account": visible(decoded.account or "", 20),
         "command": visible(decoded.command or "?", 30),
-        "status": _status(decoded, known),
+        "status": wording.status(decoded, known),
         "ms": f"{exchange.elapsed * 1000:.1f}" if exchange.elapsed is not None else "",
         "notes": visible(" ".join(dict.fromkeys(note.code for note in decoded.notes if note.severity != "info"))),
     }
-
-
-def _status(decoded: Decoded, known: Spec) -> str:
-    """The status, or the first code of the reply that says failure, with its name."""
-    if decoded.reply is None:
-        return "no reply"
-    shown = ""
-    for field in decoded.reply.fields:
-        code = None if field.spec is None else known.code(field.spec, field.value)
-        if field.name == known.roles.status or (code is not None and code.ok is False):
-            shown = f"{field.name}={field.value}" + (f" {code.name}" if code is not None else "")
-            if code is not None and code.ok is False:
-                break
-    return visible(shown, 60)
 
 
 def _print_one(exchange: Exchange, known: Spec) -> None:
@@ -160,13 +147,13 @@ def _print_message(message: Message, raw: RawMessage, known: Spec) -> None:
     table = _table(message.direction, "value", "meaning", "what it is")
     for field in message.fields:
         doc = field.spec.doc if field.spec is not None else "not in the spec"
-        table.add_row(visible(field.name), _value(field), _meaning(field, known), visible(doc))
+        table.add_row(visible(field.name), _value(field), wording.meaning(field, known), visible(doc))
     console.print(table)
     for rows in message.tables:
         columns = [column for column in rows.spec.columns if any(column in row.cells for row in rows.rows)]
         inner = _table(rows.spec.name, *columns)
         for number, row in enumerate(rows.rows, 1):
-            inner.add_row(str(number), *(_cell(message, column, row.cells, known) for column in columns))
+            inner.add_row(str(number), *(wording.cell(message, column, row.cells, known) for column in columns))
         console.print(inner)
 
 
@@ -176,32 +163,3 @@ def _value(field: Field) -> str:
     if field.value is None:
         return "(empty)"
     return visible(field.text, 400)
-
-
-def _meaning(field: Field, known: Spec) -> str:
-    if field.spec is None:
-        return ""
-    if field.spec.secret:
-        return "(a secret)"
-    return _named(known.code(field.spec, field.value))
-
-
-def _named(code: CodeValue | None) -> str:
-    """All readings of a code, each with its sources where they disagree."""
-    if code is None:
-        return ""
-    if len(code.readings) == 1:
-        return visible(code.name)
-    return visible("; or ".join(f"{reading.meaning} ({', '.join(reading.source)})" for reading in code.readings))
-
-
-def _cell(message: Message, column: str, cells: dict[str, Any], known: Spec) -> str:
-    value = cells.get(column)
-    if value is None:
-        return ""
-    field = message.get(column)
-    if field is None or field.spec is None:
-        return visible(str(value), 200)
-    case = case_of(field.spec, cells)
-    code = known.code(field.spec, value) if case is None else case_code(known, case, value)
-    return visible(str(value), 200) + (f" {_named(code)}" if code is not None else "")

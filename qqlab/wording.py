@@ -1,0 +1,67 @@
+"""What is decoded, in words: a field's value, what its code means, a cell of a table, the status of an exchange.
+
+Law: each function gives one printable line, harmless on any screen (`qqlab.visible`); how lines are laid out is the
+caller's. A secret is never among the words unless it is asked for.
+"""
+
+from qqlab.codec import Decoded, Field, Message, Note, Scalar, case_code, case_of, describe
+from qqlab.spec import CodeValue, Spec
+from qqlab.visible import visible
+
+
+def status(decoded: Decoded, known: Spec) -> str:
+    """The status of a reply, or the first code of it that says failure, with its name; empty without a status."""
+    if decoded.reply is None:
+        return "no reply"
+    shown = ""
+    for field in decoded.reply.fields:
+        code = None if field.spec is None else known.code(field.spec, field.value)
+        if field.name == known.roles.status or (code is not None and code.ok is False):
+            shown = f"{field.name}={field.value}" + (f" {code.name}" if code is not None else "")
+            if code is not None and code.ok is False:
+                break
+    return visible(shown, 60)
+
+
+def meaning(field: Field, known: Spec) -> str:
+    """What the field's value means: the name of its code, or that it is a secret."""
+    if field.spec is None:
+        return ""
+    if field.spec.secret:
+        return "(a secret)"
+    return named(known.code(field.spec, field.value))
+
+
+def named(code: CodeValue | None) -> str:
+    """All readings of a code, each with its sources where they disagree; empty for none."""
+    if code is None:
+        return ""
+    if len(code.readings) == 1:
+        return visible(code.name)
+    return visible("; or ".join(f"{reading.meaning} ({', '.join(reading.source)})" for reading in code.readings))
+
+
+def cell(message: Message, column: str, cells: dict[str, Scalar], known: Spec, limit: int = 200) -> str:
+    """One cell of a table's row with the name of its code, cut to `limit` characters."""
+    value = cells.get(column)
+    if value is None:
+        return ""
+    field = message.get(column)
+    if field is None or field.spec is None:
+        return visible(str(value), limit)
+    case = case_of(field.spec, cells)
+    code = known.code(field.spec, value) if case is None else case_code(known, case, value)
+    return visible(str(value), limit) + (f" {named(code)}" if code is not None else "")
+
+
+def is_secret(field: Field, known: Spec) -> bool:
+    """Whether the field's value is a secret; where nothing is known of the field here, its name decides."""
+    if field.spec is not None:
+        return field.spec.secret
+    return any(other.secret and other.name.upper() == field.name.upper() for _, _, other in known.every_field())
+
+
+def remark(one: Note, message: Message | None, known: Spec) -> str:
+    """A note's text; about a secret field only the catalogue's sentence, since the text may quote the value."""
+    field = None if message is None or one.field is None else message.get(one.field)
+    return describe(one.code) if field is not None and is_secret(field, known) else visible(one.text, 300)
