@@ -23,6 +23,7 @@ def test_a_password_is_given_for_an_account_and_for_no_one_else() -> None:
     sample = accounts.sample()
     assert sample.password("10002") == "mima-10002"
     assert sample.password("4711") is None
+    assert [sample.verification(uin) for uin in ("10005", "10001", "4711")] == ["K7QX", None, None]
 
 
 def test_defaults_fill_in_what_an_account_does_not_say() -> None:
@@ -67,6 +68,10 @@ def test_defaults_fill_in_what_an_account_does_not_say() -> None:
         (
             MINIMAL.replace('"10001"', '"0x1"'),
             "$.accounts[0].uin: expected `str` matching regex '^[1-9][0-9]{0,17}$'",
+        ),
+        (
+            MINIMAL + 'verification = "ab"\n',
+            "$.accounts[0].verification: expected `str` matching regex '^[A-Z0-9]{1,12}$'",
         ),
         (MINIMAL + 'policy = "all"\n', "$.accounts[0].policy: invalid enum value 'all'"),
         (MINIMAL + MINIMAL, "$.accounts[1].uin: 10001 stands there twice"),

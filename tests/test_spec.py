@@ -94,6 +94,7 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda d: d["commands"]["Login"]["reply"][0].update(codes="x"), "$.commands.Login.reply[0].codes: no table 'x'"),
     (lambda d: d["commands"]["Login"]["reply"][1].update(when={"ZZ": [0]}), "$.commands.Login.reply[1].when.ZZ: no f"),
     (lambda d: d["commands"]["Login"]["reply"][1].update(name="RS"), "$.commands.Login.reply: field 'RS' stands there"),
+    (lambda d: d["commands"]["Login"].update(key="ZZ"), "$.commands.Login.key: the reply has no field 'ZZ'"),
     (lambda d: d["commands"]["Login"].update(versions=["7"]), "$.commands.Login.versions[0]: '7' is not declared"),
     (lambda d: d["commands"]["Login"].update(source=["me"]), "$.commands.Login.source[0]: 'me' is not declared in"),
     (lambda d: d["commands"]["Login"].update(source=[]), "$.commands.Login.source: is empty"),

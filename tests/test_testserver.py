@@ -1,6 +1,8 @@
 """The state machine: what each command does, the bytes of its replies, and what no sequence of commands can break."""
 
 import hashlib
+import struct
+import zlib
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 from qqlab import codec
 from qqlab import spec as specs
-from qqlab.testserver import Answer, State, accounts
+from qqlab.testserver import Answer, Push, State, accounts
+from qqlab.testserver.picture import png
 from qqlab.testserver.state import MOST_ROWS, MOST_WAITING
 
 SPEC = specs.builtin()
@@ -394,6 +397,157 @@ def test_only_the_newest_messages_wait(state: State) -> None:
     assert two.messages() == [("9", XIAOYU, str(number)) for number in range(1, MOST_WAITING + 1)]
 
 
+# -------------------------------------------------------------------------------------------------- the mobile variant
+
+
+def token(uin: str, logins: int) -> str:
+    digest = hashlib.sha256(f"{uin} {logins}".encode()).hexdigest()
+    return f"SG={digest}&SSG={int(digest[:8], 16)}"
+
+
+class Mobile(Client):
+    """A client of VER 1.4, over a line where it has one."""
+
+    def __init__(self, state: State, uin: str, line: int | None = None) -> None:
+        super().__init__(state, uin)
+        self.line = line
+
+    def raw(self, body: str, now: float = 0.0) -> Answer:
+        body = body.replace("VER=1.1", "VER=1.4", 1)
+        return self.state.answer(body.encode(), self.address, now, self.line)
+
+    def login(self, now: float = 0.0, extra: str = "") -> str:
+        hashed = hashlib.md5(f"mima-{self.uin}".encode()).hexdigest().upper()
+        return self.ask("Login", f"PS={hashed}&M5=1&LC=812822641C978097&LG=0&GD=EX&CKE={extra}", now=now)
+
+
+def test_a_mobile_login_brings_tokens(state: State) -> None:
+    one, two = Mobile(state, XIAOYU), Mobile(state, SHANSHUI)
+    assert one.login() == f"Login&RES=0&RS=0&HI=60&LI=300&{token(XIAOYU, 0)}"
+    assert two.login() == f"Login&RES=0&RS=0&HI=60&LI=300&{token(SHANSHUI, 1)}"
+    assert one.login() == f"Login&RES=0&RS=0&HI=60&LI=300&{token(XIAOYU, 2)}"
+
+
+@pytest.mark.parametrize(("extra", "shown"), [("&ST=30", "30"), ("&ST=40", ""), ("&ST=11", "10"), ("&ST=", "10")])
+def test_the_presence_of_a_mobile_login(state: State, extra: str, shown: str) -> None:
+    Mobile(state, SHANSHUI).login(extra=extra)
+    one = Mobile(state, XIAOYU)
+    one.login()
+    rows = f"ST={shown},&UN=10002," if shown else "ST=&UN="
+    assert one.ask("Query_Stat2", "CM=2&UN=0") == f"Query_Stat2&RES=0&FN=1&{rows}"
+
+
+def test_a_picture_must_be_read_first(state: State) -> None:
+    star, picture = Mobile(state, STAR), f"VERIFYCODE&RES=0&SC=1&NT=&VC={png('K7QX').hex()}"
+    assert star.ask("VERIFYCODE", "SC=2&VC=K7QX") == "VERIFYCODE&RES=20"
+    assert star.ask("Login", "PS=0&M5=1") == "Login&RES=0&RS=1&RA=登录失败"
+    assert star.login() == picture
+    assert star.ask("List", "TN=1&UN=0") == "LIST&RES=20"
+    assert star.ask("VERIFYCODE", "SC=2&VC=K7Q") == picture
+    star.address = ELSEWHERE
+    assert star.ask("VERIFYCODE", "SC=2&VC=K7QX") == "VERIFYCODE&RES=20"
+    star.address = HERE
+    assert star.ask("VERIFYCODE", "SC=2&VC=k7qx") == f"Login&RES=0&RS=0&HI=60&LI=300&{token(STAR, 0)}"
+    assert star.ask("VERIFYCODE", "SC=2&VC=K7QX") == "VERIFYCODE&RES=20"
+    assert star.ask("List", "TN=1&UN=0") == "LIST&RES=0&FN=1&SN=0&UN="
+
+
+def test_a_picture_is_a_png(state: State) -> None:
+    data, parts = png("AZ09 "), []
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    at = 8
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        name, body, check = data[at + 4 : at + 8], data[at + 8 : at + 8 + size], data[at + 8 + size : at + 12 + size]
+        assert int.from_bytes(check, "big") == zlib.crc32(name + body)
+        parts.append((name, body))
+        at += 12 + size
+    width, height = (5 * 4 + 1) * 4, 7 * 4
+    assert parts[0] == (b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+    assert [name for name, _ in parts] == [b"IHDR", b"IDAT", b"IEND"]
+    assert len(zlib.decompress(parts[1][1])) == height * (1 + (width + 7) // 8)
+
+
+def test_pages_of_friends_with_their_names() -> None:
+    uins = [str(number) for number in range(9_000, 9_000 + MOST_ROWS + 1)]
+    people = tuple(accounts.Account(uin=uin, password="a", nickname=f"人{uin}") for uin in uins)
+    me = accounts.Account(uin="1", password="mima-1", nickname="我", friends=tuple(uins))
+    client = Mobile(State(accounts.Accounts(accounts=(me, *people))), "1")
+    client.login()
+    first = "".join(f"{uin}," for uin in uins[:MOST_ROWS]), "".join(f"人{uin}," for uin in uins[:MOST_ROWS])
+    assert client.ask("SimpleInfo2", "UN=1&TO=0") == f"SimpleInfo2&RES=0&TO=120&UN={first[0]}&NK={first[1]}"
+    assert client.ask("SimpleInfo2", "UN=1&TO=120") == "SimpleInfo2&RES=0&TO=65535&UN=9120,&NK=人9120,"
+    assert client.ask("SimpleInfo2", "UN=1&TO=65535") == "SimpleInfo2&RES=0&TO=65535&UN=&NK="
+    assert client.ask("SimpleInfo2", "UN=1&TO=") == client.ask("SimpleInfo2", "UN=1&TO=" + "9" * 99)
+
+
+def pushed(state: State) -> list[tuple[int, str]]:
+    """What is pushed since the last time: the line, and the body without what is the same in all."""
+    return [(push.line, push.body.decode().removeprefix("VER=1.1&CMD=")) for push in state.pushes()]
+
+
+def test_who_has_a_line_is_pushed_to_and_the_others_fetch(state: State) -> None:
+    one, two, three = Mobile(state, XIAOYU, 7), Mobile(state, SHANSHUI, 8), Client(state, QUIET)
+    three.login()
+    one.login()
+    two.login()
+    assert pushed(state) == [(7, "update_stat&SEQ=1&UIN=10001&RES=0&ST=10&UN=10002")]
+    two.ask("CLTMSG", "UN=10001&MG=a,b %26 100%25")
+    two.ask("Change_Stat2", "ST=70")
+    three.ask("Change_Stat", "ST=30")
+    one.ask("CLTMSG", "UN=10003&MG=hi")
+    assert pushed(state) == [
+        (7, "Server_Msg&SEQ=2&UIN=10001&RES=0&UN=10002&MG=a%2cb %26 100%25"),
+        (7, "update_stat&SEQ=3&UIN=10001&RES=0&ST=70&UN=10002"),
+        (7, "update_stat&SEQ=4&UIN=10001&RES=0&ST=30&UN=10003"),
+        (8, "update_stat&SEQ=1&UIN=10002&RES=0&ST=30&UN=10003"),
+    ]
+    assert three.messages() == [("99", XIAOYU, "10"), ("99", SHANSHUI, "10"), ("9", XIAOYU, "hi")]
+    assert one.messages() == []
+
+
+def test_a_wish_waits_for_who_has_a_line_too(state: State) -> None:
+    asked, newcomer = Mobile(state, XIAOYU, 1), Mobile(state, NEWCOMER, 2)
+    asked.login()
+    newcomer.login()
+    newcomer.ask("Ack_AddToList", "UN=10001&CD=2&RS=hi")
+    assert pushed(state) == []
+    assert asked.messages() == [("2", NEWCOMER, "hi")]
+
+
+def test_what_comes_without_a_line_waits(state: State) -> None:
+    one, two = Mobile(state, XIAOYU, 1), Mobile(state, SHANSHUI, 2)
+    two.login()
+    two.ask("CLTMSG", "UN=10001&MG=1")
+    one.login()
+    two.ask("CLTMSG", "UN=10001&MG=2")
+    state.hang_up(1)
+    two.ask("CLTMSG", "UN=10001&MG=3")
+    one.line = 3
+    assert one.messages() == [("9", SHANSHUI, "1"), ("9", SHANSHUI, "3")]
+    two.ask("CLTMSG", "UN=10001&MG=4")
+    assert [line for line, _ in pushed(state)] == [2, 1, 3]
+
+
+def test_whose_silence_is_over_is_pushed_to_no_more(state: State) -> None:
+    one, two = Mobile(state, XIAOYU, 1), Mobile(state, SHANSHUI, 2)
+    one.login()
+    two.login(now=200)
+    state.pushes()
+    two.ask("CLTMSG", "UN=10001&MG=hi", now=400)
+    assert pushed(state) == [(2, "update_stat&SEQ=1&UIN=10002&RES=0&ST=20&UN=10001")]
+
+
+def test_a_spec_without_the_mobile_variant_serves_it_not(known: specs.Spec) -> None:
+    commands = {name: c for name, c in known.commands.items() if set(c.versions) & {"1.0", "1.1"}}
+    state = State(accounts.sample(), msgspec.structs.replace(known, commands=commands))
+    one, two = Mobile(state, XIAOYU, 1), Mobile(state, STAR, 2)
+    one.login()
+    assert two.login().startswith("Login&RES=0&RS=0&")
+    two.ask("CLTMSG", "UN=10001&MG=hi")
+    assert (one.messages(), state.pushes()) == ([("99", STAR, "10"), ("9", STAR, "hi")], [])
+
+
 # ----------------------------------------------------------------------------------------------------------- SEQ twice
 
 
@@ -442,7 +596,12 @@ def test_a_poll_with_the_same_seq_is_a_new_poll(state: State) -> None:
         ("VER=9.9&CMD=List&SEQ=1&UIN=10001", 200, ""),
         ("CMD=List&SEQ=1&UIN=10001", 200, ""),
         ("VER=1.1&CMD=Fly&SEQ=1&UIN=10001", 200, ""),
-        ("VER=1.4&CMD=Query_Stat2&SEQ=1&UIN=10001&CM=2&UN=0", 200, ""),
+        ("VER=1.4&CMD=Server_Msg&SEQ=1&UIN=10001&UN=10002&MG=x", 200, ""),
+        (
+            "VER=1.4&CMD=query_stat2&SEQ=1&UIN=10001&CM=2&UN=0",
+            200,
+            "VER=1.1&CMD=Query_Stat2&SEQ=1&UIN=10001&RES=0&FN=1&ST=&UN=",
+        ),
         ("VER=1.1&CMD=&SEQ=1&UIN=10001", 200, ""),
         ("", 400, "This is no request of the protocol: a command and its version are needed.\n"),
         ("hello", 400, "This is no request of the protocol: a command and its version are needed.\n"),
@@ -491,18 +650,20 @@ def test_what_an_answer_tells_people(state: State, body: str, told: tuple[str | 
 
 UINS = st.sampled_from([XIAOYU, SHANSHUI, QUIET, AQIANG, STAR, NEWCOMER, "4711", "0"])
 TEXTS = st.text(max_size=12) | st.sampled_from(["a,b", "100%", "x&y\r\n", "%2c", "+", " blank ", "", "10,"])
-SERVED = [name for name, command in SPEC.commands.items() if set(command.versions) & {"1.0", "1.1"}]
+SERVED = [name for name, command in SPEC.commands.items() if command.effect != "push"]
 
 
 @st.composite
-def requests(draw: st.DrawFn) -> tuple[bytes, str, float]:
-    """A well-formed request of any command, where it comes from, and the seconds since the one before."""
+def requests(draw: st.DrawFn) -> tuple[bytes, str, float, int | None]:
+    """A well-formed request of any command, where it comes from, the seconds since the one before, and its line."""
     name = draw(st.sampled_from(SERVED))
     uin = draw(UINS)
     fields: list[tuple[str, str]] = []
     for field in SPEC.commands[name].request[len(SPEC.common.request) :]:
         if field.codes is not None:
             value = str(draw(st.sampled_from(list(SPEC.codes[field.codes].by_value))))
+        elif field.derived == "verification":
+            value = draw(st.sampled_from(["K7QX", "K7QX", "0000"]))
         elif field.secret:
             right = hashlib.md5(f"mima-{uin}".encode()).hexdigest()
             value = draw(st.sampled_from([right, right, right, "0" * 32]))
@@ -510,11 +671,13 @@ def requests(draw: st.DrawFn) -> tuple[bytes, str, float]:
             value = draw({"digits": UINS, "int": st.integers(-1, 160).map(str)}.get(field.type, TEXTS))
         fields.append((field.name, quote(value, safe="", errors="replace") if draw(st.booleans()) else _escaped(value)))
     seq = draw(st.integers(0, 20))
-    body = f"VER=1.1&CMD={name}&SEQ={seq}&UIN={uin}" + "".join(f"&{key}={value}" for key, value in fields)
+    version = draw(st.sampled_from(["1.1", "1.4"]))
+    body = f"VER={version}&CMD={name}&SEQ={seq}&UIN={uin}" + "".join(f"&{key}={value}" for key, value in fields)
     return (
         body.encode(errors="replace"),
         draw(st.sampled_from([HERE, HERE, HERE, ELSEWHERE])),
         draw(st.sampled_from([0.0, 1.0, 50.0])),
+        draw(st.sampled_from([None, 1, 2])),
     )
 
 
@@ -522,37 +685,31 @@ def _escaped(text: str) -> str:
     return text.translate({ord(character): f"%{ord(character):02x}" for character in "%&\r\n"})
 
 
-def _walk(steps: Sequence[tuple[bytes, str, float]]) -> list[Answer]:
+def _walk(steps: Sequence[tuple[bytes, str, float, int | None]]) -> list[tuple[Answer, list[Push]]]:
     state, now, answers = State(accounts.sample()), 0.0, []
     online(state, XIAOYU, SHANSHUI, QUIET, NEWCOMER)
-    for body, address, seconds in steps:
+    for body, address, seconds, line in steps:
         now += seconds
-        answers.append(state.answer(body, address, now))
+        answers.append((state.answer(body, address, now, line), state.pushes()))
     return answers
 
 
 @given(st.lists(requests(), min_size=20, max_size=60))
 @settings(max_examples=80)
-def test_an_honest_server_never_earns_a_warning(steps: list[tuple[bytes, str, float]]) -> None:
+def test_an_honest_server_never_earns_a_warning(steps: list[tuple[bytes, str, float, int | None]]) -> None:
     answers = _walk(steps)
-    for (body, _, _), answer in zip(steps, answers, strict=True):
-        assert answer.code == 200, (body, answer.body)
-        message = codec.decode_message(answer.body, "reply", SPEC)
-        assert [note for note in message.notes if note.severity != "info"] == [], (body, answer.body)
-        assert (
-            codec.encode_message(
-                [(f.name, f.value) for f in message.fields],
-                "reply",
-                SPEC,
-                message.command,
-                terminated=message.terminated,
-            )
-            == answer.body
-        )
+    for (sent, *_), (answer, pushes) in zip(steps, answers, strict=True):
+        assert answer.code == 200, (sent, answer.body)
+        for body in (answer.body, *(push.body for push in pushes)):
+            message = codec.decode_message(body, "reply", SPEC)
+            assert [note for note in message.notes if note.severity != "info"] == [], (sent, body)
+            fields = [(field.name, field.value) for field in message.fields]
+            command, terminated = message.command, message.terminated
+            assert codec.encode_message(fields, "reply", SPEC, command, terminated=terminated) == body
     assert _walk(steps) == answers
 
 
 @given(st.binary(max_size=200) | requests().map(lambda step: step[0][:-3] + b"\xff&=%&" + step[0][5:]))
 @settings(max_examples=200)
 def test_nothing_breaks_it(body: bytes) -> None:
-    assert _walk([(body, HERE, 0.0)])[0].code in (200, 400)
+    assert _walk([(body, HERE, 0.0, 1)])[0][0].code in (200, 400)

@@ -233,6 +233,8 @@ def _command(spec: Spec, name: str, command: Command) -> Iterator[Mistake]:
             yield Mistake(f"{path}.versions[{index}]", f"{version!r} is not declared in $.versions")
     for index, rows in enumerate(command.rows):
         yield from _rows(spec, command, rows, f"{path}.rows[{index}]")
+    if command.key is not None and not any(field.name == command.key for field in command.reply):
+        yield Mistake(f"{path}.key", f"the reply has no field {command.key!r}")
     if command.paging is not None:
         ends = (
             ("limit", command.paging.limit, command.request),

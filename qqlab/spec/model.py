@@ -13,7 +13,7 @@ import msgspec
 Direction = Literal["request", "reply"]
 Effect = Literal["auth", "read", "consume", "write", "push"]
 FieldType = Literal["text", "int", "digits", "code", "version", "hex"]
-Derivation = Literal["md5-hex", "MD5-HEX"]
+Derivation = Literal["md5-hex", "MD5-HEX", "verification"]
 
 DIRECTIONS: tuple[Direction, Direction] = ("request", "reply")
 
@@ -131,7 +131,7 @@ class Field(_Table, frozen=True):
     the pair). `required` fields are expected in every request, or in every successful reply, if `when` holds:
     each named field of the same message has one of the given values. `echo` marks reply fields that repeat the
     request's. `constants` are the only values ever seen. `derived` says how a secret is made from the account's
-    password. `versions`: empty means all.
+    password, or that it is what the account's verification picture shows. `versions`: empty means all.
     """
 
     name: str
@@ -182,7 +182,8 @@ class Paging(_Table, frozen=True):
 class Command(_Table, frozen=True):
     """A command: what it does, its fields in both directions, and what its lists mean.
 
-    `reply_name` is how the server spells the command in its reply. `name` is the key in the file.
+    `reply_name` is how the server spells the command in its reply. `key` is the reply field that tells the pushes of
+    one command apart: those with the same value come in an order that means something. `name` is the key in the file.
     """
 
     doc: str
@@ -191,6 +192,7 @@ class Command(_Table, frozen=True):
     versions: tuple[str, ...]
     name: str = ""
     reply_name: str | None = None
+    key: str | None = None
     request: tuple[Field, ...] = ()
     reply: tuple[Field, ...] = ()
     rows: tuple[Rows, ...] = ()

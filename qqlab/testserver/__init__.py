@@ -7,6 +7,6 @@ give the same replies. Only `accounts` opens a file, the one it is given. The sh
 
 from qqlab.testserver.accounts import Account, Accounts
 from qqlab.testserver.deviate import Deviated, Rule
-from qqlab.testserver.state import Answer, State
+from qqlab.testserver.state import Answer, Push, State
 
-__all__ = ["Account", "Accounts", "Answer", "Deviated", "Rule", "State"]
+__all__ = ["Account", "Accounts", "Answer", "Deviated", "Push", "Rule", "State"]

@@ -19,6 +19,7 @@ from qqlab.spec import Spec
 
 Policy = Literal["anyone", "approval", "nobody"]
 Uin = Annotated[str, msgspec.Meta(pattern="^[1-9][0-9]{0,17}$")]
+Code = Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]{1,12}$")]
 Avatar = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -35,7 +36,8 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Account(_Table, frozen=True):
     """One user. `policy` says who may add him, `friends` whom he has on his list (a list is its owner's alone).
 
-    `profile` holds fields of GetInfo's reply under the spec's names. After loading, `policy`, `avatar` and
+    `profile` holds fields of GetInfo's reply under the spec's names. `verification` is the code that a picture asks for
+    at a login of VER 1.4, None where none is asked for. After loading, `policy`, `avatar` and
     `profile` are filled in from the file's defaults.
     """
 
@@ -46,6 +48,7 @@ class Account(_Table, frozen=True):
     policy: Policy = "approval"
     friends: tuple[Uin, ...] = ()
     profile: dict[str, str | int] = {}
+    verification: Code | None = None
 
 
 class Defaults(_Table, frozen=True):
@@ -78,6 +81,11 @@ class Accounts(_Table, frozen=True):
         """The password of an account as plain text, or None where there is no such account."""
         account = self.by_uin.get(uin)
         return None if account is None else account.password
+
+    def verification(self, uin: str) -> str | None:
+        """The code that an account's picture shows, or None where there is no such account or picture."""
+        account = self.by_uin.get(uin)
+        return None if account is None else account.verification
 
 
 def load(path: Path, spec: Spec | None = None) -> Accounts:

@@ -7,9 +7,9 @@ fields in code. Memory is bounded per account.
 
 Where the evidence is silent, the behaviour is our choice:
 
-* VER: every version of the spec is served alike, and replies say 1.1. An unknown or absent version, and a command
-  without behaviour here (such as the mobile variant's own), get an empty body. A body that names no command, a SEQ or
-  UIN that is no number, and a command whose required fields are absent or of the wrong type get HTTP 400.
+* VER: every version of the spec is served alike but for logins, and replies say 1.1. An unknown or absent version, and
+  a command without behaviour here, get an empty body. A body that names no command, a SEQ or UIN that is no number,
+  and a command whose required fields are absent or of the wrong type get HTTP 400.
 * Login compares the hash in either case; M5 other than 1 is refused, LC is not looked at. A login again from the same
   address begins a new session; one from another address ends the first, and friends see neither.
 * Whoever says nothing for more than LI seconds is offline. Every request is a sign of life, not only polling.
@@ -25,10 +25,23 @@ Where the evidence is silent, the behaviour is our choice:
   level 3 where the profile has them. A number without account has an empty profile.
 * CLTMSG reaches anyone, friend or not, with the text as sent; to a number without account it is accepted and lost.
 * Finger finds nobody: its reply is unknown, so it has the common fields only.
+* A login of VER 1.4 gets SG and SSG, made of the account and the number of logins so far and looked at nowhere, and
+  begins with the presence in ST. Where the account wants a code to be read, a right password gets the picture in place
+  of a reply, under the login's SEQ and with an empty NT. The answer, in either case of letters, gets the reply to the
+  login under the answer's own SEQ; a wrong one the picture again; one that nobody waits for 20. Other versions know no
+  pictures and are let in without.
+* SimpleInfo2 takes TO for the number of friends to pass over and does not look at UN; its reply says TO for the next
+  page. Query_Stat2 goes on behind UN and lists who is online; CM is not looked at.
+* Whoever spoke last over a line is pushed to over that line: messages as Server_Msg, every change of a friend's
+  presence as update_stat, with a SEQ that counts the session's pushes and RES=0. What tells of wishes, which no push
+  has a kind for, waits for GetMsgEx, and so does all that came before. The end of a line is no logout: what comes then
+  waits.
 * SEQ: a write that repeats the SEQ of the session's last one of the same command does nothing and gets that one's
   reply again. A repeated poll is a new poll.
 """
 
+import hashlib
+import re
 from collections import OrderedDict, deque
 from enum import IntEnum
 from typing import NamedTuple
@@ -38,18 +51,23 @@ import msgspec
 from qqlab import spec as specs
 from qqlab.codec import Message, Value, case_code, case_of, decode_message, derive, encode_message, recognise
 from qqlab.spec import Command, Field, Spec
-from qqlab.testserver.accounts import Accounts, profile_fields
+from qqlab.testserver.accounts import Account, Accounts, profile_fields
+from qqlab.testserver.picture import png
 
 MOST_ROWS = 120
 MOST_WAITING = 1000
 
 _VERSION = "1.1"
+_MOBILE = "1.4"
+_LAST_PAGE = 65535
 # The primary source prints these replies with `&` at the end.
 _TERMINATED = frozenset(("Query_Stat", "Ack_AddToList", "DelFromList", "Change_Stat", "GetMsgEx"))
 _BRIEF, _FULL = 1, 3
+_PAGE_START = re.compile("[0-9]{1,9}", re.ASCII)
 _BRIEF_PROFILE = frozenset(("AG", "PV", "SX"))
 _NOT_UNDERSTOOD = frozenset(("CV", "ID", "MT", "MV"))
 _OK, _BAD_REQUEST = 200, 400
+_ANYBODY = ("LOGIN", "VERIFYCODE", "LOGOUT")
 
 
 class Status(IntEnum):
@@ -102,6 +120,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
 
 
+class Push(NamedTuple):
+    """A message that nobody asked for, and the line that it belongs on."""
+
+    line: int
+    account: str
+    command: Command
+    body: bytes
+
+
 class _Request(NamedTuple):
     command: Command
     message: Message
@@ -109,6 +136,7 @@ class _Request(NamedTuple):
     sequence: str
     address: str
     now: float
+    line: int | None
 
     def text(self, name: str) -> str:
         return self.message.text(name) or ""
@@ -130,20 +158,34 @@ class _Waiting(NamedTuple):
 
 
 class _Session:
-    """One login: from where, how the user shows himself, when he last spoke, and the last write of each command."""
+    """One login: from where, how the user shows himself, when and over which line (None: over none) he last spoke, how
+    often he was pushed to, and the last write of each command."""
 
-    def __init__(self, address: str, now: float) -> None:
+    def __init__(self, address: str, presence: int) -> None:
         self.address = address
-        self.presence: int = Presence.ONLINE
-        self.seen = now
+        self.presence = presence
+        self.seen = 0.0
+        self.line: int | None = None
+        self.pushed = 0
         self.written: dict[str, tuple[str, bytes]] = {}
+
+    def spoke(self, request: _Request) -> None:
+        self.seen = request.now
+        self.line = request.line
+
+
+class _Unread(NamedTuple):
+    """A login that waits for the answer to its picture."""
+
+    address: str
+    presence: int
 
 
 _Values = dict[str, Value]
 
 
 class State:
-    """A server's memory. `answer` is all that can be done to it."""
+    """A server's memory. `answer` is all that can be asked of it; `pushes` gives what it has to say unasked."""
 
     def __init__(self, accounts: Accounts, spec: Spec | None = None) -> None:
         self.accounts = accounts
@@ -152,6 +194,9 @@ class State:
         self._friends = {uin: set(account.friends) for uin, account in accounts.by_uin.items()}
         self._wishes: dict[str, set[str]] = {uin: set() for uin in accounts.by_uin}
         self._waiting: dict[str, deque[_Waiting]] = {uin: deque(maxlen=MOST_WAITING) for uin in accounts.by_uin}
+        self._unread: dict[str, _Unread] = {}
+        self._logins = 0
+        self._pushes: list[Push] = []
         self._behaviours = {
             "LIST": self._list,
             "QUERY_STAT": self._query_stat,
@@ -163,10 +208,25 @@ class State:
             "GETMSGEX": self._get_msg_ex,
             "CLTMSG": self._clt_msg,
             "FINGER": self._finger,
+            "SIMPLEINFO2": self._simple_info_2,
+            "QUERY_STAT2": self._query_stat_2,
+            "CHANGE_STAT2": self._change_stat,
         }
 
-    def answer(self, body: bytes, address: str, now: float) -> Answer:
-        """The reply to a request from that IP address. `now` is in seconds from anywhere, and never goes back."""
+    def pushes(self) -> list[Push]:
+        """What is to be pushed since the last call, in order."""
+        pushes, self._pushes = self._pushes, []
+        return pushes
+
+    def hang_up(self, line: int) -> None:
+        """A line has ended: nothing can be pushed over it any more."""
+        for session in self._sessions.values():
+            if session.line == line:
+                session.line = None
+
+    def answer(self, body: bytes, address: str, now: float, line: int | None = None) -> Answer:
+        """The reply to a request from that IP address, over the line of that number where there is one. `now` is in
+        seconds from anywhere, and never goes back."""
         self._end_silent(now)
         roles = self.spec.roles
         if not recognise(body, self.spec):
@@ -175,25 +235,27 @@ class State:
         if message.text(roles.version) not in self.spec.versions:
             return Answer(body=b"", outcome="unknown version")
         command = message.command
-        if command is None or command.name.upper() not in (*self._behaviours, "LOGIN", "LOGOUT"):
+        if command is None or command.name.upper() not in (*self._behaviours, *_ANYBODY):
             return Answer(body=b"", outcome="unknown command")
         account, sequence = message.text(roles.account) or "", message.text(roles.sequence) or ""
         for role in (roles.sequence, roles.account):
             if role in _misfits(message):
                 return _malformed(f"{role} is no number.", command)
-        return self._perform(_Request(command, message, account, sequence, address, now))
+        return self._perform(_Request(command, message, account, sequence, address, now, line))
 
     def _perform(self, request: _Request) -> Answer:
         match request.command.name.upper():
             case "LOGIN":
-                return self._reply(request, self._login(request))
+                return self._login(request)
+            case "VERIFYCODE":
+                return self._verify_code(request)
             case "LOGOUT":
                 self._logout(request)
                 return self._reply(request, {})
         session = self._sessions.get(request.account)
         if session is None or session.address != request.address:
             return self._reply(request, {}, Status.NOT_LOGGED_IN)
-        session.seen = request.now
+        session.spoke(request)
         self._sessions.move_to_end(request.account)
         lacking = _lacking(request, self.spec)
         if lacking is not None:
@@ -211,40 +273,77 @@ class State:
             session.written[name] = (sequence, answer.body)
         return answer
 
-    def _reply(self, request: _Request, values: _Values, status: Status = Status.ACCEPTED) -> Answer:
-        roles, command = self.spec.roles, request.command
+    def _reply(
+        self, request: _Request, values: _Values, status: Status = Status.ACCEPTED, said: Command | None = None
+    ) -> Answer:
+        """The reply to a request; `said` is the command that it is of where that is another one."""
+        command = said or request.command
+        body = self._body(command, request.account, request.sequence, status, values)
+        refused = status is Status.NOT_LOGGED_IN
+        outcome = "not logged in" if refused else "refused" if "RA" in values else "accepted"
+        return Answer(body=body, command=command, account=request.account, outcome=outcome)
+
+    def _body(self, command: Command, account: str, sequence: str, status: Status, values: _Values) -> bytes:
+        roles = self.spec.roles
         said: _Values = {
             roles.version: _VERSION,
             roles.command: command.reply_name or command.name,
-            roles.sequence: request.sequence,
-            roles.account: request.account,
+            roles.sequence: sequence,
+            roles.account: account,
             roles.status: status,
             **values,
         }
-        body = encode_message(
+        return encode_message(
             [(field.name, said[field.name]) for field in command.reply if field.name in said],
             "reply",
             self.spec,
             command,
             terminated=command.name in _TERMINATED,
         )
-        refused = status is Status.NOT_LOGGED_IN
-        outcome = "not logged in" if refused else "refused" if "RA" in values else "accepted"
-        return Answer(body=body, command=command, account=request.account, outcome=outcome)
 
     # ------------------------------------------------------------------------------------------------- sessions
 
-    def _login(self, request: _Request) -> _Values:
+    def _login(self, request: _Request) -> Answer:
         account = self.accounts.by_uin.get(request.account)
         hashed = "" if account is None else derive("md5-hex", account.password)
         if account is None or request.number("M5") != 1 or request.text("PS").lower() != hashed:
-            return {"RS": 1, "RA": self.accounts.refusal}
+            return self._reply(request, {"RS": 1, "RA": self.accounts.refusal})
+        mobile = request.text(self.spec.roles.version) == _MOBILE
+        wanted = request.number("ST") if mobile and "ST" not in _misfits(request.message) else 0
+        presence = wanted or Presence.ONLINE
+        if mobile and account.verification is not None and self.spec.command("VERIFYCODE") is not None:
+            self._unread[account.uin] = _Unread(request.address, presence)
+            return self._picture(request, account.verification)
+        return self._enter(request, account, presence, self._tokens(account.uin) if mobile else {})
+
+    def _picture(self, request: _Request, code: str) -> Answer:
+        values: _Values = {"SC": 1, "NT": "", "VC": png(code).hex()}
+        return self._reply(request, values, said=self.spec.command("VERIFYCODE"))
+
+    def _verify_code(self, request: _Request) -> Answer:
+        account, unread = self.accounts.by_uin.get(request.account), self._unread.get(request.account)
+        if account is None or account.verification is None or unread is None or unread.address != request.address:
+            return self._reply(request, {}, Status.NOT_LOGGED_IN)
+        if request.text("VC").upper() != account.verification:
+            return self._picture(request, account.verification)
+        del self._unread[account.uin]
+        return self._enter(request, account, unread.presence, self._tokens(account.uin))
+
+    def _tokens(self, uin: str) -> _Values:
+        token = hashlib.sha256(f"{uin} {self._logins}".encode()).hexdigest()
+        return {"SG": token, "SSG": str(int(token[:8], 16))}
+
+    def _enter(self, request: _Request, account: Account, presence: int, tokens: _Values) -> Answer:
+        """Begin a session in place of any other of that account."""
         before = self._shown(account.uin)
         if account.uin in self._sessions:
             self._end(account.uin)
-        self._sessions[account.uin] = _Session(request.address, request.now)
+        session = self._sessions[account.uin] = _Session(request.address, presence)
+        session.spoke(request)
+        self._logins += 1
         self._tell_friends(account.uin, before)
-        return {"RS": 0, "HI": self.accounts.poll_seconds, "LI": self.accounts.silence_seconds}
+        intervals: _Values = {"HI": self.accounts.poll_seconds, "LI": self.accounts.silence_seconds}
+        return self._reply(request, {"RS": 0, **intervals, **tokens}, said=self.spec.command("Login"))
 
     def _logout(self, request: _Request) -> None:
         session = self._sessions.get(request.account)
@@ -277,13 +376,27 @@ class State:
         return session.presence
 
     def _tell_friends(self, uin: str, before: int) -> None:
-        """Tell those who have a user on their list what he became, if that is something to tell."""
+        """Tell those who have a user on their list what he became: over a line anything, else what there is a code
+        for."""
         shown = self._shown(uin)
-        if shown == before or not self._has_system_code(shown):
+        if shown == before:
             return
         for other in self._sessions:
-            if other != uin and uin in self._friends[other]:
+            if other == uin or uin not in self._friends[other]:
+                continue
+            told = self._push(other, "update_stat", {"ST": shown, "UN": uin})
+            if not told and self._has_system_code(shown):
                 self._waiting[other].append(_Waiting(Kind.SYSTEM, uin, str(int(shown))))
+
+    def _push(self, uin: str, name: str, values: _Values) -> bool:
+        """Push to a user, if he has a line and the spec has the command."""
+        session, command = self._sessions.get(uin), self.spec.command(name)
+        if session is None or session.line is None or command is None:
+            return False
+        session.pushed += 1
+        body = self._body(command, uin, str(session.pushed), Status.ACCEPTED, values)
+        self._pushes.append(Push(session.line, uin, command, body))
+        return True
 
     def _has_system_code(self, presence: int) -> bool:
         field = self.spec.field(self.spec.command("GetMsgEx"), "reply", "MG")
@@ -297,8 +410,7 @@ class State:
         return {"FN": complete, "SN": len(page), "UN": page}
 
     def _query_stat(self, request: _Request) -> _Values:
-        online = {uin for uin in self._friends[request.account] if self._shown(uin) != Presence.OFFLINE}
-        page, complete = _page(online, request)
+        page, complete = _page(self._online_friends(request.account), request)
         friends = [self.accounts.by_uin[uin] for uin in page]
         return {
             "FC": tuple(friend.avatar for friend in friends),
@@ -308,6 +420,25 @@ class State:
             "UN": page,
             "NK": tuple(friend.nickname for friend in friends),
         }
+
+    def _simple_info_2(self, request: _Request) -> _Values:
+        uins = sorted(self._friends[request.account], key=_order)
+        start = request.text("TO")
+        start_at = int(start) if _PAGE_START.fullmatch(start) else 0
+        page = uins[start_at : start_at + MOST_ROWS]
+        following = start_at + MOST_ROWS
+        return {
+            "TO": following if following < len(uins) else _LAST_PAGE,
+            "UN": tuple(page),
+            "NK": tuple(self.accounts.by_uin[uin].nickname for uin in page),
+        }
+
+    def _query_stat_2(self, request: _Request) -> _Values:
+        page, complete = _page(self._online_friends(request.account), request)
+        return {"FN": complete, "ST": tuple(self._shown(uin) for uin in page), "UN": page}
+
+    def _online_friends(self, uin: str) -> set[str]:
+        return {friend for friend in self._friends[uin] if self._shown(friend) != Presence.OFFLINE}
 
     def _get_info(self, request: _Request) -> _Values:
         level, uin = request.number("LV"), request.text("UN")
@@ -379,6 +510,8 @@ class State:
         return {}
 
     def _send(self, kind: Kind, sender: str, to: str, text: str) -> None:
+        if kind is Kind.MESSAGE and self._push(to, "Server_Msg", {"UN": sender, "MG": text}):
+            return
         if to in self._waiting:
             self._waiting[to].append(_Waiting(kind, sender, text))
 
