@@ -116,6 +116,7 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda d: d["roles"].update(status="CMD"), "$.roles: field 'CMD' stands there twice"),
     (lambda d: d["wire"].update(charsets=["utf-9"]), "$.wire.charsets[0]: 'utf-9' is no charset that Python knows"),
     (lambda d: d["wire"].update(charsets=["base64"]), "$.wire.charsets[0]: 'base64' is no charset that Python knows"),
+    (lambda d: d["wire"].update(charsets=["utf-16"]), "$.wire.charsets[0]: 'utf-16' does not keep ASCII"),
     (lambda d: d["wire"].update(charsets=[]), "$.wire.charsets: is empty"),
     (lambda d: d["wire"].update(list_separator=""), "$.wire.list_separator: expected one ASCII character other than"),
     (lambda d: d["wire"].update(list_escapes=["%25"]), "$.wire.list_escapes[0]: expected one ASCII character, not"),

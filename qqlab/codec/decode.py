@@ -61,8 +61,9 @@ def decode(exchange: Exchange, spec: Spec) -> Decoded:
     )
 
 
-def _role(name: str, *messages: Message | None) -> str | None:
-    return next((text for message in messages if message is not None and (text := message.text(name))), None)
+def _role(name: str, request: Message | None, reply: Message | None) -> str | None:
+    said = None if request is None else request.text(name)
+    return said if said is not None or reply is None else reply.text(name)
 
 
 def succeeded(decoded: Decoded, spec: Spec) -> bool | None:
@@ -111,17 +112,18 @@ def _both(exchange: Exchange, request: Message | None, reply: Message | None, sp
     if request is None:
         notes.append(note("request.missing", "a reply without a request"))
         return notes
-    for field in reply.command.reply if reply.command is not None else ():
-        if field.echo and (problem := _echo(field, request, reply, spec)):
+    for field in spec.layout(reply.command, "reply").echoed if reply.command is not None else ():
+        if problem := _echo(field, request, reply, spec):
             notes.append(note(f"echo.{field.name.lower()}", problem, "reply", field.name))
     return notes
 
 
 def _echo(field: Field, request: Message, reply: Message, spec: Spec) -> str | None:
-    """What is wrong with a repeated field, or None."""
-    asked, said = request.text(field.name), reply.text(field.name)
-    if reply.get(field.name) is None or request.get(field.name) is None:
+    """What is wrong with a repeated field, or None. Most are the same to the byte, and nothing more need be asked."""
+    of_request, of_reply = request.get(field.name), reply.get(field.name)
+    if of_request is None or of_reply is None or of_request.text == of_reply.text:
         return None
+    asked, said = request.text(field.name), reply.text(field.name)
     if asked is None:
         # A request with an empty value (as printed templates have it) can be held against nothing, but for a
         # value that no request can have carried.

@@ -9,7 +9,7 @@ field keeps all its occurrences; where one value is asked for, the first counts,
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import msgspec
 
@@ -28,7 +28,8 @@ MOST_NOTES = 5
 _MOST_TEXT = 300
 
 
-class Field(msgspec.Struct, frozen=True, kw_only=True):
+# Fields, rows and notes hold no cycles; told so, the garbage collector need not look at them.
+class Field(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One pair of a message, understood.
 
     `name` is the spec's spelling, or what the wire says where the spec has no such field. `text` is the whole
@@ -44,7 +45,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     position: int
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One friend, one message: the items with the same index, by column. A list that is too short gives None."""
 
     cells: dict[str, Scalar]
@@ -81,7 +82,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def _first(self) -> dict[str, Field]:
-        return {field.name: field for field in reversed(self.fields)}
+        return _first_of(self.fields)
 
     def get(self, name: str) -> Field | None:
         """The first field of that name (the spec's spelling), or None."""
@@ -99,16 +100,26 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def values(self) -> dict[str, Value]:
         """All typed values by name, the first of doubled ones, in order."""
-        return {field.name: field.value for field in self.fields if self._first[field.name] is field}
+        return {name: field.value for name, field in self._first.items()}
+
+
+def _first_of(fields: Iterable[Field]) -> dict[str, Field]:
+    """The first field of each name, in order."""
+    first: dict[str, Field] = {}
+    for field in fields:
+        first.setdefault(field.name, field)
+    return first
 
 
 def recognise(body: bytes, spec: Spec) -> bool:
     """Whether a request body is of this protocol: it names a command, and one more role's field beside it."""
     roles = spec.roles
-    names = {pair.key.decode("latin-1").upper() for pair in wire.split(body[:4096]) if pair.value is not None}
-    return roles.command.upper() in names and any(
-        role.upper() in names for role in (roles.version, roles.sequence, roles.account)
-    )
+    command, *others = (role.upper().encode() for role in (roles.command, roles.version, roles.sequence, roles.account))
+    begin = body[:4096].upper()
+    if begin.find(command) < 0:  # most of what is foreign is told without cutting it up
+        return False
+    names = {key for key, value in wire.split(begin) if value is not None}
+    return command in names and not names.isdisjoint(others)
 
 
 def decode_message(body: bytes, direction: Direction, spec: Spec, fallback: Command | None = None) -> Message:
@@ -142,25 +153,29 @@ class _Decoding:
         self.spec = spec
         self.direction = direction
         self.notes: list[Note] = []
-        self._counts: Counter[tuple[str, str | None]] = Counter()
+        self._counts: dict[tuple[str, str | None], int] = {}
         self.pairs = self._first_pairs(body)
-        self.plus = b"+" in body and texts.plus_is_blank(body)
-        self.charset = spec.wire.charsets[0]
-        self.terminated = len(self.pairs) > 1 and self.pairs[-1] == wire.Pair(b"", None)
+        self.last = len(self.pairs) - 1
+        self.plain = texts.is_plain(body)
+        self.plus = body.find(b"+") >= 0 and texts.plus_is_blank(body)
+        self.charset = self._usual_charset = spec.wire.charsets[0]
+        self.terminated = self.last > 0 and self.pairs[-1] == (b"", None)
         self.empty = body == b""
         self.name = self._role_text(spec.roles.command)
-        self.command = spec.command(self.name) or fallback
+        self._named = spec.command(self.name)
+        self.command = self._named or fallback
+        self.layout = spec.layout(self.command, direction)
         self.version = self._role_text(spec.roles.version)
 
     def message(self) -> Message:
         fields = tuple(self._fields())
+        first = _first_of(fields)
         if fields and all(field.spec is None for field in fields):
             self.notes = [note("body.foreign", "the body holds no field that the spec knows", self.direction)]
         elif not self.empty:
-            self._check_roles(fields)
-            self._check_fields(fields)
-        first = {field.name: field for field in reversed(fields)}
-        return Message(
+            self._check_roles(first)
+            self._check_fields(fields, first)
+        message = Message(
             direction=self.direction,
             name=self.name,
             command=self.command,
@@ -171,6 +186,8 @@ class _Decoding:
             plus=self.plus,
             terminated=self.terminated,
         )
+        message.__dict__["_first"] = first  # what the cached property would make of the fields again
+        return message
 
     def _first_pairs(self, body: bytes) -> tuple[wire.Pair, ...]:
         if body.count(b"&") < MOST_FIELDS:
@@ -179,28 +196,35 @@ class _Decoding:
         return wire.split(b"&".join(body.split(b"&", MOST_FIELDS)[:MOST_FIELDS]))
 
     def _note(self, code: str, text: str, field: str | None = None) -> None:
-        self._counts[code, field] += 1
-        if self._counts[code, field] <= MOST_NOTES:
+        count = self._counts[code, field] = self._counts.get((code, field), 0) + 1
+        if count <= MOST_NOTES:
             shown = text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…"
             self.notes.append(note(code, shown, self.direction, field))
 
     def _role_text(self, role: str) -> str:
-        wanted = role.encode().upper()
+        wanted = role.upper().encode()
         for key, value in self.pairs:
-            if key.upper() == wanted and value is not None:
-                return texts.decode(texts.unescape(value), self.spec.wire.charsets).value.strip(" \r\n")
+            if (key == wanted or key.upper() == wanted) and value is not None:
+                text = value.decode() if self.plain and value.isascii() else self._undone(value)
+                return text.strip(" \r\n")
         return ""
 
-    def _fields(self) -> Iterator[Field]:
-        last = len(self.pairs) - 1
-        for position, (key, raw) in enumerate(self.pairs):
-            if key == b"" and raw is None and (position == last or self.empty):
-                continue
-            yield self._field(position, key, raw)
+    def _undone(self, raw: bytes) -> str:
+        return texts.decode(texts.unescape(raw), self.spec.wire.charsets).value
 
-    def _field(self, position: int, key: bytes, raw: bytes | None) -> Field:
-        written = texts.decode(texts.unescape(key), self.spec.wire.charsets).value
-        known = self.spec.field(self.command, self.direction, written)
+    def _fields(self) -> Iterator[Field]:
+        by_key = self.layout.by_key
+        for position, (key, raw) in enumerate(self.pairs):
+            known = by_key.get(key)
+            if known is not None and raw is not None:
+                yield self._valued(position, known.name, known, raw)
+            elif key != b"" or raw is not None or (position != self.last and not self.empty):
+                yield self._odd_field(position, key, raw)
+
+    def _odd_field(self, position: int, key: bytes, raw: bytes | None) -> Field:
+        """A field whose key is not written as the spec has it, or that has no value."""
+        written = self._undone(key)
+        known = self.layout.by_name.get(written.upper())
         name = written if known is None else known.name
         if known is None and self.command is not None:
             self._note("field.undocumented", f"{self.command.name}: the {self.direction} has {written}", name)
@@ -212,41 +236,56 @@ class _Decoding:
         return self._valued(position, name, known, raw)
 
     def _valued(self, position: int, name: str, known: specs.Field | None, raw: bytes) -> Field:
+        text = self._text(name, raw)
+        # Line ends after the last value belong to no field: some clients end the body with them.
+        if position == self.last and raw.endswith(b"\n"):
+            text = text.rstrip("\r\n")
+        value: Value
+        if known is None:
+            value = text or None
+        elif known.list:
+            value = self._items(name, known, text)
+        else:
+            value = self._item(name, known, text, known.layers == 2)
+        return Field(name=name, spec=known, value=value, text=text, raw=raw, position=position)
+
+    def _text(self, name: str, raw: bytes) -> str:
+        """A value with the pair's layer undone, and notes of what is odd about its bytes."""
+        if self.plain or texts.is_plain(raw):  # nine values of ten
+            try:
+                return raw.decode(self._usual_charset)
+            except UnicodeDecodeError:
+                pass
         decoded = texts.decode(texts.unescape(raw, self.plus), self.spec.wire.charsets)
         if texts.has_broken_escape(raw):
             self._note("text.escape", f"{name}: a % is not followed by two hex digits", name)
-        if b"+" in raw:
+        if raw.find(b"+") >= 0:
             self._note("text.plus", f"{name}: + was read as {'a blank' if self.plus else 'a plus'}", name)
-        if decoded.charset != self.spec.wire.charsets[0]:
+        if decoded.charset != self._usual_charset:
             self.charset = decoded.charset
             how = "in no known charset" if decoded.charset == texts.RAW else f"{decoded.charset}, not UTF-8"
             self._note("text.charset", f"{name} is {how}", name)
-        # Line ends after the last value belong to no field: some clients end the body with them.
-        text = decoded.value.rstrip("\r\n") if position == len(self.pairs) - 1 and raw[-1:] == b"\n" else decoded.value
-        if known is not None and known.list:
-            return self._list(position, name, known, raw, text)
-        inner = texts.unescape_item(text, self.spec.wire) if known is not None and known.layers == 2 else text
-        value, fits = values.parse(inner, known)
-        self._check_value(name, known, value, fits)
-        return Field(name=name, spec=known, value=value, text=text, raw=raw, position=position)
+        return decoded.value
 
-    def _list(self, position: int, name: str, known: specs.Field, raw: bytes, text: str) -> Field:
+    def _items(self, name: str, known: specs.Field, text: str) -> tuple[Scalar, ...]:
         parts, complete = values.items(text, self.spec.wire.list_separator)
         if not complete:
             self._note("list.unterminated", f"{name}: the last item is not followed by a comma", name)
         if len(parts) > MOST_ITEMS:
             self._note("field.many", f"{name} has {len(parts)} items, the first {MOST_ITEMS} were read", name)
             parts = parts[:MOST_ITEMS]
-        parsed = [values.parse(texts.unescape_item(part, self.spec.wire), known) for part in parts]
-        for value, fits in parsed:
-            self._check_value(name, known, value, fits)
-        return Field(
-            name=name, spec=known, value=tuple(value for value, _ in parsed), text=text, raw=raw, position=position
-        )
+        return tuple([self._item(name, known, part, True) for part in parts])
 
-    def _check_value(self, name: str, known: specs.Field | None, value: Scalar, fits: bool) -> None:
-        if known is None:
-            return
+    def _item(self, name: str, known: specs.Field, text: str, layered: bool) -> Scalar:
+        """One value, with the list's layer undone where it has it, and a note where it is not what it should be."""
+        if layered and "%" in text:
+            text = texts.unescape_item(text, self.spec.wire)
+        value, fits = values.parse(text, known)
+        if not fits or value is None or known.type == "code" or known.constants:
+            self._check_value(name, known, value, fits)
+        return value
+
+    def _check_value(self, name: str, known: specs.Field, value: Scalar, fits: bool) -> None:
         if not fits:
             self._note("value.type", f"{name}: {value!r} is not of type {known.type}", name)
         elif value is None:
@@ -257,41 +296,38 @@ class _Decoding:
         elif known.constants and value not in known.constants:
             self._note("value.constant", f"{name}: {value!r} is none of {', '.join(known.constants)}", name)
 
-    def _check_roles(self, fields: tuple[Field, ...]) -> None:
+    def _check_roles(self, first: dict[str, Field]) -> None:
         roles = self.spec.roles
         if not self.name:
             self._note("command.missing", f"no {roles.command}", roles.command)
-        elif self.spec.command(self.name) is None:
+        elif self._named is None:
             self._note("command.unknown", f"{roles.command}={self.name}", roles.command)
         if not self.version:
             self._note("version.missing", f"no {roles.version}", roles.version)
         elif self.version not in self.spec.versions:
             self._note("version.unknown", f"{roles.version}={self.version}", roles.version)
-        if self.direction == "request" and not any(field.name == roles.account for field in fields):
+        if self.direction == "request" and roles.account not in first:
             self._note("account.missing", f"no {roles.account}", roles.account)
 
-    def _check_fields(self, fields: tuple[Field, ...]) -> None:
+    def _check_fields(self, fields: tuple[Field, ...], first: dict[str, Field]) -> None:
         if self.command is None:
             return
-        by_name: dict[str, list[Field]] = {}
-        for field in fields:
-            by_name.setdefault(field.name, []).append(field)
-        for name, same in by_name.items():
-            if len(same) > 1:
-                self._note("field.duplicate", f"{name} stands there {len(same)} times", name)
-        self._check_missing({name: same[0] for name, same in by_name.items()})
-        self._check_versions(fields)
+        if len(first) < len(fields):
+            for name, count in Counter(field.name for field in fields).items():
+                if count > 1:
+                    self._note("field.duplicate", f"{name} stands there {count} times", name)
+        self._check_missing(self.command, first)
+        self._check_versions(fields, first)
         self._check_order(fields)
 
-    def _check_missing(self, first: dict[str, Field]) -> None:
-        assert self.command is not None
-        succeeded = self.direction == "request" or self._status_ok(first)
-        for known in self.command.fields(self.direction):
-            common = known in getattr(self.spec.common, self.direction)
-            if known.required and known.name not in first and (succeeded or common) and _holds(known, first):
-                self._note(
-                    "field.missing", f"{self.command.name}: the {self.direction} has no {known.name}", known.name
-                )
+    def _check_missing(self, command: Command, first: dict[str, Field]) -> None:
+        missing = [known for known in self.layout.required if known.name not in first and _holds(known, first)]
+        if not missing:
+            return
+        if self.direction == "reply" and not self._status_ok(first):
+            missing = [known for known in missing if known in self.spec.common.reply]
+        for known in missing:
+            self._note("field.missing", f"{command.name}: the {self.direction} has no {known.name}", known.name)
 
     def _status_ok(self, first: dict[str, Field]) -> bool:
         status = first.get(self.spec.roles.status)
@@ -300,29 +336,27 @@ class _Decoding:
         code = self.spec.code(status.spec, status.value)
         return code is not None and code.ok is not False
 
-    def _check_versions(self, fields: tuple[Field, ...]) -> None:
+    def _check_versions(self, fields: tuple[Field, ...], first: dict[str, Field]) -> None:
         if self.direction == "reply":  # a reply says 1.1 whatever the request said
+            return
+        if self.layout.versioned.isdisjoint(first):
             return
         for field in fields:
             if field.spec is not None and field.spec.versions and self.version not in field.spec.versions:
                 self._note("field.version", f"{field.name} belongs to {', '.join(field.spec.versions)}", field.name)
 
     def _check_order(self, fields: tuple[Field, ...]) -> None:
-        assert self.command is not None
-        order = {known.name: index for index, known in enumerate(self.command.fields(self.direction))}
-        places = [(order[field.name], field.name) for field in fields if field.name in order]
-        for (before, _), (after, name) in pairwise(places):
-            if after < before:
-                self._note("field.order", f"{name} stands later than the spec has it", name)
-                return
+        order = self.layout.order
+        places = [order[field.name] for field in fields if field.name in order]
+        if places == sorted(places):
+            return
+        named = ((order[field.name], field.name) for field in fields if field.name in order)
+        name = next(name for (before, _), (after, name) in pairwise(named) if after < before)
+        self._note("field.order", f"{name} stands later than the spec has it", name)
 
     def _tables(self, first: dict[str, Field]) -> Iterator[Table]:
-        if self.command is None:
-            return
-        for rows in self.command.rows:
-            columns = {
-                name: first[name].value for name in rows.columns if rows.direction == self.direction and name in first
-            }
+        for rows in self.layout.rows:
+            columns = {name: first[name].value for name in rows.columns if name in first}
             lists = {name: value if isinstance(value, tuple) else () for name, value in columns.items()}
             if lists:
                 yield self._table(rows, lists, first)
@@ -330,25 +364,22 @@ class _Decoding:
     def _table(self, rows: Rows, lists: dict[str, tuple[Scalar, ...]], first: dict[str, Field]) -> Table:
         lengths = {name: len(items) for name, items in lists.items()}
         length = max(lengths.values())
-        if len(set(lengths.values())) > 1:
+        if length != min(lengths.values()):
             told = ", ".join(f"{name} has {count}" for name, count in lengths.items())
             self._note("list.length", f"lists of one table differ: {told}")
         count = first[rows.count].value if rows.count is not None and rows.count in first else None
         if isinstance(count, int) and count != length:
             self._note("list.count", f"{rows.count} says {count}, there are {length}", rows.count)
-        table = tuple(
-            Row(cells={name: items[index] if index < len(items) else None for name, items in lists.items()})
-            for index in range(length)
-        )
-        self._check_cases(table)
+        table = tuple([Row(cells=dict(zip(lists, cells, strict=True))) for cells in zip_longest(*lists.values())])
+        self._check_cases(table, [name for name in lists if self.layout.by_name[name.upper()].cases])
         return Table(spec=rows, rows=table)
 
-    def _check_cases(self, table: tuple[Row, ...]) -> None:
-        assert self.command is not None
+    def _check_cases(self, table: tuple[Row, ...], columns: Iterable[str]) -> None:
+        """Hold the values of those columns whose meaning hangs on another against what they then can be."""
         for row in table:
-            for name, value in row.cells.items():
-                known = self.command.field(self.direction, name)
-                case = None if known is None else case_of(known, row.cells)
+            for name in columns:
+                value = row.cells[name]
+                case = case_of(self.layout.by_name[name.upper()], row.cells)
                 if case is not None and case.codes is not None and case_code(self.spec, case, value) is None:
                     what = f"{name}: {value!r} with {case.field}={row.cells[case.field]} is not in table {case.codes}"
                     self._note("code.unknown", what, name)

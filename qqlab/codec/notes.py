@@ -48,7 +48,7 @@ CATALOGUE: dict[str, tuple[Severity, str]] = {
 }
 
 
-class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Something odd: `code` from the catalogue, `text` one line about this very case.
 
     `direction` is None for what concerns the exchange as a whole, `field` None for what concerns no field.

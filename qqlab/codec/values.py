@@ -14,8 +14,7 @@ Scalar = str | int | None
 Value = Scalar | tuple[Scalar, ...]
 
 # Eighteen digits fit into 64 bits, so that JSON, pandas and Parquet readers can hold every int.
-_INT = re.compile(r"-?[0-9]{1,18}")
-_DIGITS = re.compile(r"[0-9]+")
+_MOST_DIGITS = 18
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+)*")
 
@@ -29,9 +28,11 @@ def parse(text: str, field: Field | None) -> tuple[Scalar, bool]:
     core = text.strip(" ")
     match field.type:
         case "int" | "code":
-            return (int(core), True) if _INT.fullmatch(core) and core.isascii() else (text, False)
+            digits = core.removeprefix("-")
+            fits = digits.isdecimal() and digits.isascii() and len(digits) <= _MOST_DIGITS
+            return (int(core), True) if fits else (text, False)
         case "digits":
-            return core, _DIGITS.fullmatch(core) is not None
+            return core, core.isdecimal() and core.isascii()
         case "hex":
             return core, _HEX.fullmatch(core) is not None
         case "version":

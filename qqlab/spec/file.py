@@ -16,6 +16,8 @@ import msgspec
 from qqlab.errors import InputError
 from qqlab.spec.model import DIRECTIONS, Command, Field, Rows, Spec
 
+_ASCII = bytes(range(128))
+
 
 class Mistake(NamedTuple):
     """What is wrong in a spec file, and where: a path from the root `$`."""
@@ -185,10 +187,12 @@ def _wire(spec: Spec) -> Iterator[Mistake]:
         yield Mistake("$.wire.charsets", "is empty: text needs a charset")
     for index, charset in enumerate(spec.wire.charsets):
         try:
-            "".encode(charset)
-            b"".decode(charset)
+            keeps_ascii = _ASCII.decode("ascii").encode(charset) == _ASCII and b"".decode(charset) == ""
         except (LookupError, UnicodeError, ValueError):
             yield Mistake(f"$.wire.charsets[{index}]", f"{charset!r} is no charset that Python knows")
+            continue
+        if not keeps_ascii:
+            yield Mistake(f"$.wire.charsets[{index}]", f"{charset!r} does not keep ASCII, and keys, & and = are ASCII")
     if (
         len(spec.wire.list_separator) != 1
         or not spec.wire.list_separator.isascii()

@@ -6,7 +6,7 @@ mean for bytes is the codec's. A field is known by (command, direction, name), n
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -179,6 +179,35 @@ class Paging(_Table, frozen=True):
     source: tuple[str, ...]
 
 
+class Layout(NamedTuple):
+    """One direction of a message as its readers want it: what they look up for every message, arranged once.
+
+    `by_key` finds a field by its key as the spec spells it, in bytes; `by_name` in upper case, whatever the message
+    does. `order` says at which place a field stands. `versioned` names the fields that not every version has,
+    `echoed` are those that repeat the request's.
+    """
+
+    by_key: dict[bytes, Field]
+    by_name: dict[str, Field]
+    order: dict[str, int]
+    required: tuple[Field, ...]
+    versioned: frozenset[str]
+    echoed: tuple[Field, ...]
+    rows: tuple[Rows, ...]
+
+
+def _layout(fields: tuple[Field, ...], rows: tuple[Rows, ...] = ()) -> Layout:
+    return Layout(
+        by_key={field.name.encode(): field for field in fields if field.name.isascii() and "%" not in field.name},
+        by_name={field.name.upper(): field for field in fields},
+        order={field.name: index for index, field in enumerate(fields)},
+        required=tuple(field for field in fields if field.required),
+        versioned=frozenset(field.name for field in fields if field.versions),
+        echoed=tuple(field for field in fields if field.echo),
+        rows=rows,
+    )
+
+
 class Command(_Table, frozen=True):
     """A command: what it does, its fields in both directions, and what its lists mean.
 
@@ -203,12 +232,15 @@ class Command(_Table, frozen=True):
         return self.request if direction == "request" else self.reply
 
     @cached_property
-    def _by_name(self) -> dict[tuple[Direction, str], Field]:
-        return {(d, field.name.upper()): field for d in DIRECTIONS for field in self.fields(d)}
+    def layouts(self) -> dict[Direction, Layout]:
+        """How each direction is read."""
+        return {
+            d: _layout(self.fields(d), tuple(rows for rows in self.rows if rows.direction == d)) for d in DIRECTIONS
+        }
 
     def field(self, direction: Direction, name: str) -> Field | None:
         """The field of that name in that direction, whatever its case, or None."""
-        return self._by_name.get((direction, name.upper()))
+        return self.layouts[direction].by_name.get(name.upper())
 
 
 class Common(_Table, frozen=True):
@@ -242,13 +274,15 @@ class Spec(_Table, frozen=True):
 
     def field(self, command: Command | None, direction: Direction, name: str) -> Field | None:
         """What is known of a field of that command, or of any command where the command is unknown."""
-        if command is not None:
-            return command.field(direction, name)
-        return self._common.get((direction, name.upper()))
+        return self.layout(command, direction).by_name.get(name.upper())
+
+    def layout(self, command: Command | None, direction: Direction) -> Layout:
+        """How a message of that command is read, or one of an unknown command."""
+        return (self._common if command is None else command.layouts)[direction]
 
     @cached_property
-    def _common(self) -> dict[tuple[Direction, str], Field]:
-        return {(d, f.name.upper()): f for d in DIRECTIONS for f in getattr(self.common, d)}
+    def _common(self) -> dict[Direction, Layout]:
+        return {"request": _layout(self.common.request), "reply": _layout(self.common.reply)}
 
     def code(self, field: Field, value: object) -> CodeValue | None:
         """The documented meaning of a field's value, or None."""
