@@ -16,12 +16,12 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from qqlab.capture import Header, Record, frame
+from qqlab.capture import PROMISES, Header, Record, Storage, frame
 from qqlab.capture import file as capture_file
 from qqlab.codec import CATALOGUE, Note
 from qqlab.diff import RULES
 from qqlab.errors import ExitCode
-from qqlab.exchange import Exchange, RawMessage
+from qqlab.exchange import Cut, Exchange, RawMessage
 from qqlab.proxy.recorder import OPTIONS
 from qqlab.spec import model
 from qqlab.testserver import deviate
@@ -96,10 +96,13 @@ def captures() -> str:
             + "\n\nIn the file a head or body that is UTF-8 stands as text under `head` or `body`, any other as base64 "
             "under `head_base64` or `body_base64`.",
         ),
+        ("A body that was cut", _described(Cut)),
         ("The `decoded` part", _described(Record)),
         ("A note", _described(Note)),
         ("`Capture.frame()`", inspect.getdoc(frame) or ""),
     ]
+    promises = "\n".join(f"* `{sync}`: {text}." for sync, text in PROMISES.items())
+    parts.insert(1, ("How a recording is kept", f"{_described(Storage)}\n\nWhat `sync` promises:\n\n{promises}"))
     return "# Captures\n\n" + "\n\n".join(f"## {title}\n\n{text}" for title, text in parts) + "\n"
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from qqlab import capture as captures
 from qqlab import spec as specs
 from qqlab.capture import Writer, header, load, save, session, transcripts
-from qqlab.capture.file import parse
+from qqlab.capture.reading import parse
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.spec import Spec
@@ -96,7 +96,7 @@ def test_a_failed_write_leaves_all_as_it_was(tmp_path: Path) -> None:
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="its directory does not exist"):
         save(tmp_path / "no/a.jsonl", HEAD, [], SPEC)
-    with pytest.raises(InputError, match="cannot be created"):
+    with pytest.raises(InputError, match="its directory does not exist"):
         Writer(tmp_path / "no/a.jsonl", HEAD, SPEC)
 
 
@@ -120,7 +120,7 @@ def test_a_full_disk_is_said_and_what_was_written_stays(tmp_path: Path) -> None:
         full = os.open("/dev/full", os.O_WRONLY)
         os.dup2(full, writer.fileno())
         os.close(full)
-        with pytest.raises(InputError, match=r"No space left on device \(1 exchanges are safe in it\)"):
+        with pytest.raises(InputError, match=r"No space left on device \(1 exchange is safe in it\)"):
             writer.append(TWO)
     assert load(path).exchanges == (ONE,)
 
@@ -146,7 +146,7 @@ def test_a_torn_last_line_is_skipped_and_said(cut: int) -> None:
         (b'{"qqlab_capture":true}\n', "x:1: is no qqlab capture"),
         (b"\xff\xfe\n", "x:1: is no qqlab capture"),
         (b"[" * 100_000 + b"\n", "x:1: is no qqlab capture"),
-        (b'{"qqlab_capture":2}\n', "x: has capture format 2, and this qqlab reads up to 1 (use a newer qqlab)"),
+        (b'{"qqlab_capture":3}\n', "x: has capture format 3, and this qqlab reads up to 2 (use a newer qqlab)"),
         (b'{"qqlab_capture":1}\n', "x:1: the header is damaged"),
         (whole(ONE) + b"junk\n" + line(TWO), "x:3: the line is damaged"),
         (whole(ONE) + b"junk\n", "x:3: the line is damaged"),

@@ -405,7 +405,7 @@ def test_a_capture_that_cannot_be_written_stops_the_proxy(
     script.write_text(
         "import resource, signal\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"
         "from qqlab.proxy.script import addons\n"
     )
     port = free_port()
@@ -414,7 +414,7 @@ def test_a_capture_that_cannot_be_written_stops_the_proxy(
         "--set", f"qq_capture={path}",
     )  # fmt: skip
     process.wait_for("listening at")
-    for _ in range(3):
+    for _ in range(20):
         try:
             send(port, LOGIN)
         except OSError:
@@ -422,9 +422,10 @@ def test_a_capture_that_cannot_be_written_stops_the_proxy(
     assert process.wait() == 3
     capture = load(path)
     safe = len(capture.exchanges)
-    assert safe in (1, 2)
-    assert f"qqlab: {path}: File too large ({safe} exchanges are safe in it): the proxy stops" in process.output
-    assert capture.torn is not None
+    assert 0 < safe < 20
+    told = "1 exchange is" if safe == 1 else f"{safe} exchanges are"
+    assert f"qqlab: {path}: File too large ({told} safe in it): the proxy stops" in process.output
+    assert capture.torn is None
 
 
 def test_every_option_has_a_sentence() -> None:

@@ -4,18 +4,29 @@ Law: only raw bytes are stored to be loaded again; the `decoded` part of each li
 qqlab (`jq`, pandas) and is never read back.
 """
 
-from qqlab.capture.file import Capture, Header, Writer, encode_line, header, load, save
+from qqlab.capture.file import Header, Redacted, encode_line, header
+from qqlab.capture.reading import Capture, Located, Stream, load, open_capture
 from qqlab.capture.record import Record, record
 from qqlab.capture.session import session, with_session
+from qqlab.capture.storage import PROMISES, Storage, Sync
+from qqlab.capture.writing import Writer, check, save
 
 __all__ = [
+    "PROMISES",
     "Capture",
     "Header",
+    "Located",
     "Record",
+    "Redacted",
+    "Storage",
+    "Stream",
+    "Sync",
     "Writer",
+    "check",
     "encode_line",
     "header",
     "load",
+    "open_capture",
     "record",
     "save",
     "session",

@@ -1,17 +1,19 @@
 """The capture file: JSON lines, a header with the format's version first, then one exchange a line.
 
-Law: never lose a recording quietly. A line is appended whole and flushed; a file is replaced atomically and
-never overwritten unasked; damage is named by its line. Only a torn last line, which a crash leaves, is skipped,
-and that is said. A newer version is refused by name. Files are created readable by their owner alone.
+Law: never lose a recording quietly. A line is written whole; a file is replaced atomically and never overwritten
+unasked; damage is named by its line. Only a torn last line, which a crash leaves, is skipped, and that is said.
+Older versions are brought up to this one step by step on reading, a newer one is refused by name. Files are created
+readable by their owner alone.
+
+A long recording may be rotated: `mine.jsonl` is then the segment being written, and `mine.0001.jsonl.zst`,
+`mine.0002.jsonl.zst` and so on are those before it, finished and compressed with zstd (`zstd -dc` shows them). Each
+is a capture of its own with a header; all share the header's `recording`. Who names `mine.jsonl` reads all of them in
+order; who names a segment reads that one. A segment that is not there is said.
 """
 
-import os
-import sys
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,23 +22,24 @@ from qqlab.capture.record import Record, record
 from qqlab.codec import decode
 from qqlab.errors import InputError
 from qqlab.exchange import Cut, Exchange, Pairing, RawMessage
-from qqlab.files import refuse_existing, replacing
-from qqlab.spec import Spec, builtin
+from qqlab.spec import Spec
 
-if TYPE_CHECKING:
-    import pandas as pd
+FORMAT = 2
 
-FORMAT = 1
+Redacted = Literal["secrets", "all", "none"]
 
-Redacted = Literal["secrets", "none"]
+_HINT = "a capture begins with a header line holding qqlab_capture"
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A capture file's first line.
 
     `qqlab_capture` is the format's version. `created` is when recording began, None for material whose time is
-    unknown. `tool` wrote the file, by the spec named `spec`. `redacted` tells whether secret values are
-    pseudonyms. `note` is free text, such as where imported material comes from.
+    unknown. `tool` wrote the file, by the spec named `spec`. `redacted` tells what is pseudonyms: the values of secret
+    fields (`secrets`), of personal ones too (`all`), or nothing (`none`). `recording` is a random name that the
+    segments of one recording share, empty where there is only this file. `segment` counts those, from 1; `before` is
+    the highest number that is an id in the segments before this one. `note` is free text, such as where imported
+    material comes from.
     """
 
     qqlab_capture: int
@@ -44,28 +47,10 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spec: str
     redacted: Redacted
     created: datetime | None = None
+    recording: str = ""
+    segment: int = 1
+    before: int = 0
     note: str = ""
-
-
-class Capture(msgspec.Struct, frozen=True, kw_only=True):
-    """A loaded capture. `torn` is one line about a last line that was cut off and skipped, None where all is whole."""
-
-    header: Header
-    exchanges: tuple[Exchange, ...]
-    path: str
-    torn: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The file's name without its ending: short, and the same wherever the file lies."""
-        return Path(self.path).stem
-
-    def frame(self, spec: Spec | None = None) -> "pd.DataFrame":
-        """The exchanges as a pandas frame, one row each, indexed by id; `qqlab.capture.frame` documents its columns."""
-        # pandas takes four times as long to import as all of the command line; who asks for no frame need not wait.
-        from qqlab.capture import frame  # noqa: PLC0415
-
-        return frame.frame(self.exchanges, spec or builtin())
 
 
 class _Raw(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -100,7 +85,7 @@ class _FullLine(_Line, frozen=True, kw_only=True):
     decoded: Record
 
 
-_header_decoder = msgspec.json.Decoder(Header)
+_header_decoder = msgspec.json.Decoder(dict[str, Any])
 _line_decoder = msgspec.json.Decoder(_Line)
 _encoder = msgspec.json.Encoder()
 
@@ -117,108 +102,41 @@ def header(spec: Spec, *, redacted: Redacted, created: datetime | None = None, n
     )
 
 
-def load(path: Path | str) -> Capture:
-    """Read a capture; `-` is standard input.
+def encode_header(head: Header) -> bytes:
+    """A header as the first line of a file."""
+    return _encoder.encode(head) + b"\n"
 
-    Raises InputError, naming the line, for a file that cannot be read, is no capture, is of a newer version, or
-    is damaged anywhere but in a torn last line.
+
+def parse_header(line: bytes, where: str) -> tuple[Header, int]:
+    """The header in a file's first line, brought up to this version, and the version it was written in.
+
+    Raises InputError where it is none, is damaged, or is of a newer version.
     """
-    where = "<stdin>" if str(path) == "-" else str(path)
     try:
-        data = sys.stdin.buffer.read() if where == "<stdin>" else Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(where, error.strerror or str(error)) from error
-    return parse(data, where)
+        found = _header_decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{where}:1", "is no qqlab capture", _HINT) from error
+    version = found.get("qqlab_capture")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise InputError(f"{where}:1", "is no qqlab capture", _HINT)
+    if version > FORMAT:
+        raise InputError(
+            where, f"has capture format {version}, and this qqlab reads up to {FORMAT}", "use a newer qqlab"
+        )
+    for old in range(version, FORMAT):
+        found = _STEPS[old](found)
+    try:
+        return msgspec.convert(found, Header), version
+    except msgspec.ValidationError as error:
+        raise InputError(f"{where}:1", f"the header is damaged: {error}") from error
 
 
-def parse(data: bytes, where: str) -> Capture:
-    """Read a capture from its bytes; `where` stands in errors. Raises as `load` does."""
-    if not data.strip():
-        raise InputError(where, "is empty", "a capture begins with a header line")
-    lines = data.split(b"\n")
-    last = lines.pop()
-    if not lines:
-        lines, last = [last], b""
-    head = _parse_header(lines[0], where)
-    numbered = [(number, line) for number, line in enumerate(lines[1:], 2) if line.strip()]
-    exchanges = [_parse_line(line, f"{where}:{number}") for number, line in numbered]
-    torn = None
-    if last.strip():
-        # A last line without its newline is what a crash leaves, unless somebody's editor just dropped the newline.
-        try:
-            exchanges.append(_parse_line(last, where))
-        except InputError:
-            torn = f"{where}:{len(lines) + 1}: the last line is cut off and was skipped ({len(last)} bytes)"
-    _check_ids(exchanges, [number for number, _ in numbered] + [len(lines) + 1], where)
-    return Capture(header=head, exchanges=tuple(exchanges), path=where, torn=torn)
+def _from_1(found: dict[str, Any]) -> dict[str, Any]:
+    """Format 1 knew neither segments nor `all`; its lines are those of format 2 without some optional keys."""
+    return found | {"qqlab_capture": 2}
 
 
-def save(path: Path, head: Header, exchanges: Iterable[Exchange], spec: Spec, *, force: bool = False) -> None:
-    """Write a whole capture, replacing the file in one step, or leave everything as it was.
-
-    Raises InputError where the file exists (unless `force`) or cannot be written.
-    """
-    if not force:
-        refuse_existing(path)
-    with replacing(path) as file:
-        file.write(_encoder.encode(head) + b"\n")
-        for exchange in exchanges:
-            file.write(encode_line(exchange, spec))
-
-
-class Writer:
-    """Appends exchanges to a new capture file, each line whole and in the file before `append` returns.
-
-    Raises InputError where the file exists or cannot be created, and from `append` where it cannot be written;
-    what was appended before stays good.
-    """
-
-    def __init__(self, path: Path, head: Header, spec: Spec) -> None:
-        refuse_existing(path, "choose another name, or move it away")
-        self._path = path
-        self._spec = spec
-        try:
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        except OSError as error:
-            raise InputError(str(path), error.strerror or str(error), "the capture cannot be created") from error
-        self.count = 0
-        try:
-            self._write(_encoder.encode(head) + b"\n")
-        except InputError:
-            self.close()
-            path.unlink(missing_ok=True)  # nothing of it is worth keeping, and it would be in the way
-            raise
-
-    def append(self, exchange: Exchange) -> None:
-        """Write one exchange."""
-        self._write(encode_line(exchange, self._spec))
-        self.count += 1
-
-    def fileno(self) -> int:
-        """The file's descriptor."""
-        return self._file
-
-    def close(self) -> None:
-        """Close the file; nothing was waiting to be written."""
-        os.close(self._file)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _write(self, line: bytes) -> None:
-        rest = memoryview(line)
-        try:
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
-        except OSError as error:
-            raise InputError(
-                str(self._path), error.strerror or str(error), f"{self.count} exchanges are safe in it"
-            ) from error
+_STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
 
 
 def encode_line(exchange: Exchange, spec: Spec) -> bytes:
@@ -287,25 +205,8 @@ def _unpack_bytes(text: str | None, data: bytes | None) -> bytes:
     return data
 
 
-def _parse_header(line: bytes, where: str) -> Header:
-    hint = "a capture begins with a header line holding qqlab_capture"
-    try:
-        version = msgspec.json.decode(line, type=dict[str, object]).get("qqlab_capture")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{where}:1", "is no qqlab capture", hint) from error
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise InputError(f"{where}:1", "is no qqlab capture", hint)
-    if version > FORMAT:
-        raise InputError(
-            where, f"has capture format {version}, and this qqlab reads up to {FORMAT}", "use a newer qqlab"
-        )
-    try:
-        return _header_decoder.decode(line)
-    except msgspec.DecodeError as error:
-        raise InputError(f"{where}:1", f"the header is damaged: {error}") from error
-
-
-def _parse_line(line: bytes, where: str) -> Exchange:
+def parse_line(line: bytes, where: str) -> Exchange:
+    """The exchange in a line. Raises InputError where it is damaged."""
     try:
         raw = _line_decoder.decode(line)
         return Exchange(
@@ -323,11 +224,3 @@ def _parse_line(line: bytes, where: str) -> Exchange:
         )
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InputError(where, f"the line is damaged: {error}") from error
-
-
-def _check_ids(exchanges: Iterable[Exchange], numbers: Iterable[int], where: str) -> None:
-    seen = set()
-    for exchange, number in zip(exchanges, numbers, strict=False):
-        if exchange.id in seen:
-            raise InputError(f"{where}:{number}", f"an earlier exchange has the id {exchange.id!r} already")
-        seen.add(exchange.id)

@@ -22,6 +22,11 @@ from qqlab.visible import visible
 
 _COLUMNS = ("id", "time", "account", "command", "status", "ms", "notes")
 _NARROW = 70
+_REDACTED = {
+    "secrets": "secrets are pseudonyms",
+    "all": "secrets and personal values are pseudonyms",
+    "none": "secrets as they were sent",
+}
 
 
 def show(
@@ -86,7 +91,7 @@ def _table(*columns: str) -> Table:
 
 def _print_list(capture: Capture, known: Spec) -> None:
     console = out()
-    redacted = "secrets are pseudonyms" if capture.header.redacted == "secrets" else "secrets as they were sent"
+    redacted = _REDACTED[capture.header.redacted]
     console.print(f"{visible(capture.path)}: {counted(len(capture.exchanges), 'exchange')}, {redacted}")
     # A narrow terminal shows what tells exchanges apart; the rest is in the full view of one.
     columns = ("id", "account", "command", "status") if console.width < _NARROW else _COLUMNS

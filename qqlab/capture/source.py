@@ -1,0 +1,142 @@
+"""The lines of a file or of standard input, plain or compressed with zstd.
+
+Law: memory stays small whatever is read: a line longer than `MAX_LINE`, or a first line longer than `MAX_FIRST`, is an
+error as soon as that is known, also where a few compressed bytes stand for a gigabyte. What a file is, its first
+bytes say, not its name.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+import zstandard
+
+from qqlab.errors import InputError
+
+MAX_LINE = 64 << 20
+MAX_FIRST = 1 << 20
+
+STDIN = "<stdin>"
+
+_READ = 256 << 10
+# Four bytes can stand for a block of 128 KiB, so that so many stand for no more than 32 MiB.
+_COMPRESSED = 1 << 10
+_WINDOW = 128 << 20
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_KINDS = ((b"\x1f\x8b", "gzip", "gunzip it first"), (b"\xfd7zXZ", "xz", "unxz it first"), (b"PK\x03\x04", "zip", ""))
+
+
+class Line(NamedTuple):
+    """A line without its end, its number from 1, and whether its end was there (else it is the file's last)."""
+
+    number: int
+    data: bytes
+    ended: bool
+
+
+def name(path: Path | str) -> str:
+    """A path as errors name it; `-` is standard input."""
+    return STDIN if str(path) == "-" else str(path)
+
+
+def lines(path: Path | str) -> Iterator[Line]:
+    """The lines of a file; `-` is standard input. What follows the last line end is a line where it is not empty.
+
+    Raises InputError, while it goes on, for a file that cannot be read, for damaged compression (after all lines
+    before the damage), and for a line that is too long.
+    """
+    with _opened(path) as read:
+        yield from _lines(_decompressed(read, name(path)), name(path))
+
+
+def lines_of(data: bytes, where: str) -> Iterator[Line]:
+    """The lines of a file whose bytes these are. Raises InputError as `lines` does."""
+    return _lines(_decompressed(BytesIO(data).read, where), where)
+
+
+def blocks(path: Path | str) -> Iterator[bytes]:
+    """The bytes of a file, a piece at a time, decompressed where they are zstd. Raises InputError as `lines` does."""
+    with _opened(path) as read:
+        yield from _decompressed(read, name(path))
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[Callable[[int], bytes]]:
+    where = name(path)
+    try:
+        if where == STDIN:
+            yield _stdin()
+            return
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            yield lambda size: file.read(size) or b""
+    except IsADirectoryError as error:
+        raise InputError(where, "is a directory", "name a file") from error
+    except OSError as error:
+        raise InputError(where, error.strerror or str(error)) from error
+    except ValueError as error:  # a NUL in the name
+        raise InputError(where, str(error)) from error
+
+
+def _stdin() -> Callable[[int], bytes]:
+    if sys.stdin is None:  # closed by whoever started us
+        raise InputError(STDIN, "is closed", "name a file")
+    return sys.stdin.buffer.read
+
+
+def _decompressed(read: Callable[[int], bytes], where: str) -> Iterator[bytes]:
+    first = read(_READ)
+    if first.startswith(_ZSTD):
+        yield from _unpacked(read, first, where)
+        return
+    for magic, kind, hint in _KINDS:
+        if first.startswith(magic):
+            raise InputError(where, f"is compressed with {kind}, and only zstd is read", hint)
+    while first:
+        yield first
+        first = read(_READ)
+
+
+def _unpacked(read: Callable[[int], bytes], data: bytes, where: str) -> Iterator[bytes]:
+    """What zstd frames, one after the other, hold."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    frame = decompressor.decompressobj()
+    while data:
+        for at in range(0, len(data), _COMPRESSED):
+            piece = data[at : at + _COMPRESSED]
+            while piece:
+                if frame.eof:
+                    frame = decompressor.decompressobj()
+                try:
+                    unpacked = frame.decompress(piece)
+                except zstandard.ZstdError as error:
+                    raise InputError(where, f"its zstd compression is damaged: {error}", _REPAIR) from error
+                yield from (unpacked[start : start + _READ] for start in range(0, len(unpacked), _READ))
+                piece = frame.unused_data if frame.eof else b""
+        data = read(_READ)
+    if not frame.eof:
+        raise InputError(where, "its zstd compression is cut off", _REPAIR)
+
+
+_REPAIR = "qqlab verify --repair keeps what stands before that"
+
+
+def _lines(chunks: Iterator[bytes], where: str) -> Iterator[Line]:
+    number, rest, size = 1, list[bytes](), 0
+    for chunk in chunks:
+        begun, *others = chunk.split(b"\n")
+        for other in others:
+            yield Line(number, b"".join([*rest, begun]), True)
+            number, rest, size, begun = number + 1, [], 0, other
+        rest.append(begun)
+        size += len(begun)
+        if size > (MAX_FIRST if number == 1 else MAX_LINE):
+            raise InputError(f"{where}:{number}", _too_long(number), "is it a capture?")
+    if size:
+        yield Line(number, b"".join(rest), False)
+
+
+def _too_long(number: int) -> str:
+    return f"the line is longer than {(MAX_FIRST if number == 1 else MAX_LINE) >> 20} MiB"
