@@ -1,100 +1,159 @@
-"""Secret values become pseudonyms before anything is stored.
+"""Secret and personal values become pseudonyms before anything is stored.
 
-Law: which fields are secret the spec says; where it is unclear what a field is, its name decides: rather one too
-many. A pseudonym is keyed (HMAC-SHA256 with a random key that is never stored), has the length and the alphabet of
-what it replaces, and is the same for the same value as long as the key lives, so that pairing, replay and comparison
-still work. A secret that was found is hunted in the whole exchange, and one of at least `LONG` bytes in all later
-ones: in either case, percent-encoded or not, and cut off at an end. Fields that the spec gives a role (the account,
-the sequence) are spared the hunt. A body that cannot be read, because its content coding cannot be undone, is left
-out, and the exchange's error says so.
+Law: which fields are secret or personal the spec says, and the policy which of them are replaced; where it is unclear
+what a field is, its name decides: rather one too many. A pseudonym is keyed, has the length and the form of what it
+replaces (`qqlab.pseudonyms`), and is written with the same escapes, so that every other byte stays, and pairing,
+replay, comparison and report work as before. Codes of a table are left, and so are the fields that the spec gives a
+role (the account, the sequence). A value that was replaced is hunted in the whole exchange, and a secret of at least
+`LONG` bytes in all later ones, in every writing that `qqlab.hunt` knows and cut off at an end; credentials in a head
+are secrets too. A body that cannot be read, because its content coding cannot be undone, is left out, and the
+exchange's error says so.
 """
 
-import hashlib
-import hmac
+import contextlib
+import os
 import re
 import secrets
-import string
-from collections.abc import Iterable, Iterator
+import stat
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from qqlab import http1, wire
+from qqlab.codec import Message, case_of, decode_message
+from qqlab.codec import text as texts
+from qqlab.errors import InputError, RefusedError
 from qqlab.exchange import Exchange, RawMessage
-from qqlab.spec import Command, Direction, Spec
+from qqlab.hunt import Hunt, rewritten
+from qqlab.pseudonyms import BYTES, Pseudonyms
+from qqlab.spec import Command, Direction, Field, Spec
+
+Policy = Literal["secrets", "all", "none"]
+"""What is replaced: secret fields, secret and personal ones, or nothing."""
 
 # Shorter values are replaced in their own field only: elsewhere the same letters mean something else.
 SHORT = 6
 LONG = 16
-# So many secrets are hunted; a message that holds more of them is hostile, and they are replaced in their fields.
+# So many values are hunted; a message that holds more of them is hostile, and they are replaced in their fields.
 MOST_IN_EXCHANGE = 16
 MOST_KNOWN = 256
+_RECENT = 16
 
-# The smallest alphabet that holds a value is the one its pseudonym is drawn from.
-_ALPHABETS = (
-    string.digits,
-    "0123456789abcdef",
-    "0123456789ABCDEF",
-    string.ascii_lowercase + string.digits,
-    string.ascii_uppercase + string.digits,
-    string.ascii_letters + string.digits,
-)
-_HEX = frozenset(_ALPHABETS[1])
-_HEX_BYTES = frozenset(_ALPHABETS[1].encode())
+_SHORTEST_KEY = 16
+_LONGEST_KEY = 64 * 1024
+
+_UNIT = re.compile(rb"%[0-9A-Fa-f]{2}|.", re.DOTALL)
 _NAME = re.compile(rb"[A-Za-z0-9_]+")
+_WORDS = frozenset(bytes([one]) for one in b"abcdefghijklmnopqrstuvwxyz0123456789_")
+_MARKS = (b"=", b"%", b'"')
+_BLANKS = " \t\r\n+"
+
+# What frames a message, and must not be taken for something else.
+_FRAMING = frozenset((b"content-length", b"transfer-encoding", b"content-encoding", b"connection"))
+_CREDENTIALS = re.compile(
+    rb"(?im)^((?:proxy-)?authorization|(?:set-)?cookie)([ \t]*:[ \t]*)([^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)"
+)
+_COOKIE = re.compile(rb"([^=;\s]+=)([^;]*)")
+_LOGIN_OF_URL = re.compile(rb"(://[^/@\s:]*:)([^/@\s]+)(?=@)")
+_IN_HEADS = (b"authorization", b"cookie", b"content-encoding")
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file: all its bytes.
+
+    Raises InputError where there is none, or it is shorter than 16 bytes or longer than 64 KiB, RefusedError where
+    others than its owner may read it.
+    """
+    make = f"make one: (umask 077; head -c 32 /dev/urandom > {path})"
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            key = file.read(_LONGEST_KEY + 1) if stat.S_ISREG(mode) else b""
+    except OSError as error:
+        raise InputError(str(path), f"the key cannot be read: {error.strerror or error}", make) from error
+    if not _SHORTEST_KEY <= len(key) <= _LONGEST_KEY:
+        raise InputError(str(path), f"is no key: a key has at least {_SHORTEST_KEY} bytes, at most 64 KiB", make)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise RefusedError(str(path), "the key may be read by others than its owner", f"chmod 600 {path}")
+    return key
 
 
 class Redactor:
-    """Replaces secrets by pseudonyms of one key; make one for each capture, and give it the exchanges in order."""
+    """Replaces values by pseudonyms of one key; make one for each capture, and give it the exchanges in order.
 
-    def __init__(self, spec: Spec, key: bytes | None = None) -> None:
+    Without a key a random one is made, and forgotten with the redactor. `replaced` counts the values replaced so far
+    by the name of their field or header, `elsewhere` the messages and errors in which one was found outside of these.
+    """
+
+    def __init__(self, spec: Spec, *, policy: Policy = "secrets", key: bytes | None = None) -> None:
         self._spec = spec
-        self._key = secrets.token_bytes(32) if key is None else key
-        self._names = {field.name.upper().encode() for _, _, field in spec.every_field() if field.secret}
+        self._policy = policy
+        self._pseudonyms = Pseudonyms(
+            secrets.token_bytes(32) if key is None else key, [f"%{ord(one):02x}" for one in spec.wire.list_escapes]
+        )
         self._spared = {name.upper().encode() for name in msgspec.structs.astuple(spec.roles)}
-        self._known: dict[bytes, bytes] = {}
-        self._hunt = _Hunt({})
+        self._names = _names(spec, policy)
+        self._gate = BytesAhoCorasick(
+            [*(name.lower() for name in self._names), *_IN_HEADS], matchkind=MatchKind.LeftmostLongest
+        )
         # `NAME=value` inside of something else: a head, another field's text, a body that is no list of pairs.
-        names = b"|".join(_any_writing(name) for name in sorted(self._names)) or b"(?!)"
-        self._assigned = re.compile(rb"(?<![A-Za-z0-9_%])((?:" + names + rb")(?:=|%3[dD]|\"\s*:\s*\"))([^&;\s\"'<>,]+)")
+        names = b"|".join(_any_writing(name) for name in sorted(self._names, key=len, reverse=True)) or b"(?!)"
+        self._assigned = re.compile(rb"(?<![A-Za-z0-9_%])(" + names + rb")(=|%3[dD]|\"\s*:\s*\")([^&;\s\"'<>,]+)")
+        self._known = _Known()
+        self.replaced: Counter[str] = Counter()
+        self.elsewhere = 0
 
     def pseudonym(self, value: str) -> str:
-        """The pseudonym of a value; the case of hex digits does not matter for which one it is."""
-        alphabet = next((a for a in _ALPHABETS if set(value) <= set(a)), _ALPHABETS[-1])
-        stream = self._stream(value.lower() if set(value.lower()) <= _HEX else value)
-        return "".join(alphabet[next(stream) % len(alphabet)] for _ in value)
+        """The pseudonym of a secret; the case of hex digits does not matter for which one it is."""
+        return self._pseudonyms.secret(value)
 
     def exchange(self, exchange: Exchange) -> Exchange:
-        """The exchange without its secrets; the same object where it holds none."""
-        found: dict[bytes, bytes] = {}
+        """The exchange without these values; the same object where it holds none."""
+        if self._policy == "none" or not self._may_hold(exchange):
+            return exchange
+        found = _Found({}, {})
         asked = self._command(exchange.request, None)
-        request, problem = self._message(exchange.request, "request", asked, found)
-        reply, other = self._message(exchange.reply, "reply", self._command(exchange.reply, asked), found)
-        hunt = _Hunt(dict(islice(found.items(), MOST_IN_EXCHANGE)) | self._known) if found else self._hunt
-        request, reply = self._hunted(request, hunt), self._hunted(reply, hunt)
-        error = "; ".join(filter(None, (exchange.error, problem, other))) or None
+        parts = (
+            self._opened(exchange.request, "request", asked, found),
+            self._opened(exchange.reply, "reply", self._command(exchange.reply, asked), found),
+        )
+        hunts = self._hunts(found)
+        request, reply = (None if part is None else self._closed(part, hunts) for part in parts)
+        error = "; ".join(filter(None, (exchange.error, *(part.problem for part in parts if part is not None)))) or None
         if error is not None:
-            error = hunt.replace(error.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-        self._remember(found)
+            error = self._hunted(error.encode("utf-8", "surrogateescape"), hunts).decode("utf-8", "surrogateescape")
+        self._known.learn(found.secrets)
         if (request, reply, error) == (exchange.request, exchange.reply, exchange.error):
             return exchange
         return msgspec.structs.replace(exchange, request=request, reply=reply, error=error)
 
-    def _stream(self, value: str) -> Iterator[int]:
-        block = 0
-        while True:
-            yield from hmac.digest(self._key, f"{block}:{value}".encode("utf-8", "surrogateescape"), hashlib.sha256)
-            block += 1
+    def _may_hold(self, exchange: Exchange) -> bool:
+        """Whether there can be anything to replace: what most exchanges are asked, and all that is asked of them."""
+        messages = [message for message in (exchange.request, exchange.reply) if message is not None]
+        if any(message.chunked for message in messages):
+            return True
+        error = (exchange.error or "").encode("utf-8", "surrogateescape")
+        text = b"\0".join((*(part for message in messages for part in (message.head, message.body)), error))
+        if self._known.finds(text) or any(_LOGIN_OF_URL.search(m.head) for m in messages if b"@" in m.head):
+            return True
+        return self._names_one(text)
 
-    def _remember(self, found: dict[bytes, bytes]) -> None:
-        new = {s: pseudonym for s, pseudonym in found.items() if len(s) >= LONG and s not in self._known}
-        if not new:
-            return
-        self._known |= new
-        while len(self._known) > MOST_KNOWN:
-            del self._known[next(iter(self._known))]
-        self._hunt = _Hunt(self._known)
+    def _names_one(self, text: bytes) -> bool:
+        """Whether the name of a field to replace stands there as a word, or that of a header to look into."""
+        forms = (text.lower(), unquote_to_bytes(text).lower()) if b"%" in text else (text.lower(),)
+        return any(
+            folded[start - 1 : start] not in _WORDS and folded[end : end + 1] not in _WORDS
+            for folded in forms
+            for _, start, end in self._gate.find_matches_as_indexes(folded)
+        )
 
     def _command(self, message: RawMessage | None, fallback: Command | None) -> Command | None:
         """The command that a message names, or else the one it answers."""
@@ -105,128 +164,302 @@ class Redactor:
                 return self._spec.command(unquote_to_bytes(value).decode("latin-1").strip()) or fallback
         return fallback
 
-    def _message(
-        self, message: RawMessage | None, direction: Direction, command: Command | None, found: dict[bytes, bytes]
-    ) -> tuple[RawMessage | None, str | None]:
-        """The message with its secret fields replaced, and what had to be left out of it."""
-        if message is None:
-            return None, None
-        head = self._assignments(message.head, found)
-        content = http1.content(message)
-        if content is None:
-            left_out = f"the {direction}'s body is left out: its content coding cannot be undone to look for secrets"
-            return RawMessage(head=head), left_out
-        body = wire.join(self._pair(pair, direction, command, found) for pair in wire.split(content))
-        if body == content:
-            return msgspec.structs.replace(message, head=head), None
-        if content != message.body:
-            head = http1.without_header(head, "Content-Encoding")
-        return _reframed(head, body, message), None
-
-    def _pair(
-        self, pair: wire.Pair, direction: Direction, command: Command | None, found: dict[bytes, bytes]
-    ) -> wire.Pair:
-        if pair.value is None:
-            return wire.Pair(self._assignments(pair.key, found), None)
-        names = _NAME.findall(unquote_to_bytes(pair.key))
-        if names and self._is_secret(names[-1].upper(), direction, command):
-            return wire.Pair(pair.key, self._replaced(pair.value, found))
-        return wire.Pair(pair.key, self._assignments(pair.value, found))
-
-    def _is_secret(self, name: bytes, direction: Direction, command: Command | None) -> bool:
-        if name not in self._names:
-            return False
-        known = self._spec.field(command, direction, name.decode("ascii"))
-        return True if known is None else known.secret
-
-    def _replaced(self, raw: bytes, found: dict[bytes, bytes]) -> bytes:
-        """The raw value with its core (what remains without blanks and line ends) replaced."""
-        core = raw.strip(b" \t\r\n")
-        if not core:
-            return raw
-        secret = unquote_to_bytes(core)
-        pseudonym = self.pseudonym(secret.decode("utf-8", "surrogateescape")).encode()
-        if len(secret) >= SHORT:
-            found[secret] = pseudonym
-        return raw.replace(core, pseudonym, 1)
-
-    def _assignments(self, data: bytes, found: dict[bytes, bytes]) -> bytes:
-        return self._assigned.sub(lambda match: match[1] + self._replaced(match[2], found), data)
-
-    def _hunted(self, message: RawMessage | None, hunt: "_Hunt") -> RawMessage | None:
+    def _opened(
+        self, message: RawMessage | None, direction: Direction, command: Command | None, found: "_Found"
+    ) -> "_Opened | None":
+        """The message with the values of its fields replaced."""
         if message is None:
             return None
-        head = hunt.replace(message.head)
-        if not hunt.finds(message.body):
-            return message if head == message.head else msgspec.structs.replace(message, head=head)
-        pairs = wire.split(message.body)
-        body = wire.join(pair if pair.key.upper() in self._spared else _hunted_pair(pair, hunt) for pair in pairs)
-        return _reframed(head, body, message)
+        head = self._head(message.head, found)
+        content = http1.content(message)
+        if content is None:
+            return _Opened(message, direction, command, head, None, None)
+        reading = _Reading(self._spec, content, direction, command)
+        pairs = wire.split(content)
+        new = wire.join([self._pair(pair, reading, found) for pair in pairs])
+        return _Opened(message, direction, command, head, content, new)
+
+    def _closed(self, part: "_Opened", hunts: "_Hunts") -> RawMessage:
+        """The message with what was found hunted in it, and framed as it then must be."""
+        head = self._hunted_head(part.head, hunts)
+        if part.content is None or part.new is None:
+            return RawMessage(head=head, end=part.message.end)
+        return _framed(part.message, head, part.content, self._hunted_body(part, part.new, hunts))
+
+    def _head(self, head: bytes, found: "_Found") -> bytes:
+        if not head:
+            return head
+        folded = head.lower()
+        if b"authorization" in folded or b"cookie" in folded:
+            head = _CREDENTIALS.sub(lambda match: self._credentials(match, found), head)
+        if b"@" in head:
+            head = _LOGIN_OF_URL.sub(lambda match: match[1] + self._secret(match[2], "URL", found), head)
+        return self._assignments(head, found)
+
+    def _credentials(self, match: "re.Match[bytes]", found: "_Found") -> bytes:
+        """A header that shows who asks: all but the scheme, or the names of cookies, is secret."""
+        start, value, name = match[1] + match[2], match[3], match[1].decode("latin-1").title()
+        if name.endswith("Cookie") and b"=" in value:
+            most = 1 if name.startswith("Set") else 0
+            return start + _COOKIE.sub(lambda one: one[1] + self._token(one[2], name, found), value, count=most)
+        scheme, blank, rest = value.partition(b" ")
+        if not blank:
+            return start + self._token(value, name, found)
+        with contextlib.suppress(ValueError):
+            password = b64decode(rest, validate=True).partition(b":")[2]
+            self._secret(password.replace(b"%", b"%25"), name, found)
+        return start + scheme + blank + self._token(rest, name, found)
+
+    def _token(self, raw: bytes, name: str, found: "_Found") -> bytes:
+        """A credential: its form is kept, which may be base64."""
+        new = _rewritten(raw, self._spec, self._pseudonyms.personal)
+        if raw.strip():
+            found.add(found.secrets, raw.strip(), new.strip())
+            self.replaced[name] += 1
+        return new
+
+    def _pair(self, pair: wire.Pair, reading: "_Reading", found: "_Found") -> wire.Pair:
+        if pair.value is None:
+            return wire.Pair(self._assignments(pair.key, found), None)
+        field = self._field(pair.key, reading)
+        if field is None:
+            return wire.Pair(pair.key, self._assignments(pair.value, found))
+        if field.secret:
+            return wire.Pair(pair.key, self._secret(pair.value, field.name, found))
+        return wire.Pair(pair.key, self._personal(pair.value, field, found, reading))
+
+    def _field(self, key: bytes, reading: "_Reading") -> Field | None:
+        """The field to replace that this key names, None where it names none: what the spec says of it in this
+        place, or else what it says of the name."""
+        words = _NAME.findall(unquote_to_bytes(key)) if not key.isalnum() else (key,)
+        field = self._names.get(words[-1].upper()) if words else None
+        if field is None:
+            return None
+        known = self._spec.field(reading.command, reading.direction, field.name)
+        return field if known is None else known if self._is_replaced(known) else None
+
+    def _is_replaced(self, field: Field) -> bool:
+        return field.secret or (self._policy == "all" and field.personal and field.codes is None)
+
+    def _secret(self, raw: bytes, name: str, found: "_Found") -> bytes:
+        """The raw value with its core (what remains without blanks and line ends) replaced."""
+
+        def change(text: str, charset: str) -> str:
+            core = text.strip(_BLANKS) or text.strip()
+            if not core:
+                return text
+            pseudonym = self._pseudonyms.secret(core, charset)
+            self.replaced[name] += 1
+            found.add(found.secrets, core.encode(charset), pseudonym.encode(charset))
+            return text.replace(core, pseudonym, 1)
+
+        return _rewritten(raw, self._spec, change)
+
+    def _personal(self, raw: bytes, field: Field, found: "_Found", reading: "_Reading") -> bytes:
+        """The raw value with each of its items replaced, but for those that are codes."""
+
+        def change(text: str, charset: str) -> str:
+            separator = self._spec.wire.list_separator
+            items = text.split(separator) if field.list else [text]
+            return separator.join(item(part, place, charset) for place, part in enumerate(items))
+
+        def item(text: str, place: int, charset: str) -> str:
+            if not text.strip(_BLANKS) or reading.is_code(field, place, text):
+                return text
+            pseudonym = self._pseudonyms.personal(text, charset)
+            self.replaced[field.name] += 1
+            found.add(found.personal, text.strip().encode(charset), pseudonym.strip().encode(charset))
+            return pseudonym
+
+        return _rewritten(raw, self._spec, change)
+
+    def _assignments(self, data: bytes, found: "_Found") -> bytes:
+        if not any(mark in data for mark in _MARKS) or not self._names_one(data):
+            return data
+        return self._assigned.sub(lambda match: match[1] + match[2] + self._assigned_value(match, found), data)
+
+    def _assigned_value(self, match: "re.Match[bytes]", found: "_Found") -> bytes:
+        field = self._names[unquote_to_bytes(match[1]).upper()]
+        if field.secret:
+            return self._secret(match[3], field.name, found)
+        return self._personal(match[3], field, found, _Reading(self._spec, b"", "request", None))
+
+    def _hunts(self, found: "_Found") -> "_Hunts":
+        new = dict(islice(found.secrets.items(), MOST_IN_EXCHANGE))
+        personal = dict(islice(found.personal.items(), MOST_IN_EXCHANGE))
+        return _Hunts(
+            (*([] if all(one in self._known.values for one in new) else [Hunt(new)]), *self._known.hunts),
+            (Hunt(personal),) if personal else (),
+        )
+
+    def _hunted(self, data: bytes, hunts: "_Hunts", *, text: bool = True) -> bytes:
+        """The data without what is hunted; personal values only where it is `text`."""
+        new = data
+        for hunt in (*hunts.everywhere, *(hunts.in_text if text else ())):
+            new = hunt.replace(new)
+        self.elsewhere += new != data
+        return new
+
+    def _hunted_head(self, head: bytes, hunts: "_Hunts") -> bytes:
+        if not head or not hunts.find(head):
+            return head
+        return b"\n".join(
+            line if line.partition(b":")[0].strip().lower() in _FRAMING else self._hunted(line, hunts)
+            for line in head.split(b"\n")
+        )
+
+    def _hunted_body(self, part: "_Opened", body: bytes, hunts: "_Hunts") -> bytes:
+        if not hunts.find(body):
+            return body
+        return wire.join(
+            pair if pair.key.upper() in self._spared else self._hunted_pair(pair, part, hunts)
+            for pair in wire.split(body)
+        )
+
+    def _hunted_pair(self, pair: wire.Pair, part: "_Opened", hunts: "_Hunts") -> wire.Pair:
+        known = self._spec.field(part.command, part.direction, pair.key.decode("latin-1"))
+        is_text = known is None or known.type == "text"
+        return wire.Pair(
+            self._hunted(pair.key, hunts, text=is_text),
+            None if pair.value is None else self._hunted(pair.value, hunts, text=is_text),
+        )
 
 
-def _hunted_pair(pair: wire.Pair, hunt: "_Hunt") -> wire.Pair:
-    return wire.Pair(hunt.replace(pair.key), None if pair.value is None else hunt.replace(pair.value))
+class _Found(NamedTuple):
+    """What was replaced in an exchange, with its pseudonyms, as far as it is long enough to be hunted."""
+
+    secrets: dict[bytes, bytes]
+    personal: dict[bytes, bytes]
+
+    @staticmethod
+    def add(to: dict[bytes, bytes], value: bytes, pseudonym: bytes) -> None:
+        if len(value) >= SHORT:
+            to[value] = pseudonym
 
 
-class _Hunt:
-    """Looks for known secrets in bytes, whatever their case and escapes."""
+class _Opened(NamedTuple):
+    """A message in work: its content as it was and as it will be, None where it cannot be read."""
 
-    def __init__(self, known: dict[bytes, bytes]) -> None:
-        self._known = {
-            secret.lower(): pseudonym.lower() if set(secret.lower()) <= _HEX_BYTES else pseudonym
-            for secret, pseudonym in known.items()
-        }
-        self._beginnings = [(secret[:SHORT].replace(b"+", b" "), secret) for secret in self._known]
+    message: RawMessage
+    direction: Direction
+    command: Command | None
+    head: bytes
+    content: bytes | None
+    new: bytes | None
+
+    @property
+    def problem(self) -> str | None:
+        """What has to be left out."""
+        if self.content is not None:
+            return None
+        return f"the {self.direction}'s body is left out: its content coding cannot be undone to look for secrets"
+
+
+class _Hunts(NamedTuple):
+    """What is hunted everywhere, and what only in text: elsewhere a telephone number may be another number."""
+
+    everywhere: tuple[Hunt, ...]
+    in_text: tuple[Hunt, ...]
+
+    def find(self, data: bytes) -> bool:
+        """Whether anything of it may stand there."""
+        return any(hunt.finds(data) for hunt in (*self.everywhere, *self.in_text))
+
+
+class _Known:
+    """The secrets of all exchanges so far. New ones are few, and hunted apart until they are many: to make a hunt
+    takes longer than most hunts."""
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes] = {}
+        self._recent: dict[bytes, bytes] = {}
+        self._old: tuple[Hunt, ...] = ()
+        self.hunts: tuple[Hunt, ...] = ()
 
     def finds(self, data: bytes) -> bool:
-        """Whether any of them, or the beginning of one, may stand there."""
-        return next(self._present(data), None) is not None
+        """Whether any of them may stand there."""
+        return any(hunt.finds(data) for hunt in self.hunts)
 
-    def replace(self, data: bytes) -> bytes:
-        """The data with each of them replaced, the longest first, and one that is cut off at the end too."""
-        present = sorted(self._present(data), key=len, reverse=True)
-        if not present:
-            return data
-        pattern = re.compile(b"|".join(b"(" + _any_writing(secret) + b")" for secret in present))
-        replaced = pattern.sub(lambda match: _cased(self._known[present[(match.lastindex or 1) - 1]], match[0]), data)
-        return self._without_beginning(replaced, present)
-
-    def _present(self, data: bytes) -> Iterator[bytes]:
-        folded = unquote_to_bytes(data).replace(b"+", b" ").lower() if data else b""
-        return (secret for beginning, secret in self._beginnings if beginning in folded)
-
-    def _without_beginning(self, data: bytes, present: Iterable[bytes]) -> bytes:
-        folded = data.lower()
-        for secret in present:
-            for length in range(len(secret) - 1, SHORT, -1):
-                if folded.endswith(secret[:length]):
-                    return data[:-length] + _cased(self._known[secret][:length], data[-length:])
-        return data
+    def learn(self, found: Mapping[bytes, bytes]) -> None:
+        new = {one: instead for one, instead in found.items() if len(one) >= LONG and one not in self.values}
+        if not new:
+            return
+        self.values |= new
+        for oldest in list(islice(self.values, max(0, len(self.values) - MOST_KNOWN))):
+            del self.values[oldest]
+        self._recent |= new
+        if len(self._recent) > _RECENT:
+            self._recent, self._old = {}, (Hunt(self.values),)
+        self.hunts = (*self._old, *((Hunt(self._recent),) if self._recent else ()))
 
 
-def _any_writing(text: bytes) -> bytes:
-    """A pattern that matches these bytes in either case, each plain or percent-encoded."""
-    return b"".join(_any_character(byte) for byte in text)
+class _Reading:
+    """One body, with its values in the light of those beside them."""
+
+    def __init__(self, spec: Spec, content: bytes, direction: Direction, command: Command | None) -> None:
+        self.command = command
+        self.direction = direction
+        self._spec = spec
+        self._content = content
+
+    @cached_property
+    def _message(self) -> Message:
+        return decode_message(self._content, self.direction, self._spec, self.command)
+
+    def is_code(self, field: Field, place: int, text: str) -> bool:
+        """Whether an item is a code, by the values beside it: the number in a message from the system."""
+        if not field.cases or not text.strip().isdecimal():
+            return False
+        table = next((table for table in self._message.tables if field.name in table.spec.columns), None)
+        if table is None or not field.list:
+            beside = {name: value for name, value in self._message.values().items() if not isinstance(value, tuple)}
+        else:
+            beside = table.rows[place].cells if place < len(table.rows) else {}
+        case = case_of(field, beside)
+        return case is not None and case.codes is not None
+
+
+def _names(spec: Spec, policy: Policy) -> dict[bytes, Field]:
+    """The fields to replace by name, in capitals; of several with one name a secret one."""
+    wanted = [f for _, _, f in spec.every_field() if f.secret or (policy == "all" and f.personal and f.codes is None)]
+    return {field.name.upper().encode(): field for field in sorted(wanted, key=lambda field: field.secret)}
+
+
+def _rewritten(raw: bytes, spec: Spec, change: Callable[[str, str], str]) -> bytes:
+    """A raw value whose text is changed, character by character, and written with the same escapes."""
+    data = unquote_to_bytes(raw) if b"%" in raw else raw
+    text, charset = texts.decode(data, spec.wire.charsets)
+    if charset == texts.RAW or text.encode(charset) != data:
+        text, charset = data.decode(BYTES), BYTES
+    new = change(text, charset).encode(charset)
+    if new == data or data is raw:
+        return new
+    return b"".join(_unit(unit, new[at : at + 1]) for at, unit in enumerate(_UNIT.findall(raw)))
+
+
+def _unit(unit: bytes, byte: bytes) -> bytes:
+    """A byte written as another one was; one beyond ASCII is not bared among escapes."""
+    return (
+        rewritten(unit, byte) if byte.isascii() or not unit.isascii() or len(unit) > 1 else f"%{byte[0]:02x}".encode()
+    )
+
+
+def _framed(message: RawMessage, head: bytes, content: bytes, new: bytes) -> RawMessage:
+    """The message with another content; what its head says of it is kept right."""
+    if new == content:
+        return msgspec.structs.replace(message, head=head)
+    if content != message.body:
+        head = http1.without_header(head, "Content-Encoding")
+    if len(new) != len(message.body) and http1.parse_head(head).get("content-length") is not None:
+        head = http1.with_header(head, "Content-Length", str(len(new)))
+    return msgspec.structs.replace(message, head=head, body=new)
+
+
+def _any_writing(name: bytes) -> bytes:
+    """A pattern that matches a name in either case, each character plain or percent-encoded."""
+    return b"".join(_any_character(byte) for byte in name)
 
 
 def _any_character(byte: int) -> bytes:
-    either = {bytes([byte]).lower(), bytes([byte]).upper()} | ({b" ", b"+"} if byte in b" +" else set())
-    plain = b"|".join(re.escape(one) for one in sorted(either))
-    codes = b"|".join(b"".join(_either(digit) for digit in one.hex()) for one in sorted(either))
-    return b"(?:" + plain + b"|%(?:" + codes + b"))"
-
-
-def _either(digit: str) -> bytes:
-    return digit.encode() if digit.isdigit() else f"[{digit}{digit.upper()}]".encode()
-
-
-def _cased(pseudonym: bytes, like: bytes) -> bytes:
-    """A pseudonym in capitals where it replaces capitals."""
-    return pseudonym.upper() if like.isupper() and not pseudonym.isupper() and b"%" not in like else pseudonym
-
-
-def _reframed(head: bytes, body: bytes, original: RawMessage) -> RawMessage:
-    """A message with another body; a length that its head states is kept right."""
-    if len(body) != len(original.body) and http1.parse_head(head).get("content-length") is not None:
-        head = http1.with_header(head, "Content-Length", str(len(body)))
-    return RawMessage(head=head, body=body)
+    cases = sorted({bytes([byte]).lower(), bytes([byte]).upper()})
+    return b"(?:" + b"|".join([*map(re.escape, cases), *(b"%%(?i:%02x)" % one[0] for one in cases)]) + b")"

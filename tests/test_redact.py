@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qqlab import http1
+from qqlab import http1, wire
 from qqlab import spec as specs
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.redact import Redactor
 
 SPEC = specs.builtin()
 SECRET = "5f4dcc3b5aa765d61d8327deb882cf99"
-REDACTOR = Redactor(SPEC, b"a key")
+REDACTOR = Redactor(SPEC, key=b"a key")
 PSEUDONYM = REDACTOR.pseudonym(SECRET)
 
 
@@ -37,7 +37,7 @@ def body(exchange: Exchange) -> str:
         (f"ps={SECRET}", f"ps={PSEUDONYM}"),
         (f"%50S={SECRET}", f"%50S={PSEUDONYM}"),
         (f" PS ={SECRET}", f" PS ={PSEUDONYM}"),
-        (f"PS=%35{SECRET[1:]}", f"PS={PSEUDONYM}"),
+        (f"PS=%35{SECRET[1:]}", f"PS=%{ord(PSEUDONYM[0]):02x}{PSEUDONYM[1:]}"),
         (f"PS={SECRET}&PS={SECRET}", f"PS={PSEUDONYM}&PS={PSEUDONYM}"),
         (f"PS={SECRET}&XX=a{SECRET}b", f"PS={PSEUDONYM}&XX=a{PSEUDONYM}b"),
         (f"PS={SECRET.upper()}", f"PS={PSEUDONYM.upper()}"),
@@ -180,7 +180,7 @@ def test_a_reply_of_nothing_but_secrets_takes_no_time_to_speak_of() -> None:
     redacted = REDACTOR.exchange(login("PS=", reply=reply)).reply
     assert redacted is not None
     assert len(redacted.body) == len(reply.body)
-    assert b"=000123&" not in redacted.body
+    assert not any(pair.value == b"%06d" % number for number, pair in enumerate(wire.split(redacted.body)))
 
 
 def test_what_holds_no_secret_stays_byte_for_byte() -> None:
@@ -190,7 +190,7 @@ def test_what_holds_no_secret_stays_byte_for_byte() -> None:
 
 def test_equal_values_have_equal_pseudonyms_within_a_key_only() -> None:
     other = Redactor(SPEC)
-    assert Redactor(SPEC, b"a key").pseudonym(SECRET) == PSEUDONYM
+    assert Redactor(SPEC, key=b"a key").pseudonym(SECRET) == PSEUDONYM
     assert REDACTOR.pseudonym(SECRET[::-1]) != PSEUDONYM
     assert other.pseudonym(SECRET) not in (PSEUDONYM, SECRET)
 
@@ -202,7 +202,7 @@ def test_equal_values_have_equal_pseudonyms_within_a_key_only() -> None:
         (SECRET.upper(), "[0-9A-F]{32}"),
         ("1234567890", "[0-9]{10}"),
         ("passwort", "[a-z0-9]{8}"),
-        ("Pass wört!", "[A-Za-z0-9]{10}"),
+        ("Pass wört!", "[A-Za-z0-9]{6}[а-я][A-Za-z0-9]{3}"),
         ("", ""),
     ],
 )
