@@ -16,13 +16,15 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
+from qqlab import sheet
 from qqlab.capture import PROMISES, Header, Record, Storage, frame
 from qqlab.capture import file as capture_file
 from qqlab.codec import CATALOGUE, Note
 from qqlab.diff import RULES
 from qqlab.errors import ExitCode
 from qqlab.exchange import Cut, Exchange, RawMessage
-from qqlab.proxy.recorder import OPTIONS
+from qqlab.proxy import commands as typed
+from qqlab.proxy.script import OPTIONS
 from qqlab.spec import model
 from qqlab.testserver import deviate
 
@@ -48,6 +50,12 @@ def commands() -> str:
         + "\n\n## Options of the mitmproxy addon\n\n"
         + "Given as `--set NAME=VALUE` to mitmdump, mitmproxy or mitmweb.\n\n| option | type | what |\n|---|---|---|\n"
         + addon
+        + "\n\n## Commands of the mitmproxy addon\n\n"
+        + "Typed behind `:` in mitmproxy, or into mitmweb's command bar. FLOWS is `@focus`, `@all` or a filter.\n\n"
+        + "| command | what |\n|---|---|\n"
+        + "\n".join(f"| `{command}` | {text} |" for command, text in typed.table())
+        + "\n\n## Editing in the view QQ\n\n"
+        + (inspect.getdoc(sheet) or "")
         + "\n"
     )
 

@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from textwrap import wrap
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes
 
@@ -31,6 +32,7 @@ _RAW = "!raw "
 _MOST_SHOWN = 4096
 _MOST_ALIGNED = 44
 _MOST_CELL = 60
+_WIDTH = 100
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _NAME = r"\w[\w.-]*"
@@ -199,11 +201,13 @@ class _Section:
             return
         known = message.command
         doc = "not in the spec" if known is None else visible(known.doc)
-        yield f"# {visible(known.name if known else message.name or '?', 40)} {message.direction}: {doc}"
+        title = f"{visible(known.name if known else message.name or '?', 40)} {message.direction}: {doc}"
+        yield from (f"# {line}" for line in wrap(title, _WIDTH))
         yield from _aligned(self._fields(message))
         for table in message.tables:
             yield from self._table(message, table)
         if self._notes:
+            yield ""
             yield "# notes"
             yield from _columns(
                 ["", note.severity, note.code, wording.remark(note, message, self._spec)] for note in self._notes
@@ -223,6 +227,7 @@ class _Section:
 
     def _table(self, message: Message, table: Table) -> Iterator[str]:
         columns = [name for name in table.spec.columns if any(name in row.cells for row in table.rows)]
+        yield ""
         yield f"# {visible(table.spec.name)}: {visible(table.spec.doc)}"
         if columns:
             rows = [

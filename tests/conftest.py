@@ -4,6 +4,7 @@ A test that needs a tool beyond Python is skipped where the tool is missing, exc
 (continuous integration), where it fails.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from typing import NoReturn
 
 import pytest
 from hypothesis import settings
+from playwright.sync_api import Browser, sync_playwright
 
 from qqlab import spec
 from qqlab.spec import Spec
@@ -156,3 +158,17 @@ def qqlab(*arguments: str | Path, stdin: bytes = b"", cwd: Path = ROOT) -> "subp
 
 
 MITMDUMP = Path(sys.executable).with_name("mitmdump")
+
+CHROMIUM = os.environ.get("QQLAB_CHROMIUM", "/usr/bin/chromium")
+_QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run")
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's browser, without a window, that asks for nothing on its own; skips the test where there is none."""
+    if not Path(CHROMIUM).exists():
+        give_up_without(CHROMIUM)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(_QUIET))
+        yield browser
+        browser.close()

@@ -1,30 +1,22 @@
 """The report's page in a real browser: nothing runs, nothing is asked for, nothing overflows."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import give_up_without
-from playwright.sync_api import Browser, Page, sync_playwright
+from conftest import chromium
+from playwright.sync_api import Browser, Page
 from test_report import SMALL, built, hostile_report, transcript
 
 from qqlab import report as reports
 from qqlab.report import Report
 
-CHROMIUM = os.environ.get("QQLAB_CHROMIUM", "/usr/bin/chromium")
-QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run")
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        give_up_without(CHROMIUM)
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield chromium
-        chromium.close()
+    with chromium() as opened:
+        yield opened
 
 
 class Seen:
