@@ -5,7 +5,7 @@ Damage is named by file and line. What is missing (a torn last line, a segment t
 quietly: it is in `missing` when the reading is over.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -95,17 +95,17 @@ class Part:
 class Stream:
     """A capture being read: `header` and `path` are known at once; iterating gives its exchanges in order, once.
 
-    `segments` are the numbers of the segments that are read. When the reading is over, `missing` holds one line about
-    each thing that is not there.
+    When the reading is over, `segments` are the numbers of the segments that were read, and `missing` holds one line
+    about each thing that is not there.
     """
 
-    def __init__(self, part: Part, earlier: Sequence[Path], missing: Sequence[str]) -> None:
+    def __init__(self, part: Part, live: Path | None = None) -> None:
         self.path = part.where
         self.header = part.header
-        self.missing = list(missing)
+        self.segments: list[int] = []
+        self.missing: list[str] = []
         self._part = part
-        self._earlier = earlier
-        self.segments = tuple(n for n in (*map(segments.number_in, earlier), part.header.segment) if n is not None)
+        self._live = live
 
     def __iter__(self) -> Iterator[Located]:
         seen: set[str] = set()
@@ -116,13 +116,21 @@ class Stream:
                     raise InputError(located.where, f"an earlier exchange has the id {identifier!r} already")
                 seen.add(identifier)
                 yield located
+            self.segments.append(part.header.segment)
             if part.torn is not None:
                 self.missing.append(part.torn)
 
     def _parts(self) -> Iterator[Part]:
-        for path in self._earlier:
-            yield open_part(path)
+        for number, part in self._earlier():
+            if part is None:
+                self.missing.append(f"{self.path}: segment {number} of this recording does not stand beside it")
+            else:
+                yield part
         yield self._part
+
+    def _earlier(self) -> Iterator[tuple[int, Part | None]]:
+        if self._live is not None:
+            yield from ((n, _find(self._live, self.header, n)) for n in range(1, self.header.segment))
 
 
 def open_part(path: Path | str) -> Part:
@@ -136,29 +144,29 @@ def open_capture(path: Path | str) -> Stream:
     Raises InputError, at once or from the iteration, naming the line, for a file that cannot be read, is no capture,
     is of a newer version, or is damaged anywhere but in a torn last line.
     """
-    part = open_part(path)
+    try:
+        part = open_part(path)
+    except InputError as error:
+        if isinstance(error.__cause__, FileNotFoundError) and (there := segments.present(Path(path))):
+            raise InputError(error.where, error.what, f"name its segments: {there[0].name} and so on") from error
+        raise
     if part.where == source.STDIN or segments.number_in(Path(path)) == part.header.segment:
-        return Stream(part, (), ())
-    found = [(number, _find(Path(path), part.header, number)) for number in range(1, part.header.segment)]
-    return Stream(
-        part,
-        [earlier for _, earlier in found if earlier is not None],
-        [_gap(part.where, number) for number, earlier in found if earlier is None],
-    )
+        return Stream(part)
+    return Stream(part, Path(path))
 
 
-def _find(live: Path, head: Header, number: int) -> Path | None:
+def _find(live: Path, head: Header, number: int) -> Part | None:
     """The finished segment of this number beside the live file whose header this is, or None."""
-    wanted = (head.recording, number)
     for path in segments.beside(live, number):
-        found = open_part(path).header
-        if (found.recording, found.segment) == wanted:
-            return path
+        try:
+            part = open_part(path)
+        except InputError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                continue  # its compression ended in this moment: the next one is it
+            raise
+        if (part.header.recording, part.header.segment) == (head.recording, number):
+            return part
     return None
-
-
-def _gap(where: str, number: int) -> str:
-    return f"{where}: segment {number} of this recording does not stand beside it"
 
 
 def load(path: Path | str) -> Capture:
@@ -168,7 +176,7 @@ def load(path: Path | str) -> Capture:
 
 def parse(data: bytes, where: str) -> Capture:
     """Read a capture from its bytes; `where` stands in errors. Raises as `load` does."""
-    return _loaded(Stream(Part(source.lines_of(data, where), where), (), ()))
+    return _loaded(Stream(Part(source.lines_of(data, where), where)))
 
 
 def _loaded(stream: Stream) -> Capture:
@@ -178,5 +186,5 @@ def _loaded(stream: Stream) -> Capture:
         exchanges=exchanges,
         path=stream.path,
         torn="; ".join(stream.missing) or None,
-        segments=stream.segments,
+        segments=tuple(stream.segments),
     )

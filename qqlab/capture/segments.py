@@ -5,7 +5,6 @@ left in two forms (as it was, and compressed) is one segment.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 _NUMBER = re.compile(r"\.(\d{4,})\Z")
@@ -22,10 +21,10 @@ def compressed(path: Path) -> Path:
     return path.with_name(path.name + COMPRESSED)
 
 
-def beside(live: Path, number: int) -> Iterator[Path]:
-    """The files that may be this segment, the uncompressed one first."""
+def beside(live: Path, number: int) -> tuple[Path, Path]:
+    """Where this segment may be, the uncompressed one first."""
     plain = segment_path(live, number)
-    yield from (path for path in (plain, compressed(plain)) if path.is_file())
+    return plain, compressed(plain)
 
 
 def present(live: Path) -> list[Path]:

@@ -23,8 +23,8 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     """How a `Writer` keeps a recording.
 
     `append` goes on with a recording that exists (or begins one), `force` replaces it; without either, a file that
-    exists is refused. `sync` is one of `PROMISES`. A segment ends before it would exceed `rotate_bytes`, or with the
-    first exchange that comes `rotate_seconds` after it began; None is never. Bodies are cut to `limit` bytes.
+    exists is refused. `sync` is one of `PROMISES`. A segment ends before it would exceed `rotate_bytes`, or before
+    an exchange that comes `rotate_seconds` after its first one; None is never. Bodies are cut to `limit` bytes.
     """
 
     append: bool = False

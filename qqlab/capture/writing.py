@@ -6,21 +6,22 @@ recorder writes a file: it holds a lock on it (flock), through all its segments.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
-import tempfile
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
-from qqlab.capture import segments, source
+from qqlab.capture import live, segments, source
+from qqlab.capture.compression import Compression
 from qqlab.capture.file import FORMAT, Header, encode_header, encode_line
+from qqlab.capture.live import write_all
 from qqlab.capture.reading import Part, open_part
 from qqlab.capture.storage import SYNC_SECONDS, Storage
 from qqlab.errors import InputError
@@ -28,9 +29,11 @@ from qqlab.exchange import Cut, Exchange, RawMessage
 from qqlab.files import check_writable, refuse_existing, replacing
 from qqlab.spec import Spec
 
-_LOCKED = "another recorder is writing it"
-_OTHER = "name another file, or end that recorder"
 _DEFAULT = Storage()
+
+# So many bytes are compressed for each one written: a segment is done long before the next one is full.
+_AHEAD = 4
+_SLICE = 256 << 10
 
 
 def save(path: Path, head: Header, exchanges: Iterable[Exchange], spec: Spec, *, force: bool = False) -> None:
@@ -54,15 +57,26 @@ def check(path: Path, storage: Storage) -> None:
     if exists and not (storage.append or storage.force):
         refuse_existing(path, "--append goes on with it, --force replaces it; or choose another name")
     check_writable(path)
+    if exists:
+        _let_go(path)
     if exists and storage.append:
         open_part(path)
+
+
+def _let_go(path: Path) -> None:
+    """Raise InputError where another recorder has the file."""
+    try:
+        os.close(live.lock(path.resolve()))
+    except OSError as error:
+        raise InputError(str(path), error.strerror or str(error)) from error
 
 
 class Writer:
     """Appends exchanges to a capture file.
 
-    `count` is the highest number that is an id in the recording: the next exchange's id is one more. `notices` are
-    lines about what was found and done, for people. Ends with `close`, or as a context manager.
+    It holds a lock on the file, and goes on in the next segment where `storage` wants rotation. `count` is the highest
+    number that is an id in the recording: the next exchange's id is one more. `notices` are lines about what was found
+    and done, for people. Ends with `close`, or as a context manager.
 
     Raises InputError where the file exists (unless `storage` says what then), another recorder writes it, it cannot
     be created, or what is there cannot be gone on with: another spec, another policy of redaction, another format,
@@ -78,28 +92,40 @@ class Writer:
         self._head = msgspec.structs.replace(head, recording=head.recording or secrets.token_hex(8))
         self.count = 0
         self.notices: list[str] = []
-        self._safe = self._synced = 0
+        self._safe = self._synced = self._here = self._size = 0
         self._broken: InputError | None = None
+        self._waiting: deque[Path] = deque()
+        self._compression: Compression | None = None
+        self._flushed = self._began = time.monotonic()
         self._file = self._open()
-        self._flushed = time.monotonic()
 
     def append(self, exchange: Exchange) -> None:
         """Write one exchange, with bodies cut to the limit; what is promised when this returns, `PROMISES` says."""
         if self._broken is not None:
             raise self._broken
-        self._write(fitted_line(exchange, self._spec, self._storage.limit))
+        line = fitted_line(exchange, self._spec, self._storage.limit)
+        if self._is_full(line):
+            self._rotate()
+        if self._here == 0:
+            self._began = time.monotonic()
+        self._write(line)
         self._safe += 1
+        self._here += 1
         self.count += 1
         if self._storage.sync == "always":
             self._sync()
-        else:
-            self.idle()
+        self._work(_AHEAD * len(line))
 
     def idle(self) -> None:
-        """Do what is due; `append` does it too, and where exchanges are rare, it may be called about once a second."""
+        """Do what is due: `append` does it too, and where exchanges are rare, it may be called about once a second."""
+        if self._broken is None:
+            self._work(_SLICE)
+
+    def _work(self, size: int) -> None:
         due = self._storage.sync == "interval" and self._synced < self._safe
         if due and time.monotonic() - self._flushed >= SYNC_SECONDS:
             self._sync()
+        self._compress(size)
 
     def fileno(self) -> int:
         """The descriptor of the file being written."""
@@ -110,7 +136,10 @@ class Writer:
         try:
             if self._storage.sync != "never" and self._broken is None:
                 self._sync()
+            while self._broken is None and (self._waiting or self._compression):
+                self._compress(_SLICE)
         finally:
+            self._abandon("the recording was broken off")
             os.close(self._file)
 
     def __enter__(self) -> Self:
@@ -123,72 +152,84 @@ class Writer:
 
     def _open(self) -> int:
         """The file's descriptor: locked, with a header, and with whole lines only."""
+        held = None
         try:
-            held = self._locked() if os.path.lexists(self._real) else None
+            held = live.lock(self._real) if os.path.lexists(self._real) else None
+            self._refuse_strangers(held)
             if held is not None and self._storage.append:
-                try:
-                    self._go_on(held)
-                except BaseException:
-                    os.close(held)
-                    raise
-                return held
-            try:
-                return self._begin()
-            finally:
-                if held is not None:
-                    os.close(held)
+                self._go_on(held)
+                return os.dup(held)
+            return self._begin_anew(held)
         except OSError as error:
             raise InputError(str(self._path), error.strerror or str(error), "the capture cannot be created") from error
+        finally:
+            if held is not None:
+                os.close(held)
 
-    def _begin(self) -> int:
-        """A new file in the path's place, which is never there without its header and its lock."""
-        file, name = tempfile.mkstemp(dir=self._real.parent, prefix=".qqlab-")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fcntl.fcntl(file, fcntl.F_SETFL, os.O_APPEND)
-            line = encode_header(self._head)
-            _write_all(file, line)
-            if self._storage.sync != "never":
-                os.fsync(file)
-            if self._storage.force:
-                Path(name).replace(self._real)
-            else:
-                self._place(Path(name))
-            self._size = len(line)
-            self._sync_directory()
-        except BaseException:
-            os.close(file)
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
+    def _begin_anew(self, held: int | None) -> int:
+        replaced = [] if held is None else _segments_of(self._real)
+        if self._storage.force:
+            file = self._begin(self._head, lambda made: _rename(made, self._real))
+        else:
+            file = self._begin(self._head, lambda made: live.take_name(made, self._real))
+        for path in replaced:
+            path.unlink(missing_ok=True)
         return file
 
-    def _place(self, made: Path) -> None:
-        """Give a file its name, if that is still free."""
-        try:
-            os.link(made, self._real)
-            made.unlink()
-        except FileExistsError:
-            refuse_existing(self._real)
-        except OSError:  # a file system without links
-            refuse_existing(self._real)
-            made.replace(self._real)
+    def _refuse_strangers(self, held: int | None) -> None:
+        """Segments of other recordings under the names that this one's will have would be in the way later."""
+        if self._rotates():
+            own = [] if held is None else _segments_of(self._real)
+            for path in segments.present(self._real):
+                if path not in own:
+                    raise InputError(str(path), "is no segment of this recording, and in its way", "move it away")
 
-    def _locked(self) -> int:
-        """The file that exists, locked; where its name came to stand for another file meanwhile, that one."""
-        while True:
-            file = os.open(self._real, os.O_RDWR | os.O_APPEND)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.path.samestat(os.fstat(file), self._real.stat()):
-                    return file
-            except BlockingIOError as error:
-                os.close(file)
-                raise InputError(str(self._path), _LOCKED, _OTHER) from error
-            except BaseException:
-                os.close(file)
-                raise
-            os.close(file)
+    def _rotates(self) -> bool:
+        return self._storage.rotate_bytes is not None or self._storage.rotate_seconds is not None
+
+    def _begin(self, head: Header, place: Callable[[Path], None]) -> int:
+        line = encode_header(head)
+        file = live.make(self._real.parent, line, place, durable=self._storage.sync != "never")
+        self._head, self._size, self._here = head, len(line), 0
+        return file
+
+    def _is_full(self, line: bytes) -> bool:
+        """Whether a line belongs into the next segment."""
+        most, longest = self._storage.rotate_bytes, self._storage.rotate_seconds
+        full = most is not None and self._size + len(line) > most
+        return self._here > 0 and (full or (longest is not None and time.monotonic() - self._began >= longest))
+
+    def _rotate(self) -> None:
+        """Go on in the next segment; at every moment the path leads to a file that is locked and whole."""
+        finished = segments.segment_path(self._real, self._head.segment)
+        before = self._file
+        head = msgspec.structs.replace(self._head, segment=self._head.segment + 1, before=self.count)
+        try:
+            if self._storage.sync != "never":
+                self._sync()
+            self._file = self._begin(head, lambda made: live.succeed(made, self._real, finished))
+        except OSError as error:
+            raise self._failed(error, self._safe) from error
+        os.close(before)
+        self._waiting.append(finished)
+
+    def _compress(self, size: int) -> None:
+        """Compress some of what waits for it. A segment that cannot be compressed stays as it is, and that is said."""
+        if self._compression is None and not self._waiting:
+            return
+        try:
+            if self._compression is None:
+                self._compression = Compression(self._waiting.popleft())
+            if self._compression.step(size):
+                self._compression = None
+        except OSError as error:
+            self._abandon(error.strerror or str(error))
+
+    def _abandon(self, reason: str) -> None:
+        if self._compression is not None:
+            self._compression.abandon()
+            self.notices.append(f"{self._compression.path}: stays uncompressed: {reason}")
+        self._compression = None
 
     def _go_on(self, file: int) -> None:
         """Take up the recording that is there, or raise InputError."""
@@ -197,13 +238,15 @@ class Writer:
         self.count = part.header.before
         for located in part:
             self.count = max(self.count, _number(located.exchange.id))
-            self._safe += 1
-        self._synced = self._safe
+            self._here += 1
+        self._safe = self._synced = part.header.before + self._here
         self._size = part.size
+        if self._rotates():
+            self._take_up_segments(file)
         if part.torn is not None:
             self._cut_off(file)
         elif not part.ended:
-            _write_all(file, b"\n")
+            write_all(file, b"\n")
             self._size += 1
 
     def _fitting(self, part: Part) -> Header:
@@ -224,6 +267,15 @@ class Writer:
             raise InputError(where, f"was recorded by the spec {there.spec!r}, not {self._head.spec!r}", hint)
         return there
 
+    def _take_up_segments(self, file: int) -> None:
+        """Compress what a crash left uncompressed."""
+        if not self._head.recording:
+            raise InputError(str(self._path), "is a capture that cannot be rotated", "record into another file")
+        own = segments.segment_path(self._real, self._head.segment)
+        if own.exists() and os.path.samestat(os.fstat(file), own.stat()):
+            own.unlink()  # broken off between its second name and the next segment
+        self._waiting.extend(path for path in _segments_of(self._real) if path.suffix != segments.COMPRESSED)
+
     def _cut_off(self, file: int) -> None:
         """Take a torn last line out of the file, and keep it beside."""
         torn = os.pread(file, source.MAX_LINE + 1, self._size)
@@ -237,7 +289,7 @@ class Writer:
 
     def _write(self, line: bytes) -> None:
         try:
-            _write_all(self._file, line)
+            write_all(self._file, line)
             self._size += len(line)
         except OSError as error:
             # Half a line would be joined with the next one; what a crash leaves is told from it by its place only.
@@ -251,14 +303,6 @@ class Writer:
         except OSError as error:
             raise self._failed(error, self._synced) from error
         self._synced, self._flushed = self._safe, time.monotonic()
-
-    def _sync_directory(self) -> None:
-        if self._storage.sync != "never":
-            directory = os.open(self._real.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
 
     def _failed(self, error: OSError, safe: int) -> InputError:
         self._broken = InputError(
@@ -295,12 +339,26 @@ def _cut(raw: RawMessage | None, limit: int) -> RawMessage | None:
     return msgspec.structs.replace(raw, body=raw.body[:limit], cut=whole)
 
 
+def _segments_of(path: Path) -> list[Path]:
+    """The finished segments beside a live file that are of its recording, in order."""
+    head = _header_of(path)
+    if head is None or not head.recording:
+        return []
+    found = ((beside, _header_of(beside)) for beside in segments.present(path))
+    return [beside for beside, other in found if other is not None and other.recording == head.recording]
+
+
+def _header_of(path: Path) -> Header | None:
+    try:
+        return open_part(path).header
+    except InputError:
+        return None
+
+
+def _rename(path: Path, other: Path) -> None:
+    path.replace(other)
+
+
 def _number(identifier: str) -> int:
     """The number that an id is, or 0."""
     return int(identifier) if identifier.isascii() and identifier.isdigit() and len(identifier) < 19 else 0
-
-
-def _write_all(file: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(file, rest) :]
