@@ -23,6 +23,7 @@ from qqlab.codec import CATALOGUE, Note
 from qqlab.diff import RULES
 from qqlab.errors import ExitCode
 from qqlab.exchange import Cut, Exchange, RawMessage
+from qqlab.formats import csv, flows, har, mark, transcripts
 from qqlab.proxy import commands as typed
 from qqlab.proxy.script import OPTIONS
 from qqlab.spec import model
@@ -114,6 +115,16 @@ def captures() -> str:
     return "# Captures\n\n" + "\n\n".join(f"## {title}\n\n{text}" for title, text in parts) + "\n"
 
 
+def other_formats() -> str:
+    """What each of the other formats carries."""
+    modules = (("mitmproxy flows", flows), ("HAR", har), ("Transcripts", transcripts), ("CSV", csv), ("The mark", mark))
+    parts = "\n\n".join(f"## {title}\n\n{inspect.getdoc(module)}" for title, module in modules)
+    return (
+        "# Other people's formats\n\nFor `qqlab import` and `qqlab export`. The format of what is imported is told "
+        "from its content, not from its name.\n\n" + parts + "\n"
+    )
+
+
 def spec() -> str:
     """What may stand in a spec file."""
     tables: list[type[msgspec.Struct]] = [
@@ -160,6 +171,7 @@ FILES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "codes.md": codes,
     "captures.md": captures,
+    "formats.md": other_formats,
     "spec.md": spec,
 }
 

@@ -11,6 +11,9 @@ import msgspec
 
 Pairing = Literal["", "order", "echo"]
 
+# The transport of what was never recorded, but printed.
+TRANSCRIPT = "transcript"
+
 
 def address(host: str, port: int) -> str:
     """A client or a server as an exchange names it: `host:port`, with an IPv6 host in brackets."""

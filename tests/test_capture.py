@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from qqlab import capture as captures
 from qqlab import spec as specs
-from qqlab.capture import Writer, header, load, save, session, transcripts
+from qqlab.capture import Writer, header, load, save, session
 from qqlab.capture.reading import parse
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange, RawMessage
@@ -237,42 +237,6 @@ def test_the_sample_is_what_importing_gives_now(tmp_path: Path) -> None:
 )
 def test_sessions(client: str, account: str | None, expected: str) -> None:
     assert session(client, account) == expected
-
-
-def test_transcripts_pair_in_order(known: Spec) -> None:
-    lines = ["# a", "> CMD=List&UIN=1", "> CMD=Logout&UIN=1", "< RES=0", "< RES=1&UIN=7", "", "> CMD=x"]
-    exchanges = transcripts.parse("\r\n".join(lines).encode(), "t", known)
-    assert [
-        (e.id, e.session, e.request and e.request.body.decode(), e.reply and e.reply.body.decode()) for e in exchanges
-    ] == [
-        ("1", "transcript/1", "CMD=List&UIN=1", None),
-        ("2", "transcript/1", "CMD=Logout&UIN=1", "RES=0"),
-        ("3", "transcript/7", None, "RES=1&UIN=7"),
-        ("4", "transcript/", "CMD=x", None),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        (b"", "t: holds no message"),
-        (b"# only talk\n", "t: holds no message"),
-        (b"> CMD=x\nCMD=y\n", "t:2: 'CMD=y' begins with neither '> ' nor '< '"),
-        (b"\x00\x01\x02", "t:1: "),
-    ],
-)
-def test_what_is_no_transcript(data: bytes, expected: str, known: Spec) -> None:
-    with pytest.raises(InputError) as caught:
-        transcripts.parse(data, "t", known)
-    assert str(caught.value).startswith(expected)
-
-
-@given(st.binary())
-def test_any_bytes_are_a_transcript_or_an_error(data: bytes) -> None:
-    try:
-        transcripts.parse(data, "t", SPEC)
-    except InputError as error:
-        assert error.where.startswith("t")
 
 
 def test_a_frame_is_typed_by_the_spec() -> None:

@@ -25,7 +25,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["commands.md", "codes.md", "captures.md", "spec.md"])
+@pytest.mark.parametrize("name", ["commands.md", "codes.md", "captures.md", "formats.md", "spec.md"])
 def test_the_reference_is_what_the_code_says_now(name: str) -> None:
     """After a change that is meant: make docs."""
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == generator().FILES[name]()
@@ -35,7 +35,7 @@ def test_every_command_has_a_help_text_with_an_example_and_stands_in_the_readme(
     listing = qqlab("--help").stdout
     names = re.findall(r"^  ([a-z]+) ", listing[listing.index("Commands:") :], re.MULTILINE)
     assert names == sorted(names)
-    assert set(names) >= {"demo", "diff", "import", "replay", "report", "serve", "show", "spec"}
+    assert set(names) >= {"demo", "diff", "export", "import", "replay", "report", "serve", "show", "spec"}
     for name in names:
         subcommands = [[name, "show"], [name, "check"]] if name == "spec" else [[name]]
         for command in subcommands:

@@ -17,6 +17,7 @@ FLOORS = [
     {"capture", "redact", "diff", "profile", "testserver"},
     {"replay", "report"},
     {"net", "proxy"},
+    {"formats"},
     {"demo"},
     {"cli"},
     {"__main__"},

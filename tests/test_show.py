@@ -56,7 +56,7 @@ def test_a_capture_on_standard_input() -> None:
         (["show", SAMPLE, SAMPLE, "1"], 2, "qqlab: 1: several captures have an exchange of this id"),
         (["show"], 2, "Usage: qqlab show"),
         (["dance"], 2, "Usage: qqlab"),
-        (["import", "LICENSE", "-o", "/nonexistent/x"], 3, "qqlab: LICENSE:1: 'MIT License' begins with neither"),
+        (["import", "LICENSE", "-o", "x.jsonl"], 3, "qqlab: LICENSE: is in no format that is known (what can"),
         (["import", "nowhere.txt", "-o", "x.jsonl"], 3, "qqlab: nowhere.txt: No such file or directory\n"),
         (["import", "captures/forum-2005.txt", "-o", SAMPLE], 3, f"qqlab: {SAMPLE}: exists already (choose another"),
         (

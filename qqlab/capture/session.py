@@ -19,8 +19,9 @@ def session(client: str, account: str | None) -> str:
 
 
 def with_session(exchange: Exchange, spec: Spec) -> Exchange:
-    """The exchange in the session that its client and its account make."""
-    return msgspec.structs.replace(exchange, session=session(exchange.client, _account(exchange, spec)))
+    """The exchange in the session that its client (or else how it travelled) and its account make."""
+    client = exchange.client or exchange.transport
+    return msgspec.structs.replace(exchange, session=session(client, _account(exchange, spec)))
 
 
 def _account(exchange: Exchange, spec: Spec) -> str | None:

@@ -6,7 +6,7 @@ and counts the rest.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from qqlab.capture.transcripts import TRANSPORT as PRINTED
+from qqlab.exchange import TRANSCRIPT
 from qqlab.profile import Profile
 from qqlab.report.model import CapturePart, CodePart, CommandPart, Evidence, Finding, Findings, NotePart
 from qqlab.spec import Spec
@@ -19,7 +19,7 @@ def remarks(profile: Profile, spec: Spec, captures: Sequence[CapturePart]) -> It
     for capture in captures:
         if capture.torn is not None:
             yield capture.torn
-    printed = sum(capture.transports.get(PRINTED, 0) for capture in captures)
+    printed = sum(capture.transports.get(TRANSCRIPT, 0) for capture in captures)
     if printed:
         which = "This" if printed == profile.exchanges else f"Of {times(profile.exchanges, 'exchange')} {printed}"
         yield (

@@ -1,0 +1,53 @@
+"""`qqlab export`: a capture becomes other people's material."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, BinaryIO, Literal
+
+import typer
+
+from qqlab.capture import open_capture
+from qqlab.cli.arguments import CaptureFile, Force, SpecOption, read_spec
+from qqlab.cli.console import talk
+from qqlab.files import refuse_existing, replacing
+from qqlab.visible import visible
+
+
+def export(
+    capture: CaptureFile,
+    format_: Annotated[
+        Literal["flows", "har", "csv", "transcripts"],
+        typer.Option("--format", help="What to write.", show_default=False),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write; - is standard output.")
+    ],
+    force: Force = False,
+    spec: SpecOption = None,
+) -> None:
+    """Write a capture as mitmproxy flows, HAR, CSV, or a transcript.
+
+    What the format has no place for is counted and said. Flows and HAR carry a mark that keeps it, so that importing
+    them again gives the same capture.
+
+    Example: qqlab export captures/demo.jsonl --format har -o demo.har
+    """
+    # mitmproxy takes longer to import than all of the command line; who exports nothing need not wait.
+    from qqlab import formats  # noqa: PLC0415
+
+    known, stream = read_spec(spec), open_capture(capture)
+    tally = formats.Tally()
+
+    def write(file: BinaryIO) -> None:
+        exchanges = (located.exchange for located in stream)
+        formats.export(file, format_, exchanges, stream.header.redacted, known, tally)
+
+    if str(output) == "-":
+        write(sys.stdout.buffer)
+    else:
+        if not force:
+            refuse_existing(output)
+        with replacing(output) as file:
+            write(file)
+    for line in (*stream.missing, *tally.lines()):
+        talk.say(f"qqlab: {visible(line)}")
