@@ -19,7 +19,7 @@ from urllib.parse import quote_from_bytes
 from rich.cells import cell_len, set_cell_size
 
 from qqlab import http1, wire, wording
-from qqlab.codec import Field, Message, Note, Table, decode_message, recognise
+from qqlab.codec import Field, Message, Note, Row, Table, decode_message, describe, recognise
 from qqlab.codec import text as texts
 from qqlab.errors import UsageError
 from qqlab.exchange import RawMessage
@@ -32,7 +32,7 @@ _RAW = "!raw "
 _MOST_SHOWN = 4096
 _MOST_ALIGNED = 44
 _MOST_CELL = 60
-_WIDTH = 100
+_WIDTH = 90
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _NAME = r"\w[\w.-]*"
@@ -44,6 +44,7 @@ _LINE = re.compile(
 # What stands without quotes: nothing that YAML, or this sheet, would read as something else.
 _PLAIN = re.compile(r"(?![\"'#!&*\[\]{}|>@`%,]|[-?:](?:\s|$))(?!.*(?:\s#|:\s|:$))\S(?:.*\S)?")
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([nrt\"\\])|)")
+_CREDENTIALS = re.compile(r"(?i)^((?:proxy-)?authorization\s*:\s*|(?:set-)?cookie\s*:\s*).*")
 _SHORT = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 
 
@@ -126,7 +127,8 @@ class Sheet:
     """The sheet of some bytes. With `reveal` secrets are shown as they are."""
 
     def __init__(self, parts: Sequence[Part], spec: Spec, *, reveal: bool = False) -> None:
-        self._sections = [_Section(part, spec, reveal) for part in parts]
+        masks = _Masks(spec, reveal)
+        self._sections = [_Section(part, spec, masks) for part in parts]
 
     def text(self) -> str:
         """The lines, without a line end behind the last one."""
@@ -153,10 +155,10 @@ class Sheet:
 class _Section:
     """The lines of one part, and the way back."""
 
-    def __init__(self, part: Part, spec: Spec, reveal: bool) -> None:
+    def __init__(self, part: Part, spec: Spec, masks: "_Masks") -> None:
         self._raw, self._message, self._notes = part
         self._spec = spec
-        self._reveal = reveal
+        self._masks = masks
 
     @cached_property
     def _entries(self) -> list[_Entry]:
@@ -175,7 +177,7 @@ class _Section:
         return _Entry(name, None if field.raw is None else self._value(field, field.raw), pair, field)
 
     def _value(self, field: Field, raw: bytes) -> str:
-        if wording.is_secret(field, self._spec) and raw and not self._reveal:
+        if raw and self._masks.hides(field):
             return _SECRET
         return _as_raw(raw) if self._decode(raw).charset == texts.RAW else _as_value(field.text)
 
@@ -190,14 +192,14 @@ class _Section:
 
     def _head(self) -> Iterator[str]:
         if self._raw.head:
-            yield from _opaque(self._raw.head)
+            yield from self._masks.opaque(self._raw.head)
             yield ""
 
     def _body(self) -> Iterator[str]:
         message = self._message
         if message is None:
             yield f"# {len(self._raw.body)} bytes that are no message of {visible(self._spec.name)}, as they are"
-            yield from _opaque(self._raw.body)
+            yield from self._masks.opaque(self._raw.body)
             return
         known = message.command
         doc = "not in the spec" if known is None else visible(known.doc)
@@ -210,7 +212,7 @@ class _Section:
             yield ""
             yield "# notes"
             yield from _columns(
-                ["", note.severity, note.code, wording.remark(note, message, self._spec)] for note in self._notes
+                ["", note.severity, note.code, self._masks.remark(note, message)] for note in self._notes
             )
 
     def _fields(self, message: Message) -> Iterator[tuple[str, str]]:
@@ -231,10 +233,13 @@ class _Section:
         yield f"# {visible(table.spec.name)}: {visible(table.spec.doc)}"
         if columns:
             rows = [
-                [str(number), *(wording.cell(message, name, row.cells, self._spec, _MOST_CELL) for name in columns)]
+                [str(number), *(self._cell(message, name, row) for name in columns)]
                 for number, row in enumerate(table.rows, 1)
             ]
             yield from _columns([["", *columns], *rows])
+
+    def _cell(self, message: Message, column: str, row: Row) -> str:
+        return self._masks.masked(wording.cell(message, column, row.cells, self._spec, _MOST_CELL))
 
     def read(self, edited: Iterable[tuple[int, str]]) -> bytes:
         """The part's bytes with the edited lines, each with its number, put in."""
@@ -343,6 +348,40 @@ class _Section:
         yield quote_from_bytes(text.encode(), safe="").encode()
 
 
+class _Masks:
+    """What is shown of secrets: nothing, or with `reveal` all."""
+
+    def __init__(self, spec: Spec, reveal: bool) -> None:
+        self._names = frozenset() if reveal else wording.secret_names(spec)
+        names = "|".join(map(re.escape, self._names)) or "(?!)"
+        self._assigned = re.compile(rf"(?i)(?<![A-Za-z0-9_])({names})=[^&\s]+")
+        self._reveal = reveal
+
+    def hides(self, field: Field) -> bool:
+        """Whether the field's value is not shown: a secret, or text in which one is assigned."""
+        if self._reveal:
+            return False
+        return wording.is_secret(field, self._names) or self._assigned.search(field.text) is not None
+
+    def remark(self, note: Note, message: Message) -> str:
+        """A note's text, or only the catalogue's sentence where the text may quote a secret."""
+        field = None if note.field is None else message.get(note.field)
+        return describe(note.code) if field is not None and self.hides(field) else self.masked(visible(note.text, 300))
+
+    def opaque(self, data: bytes) -> Iterator[str]:
+        """Bytes that can only be looked at, line by line."""
+        for line in data[:_MOST_SHOWN].rstrip(b"\r\n").split(b"\n") if data else ():
+            yield "#| " + visible(self.masked(line.rstrip(b"\r").decode("utf-8", "backslashreplace")))
+        if len(data) > _MOST_SHOWN:
+            yield f"# ... and {len(data) - _MOST_SHOWN} bytes more"
+
+    def masked(self, line: str) -> str:
+        """A line without the secrets that are assigned in it."""
+        if self._reveal:
+            return line
+        return _CREDENTIALS.sub(rf"\1{_SECRET}", self._assigned.sub(rf"\1={_SECRET}", line))
+
+
 def _matched(before: Sequence[_Entry], after: Sequence[_Line]) -> Iterator[tuple[_Line, _Entry]]:
     """Which line of one name was which entry: in order where there are as many; else those that are unchanged."""
     if len(before) == len(after):
@@ -438,14 +477,6 @@ def _with_length(head: bytes, more: int) -> bytes:
     if length is None or not length.isdecimal():
         return head
     return http1.with_header(head, "Content-Length", str(int(length) + more))
-
-
-def _opaque(data: bytes) -> Iterator[str]:
-    """Bytes that can only be looked at."""
-    for line in data[:_MOST_SHOWN].rstrip(b"\r\n").split(b"\n") if data else ():
-        yield "#| " + visible(line.rstrip(b"\r").decode("utf-8", "backslashreplace"))
-    if len(data) > _MOST_SHOWN:
-        yield f"# ... and {len(data) - _MOST_SHOWN} bytes more"
 
 
 def _aligned(lines: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -4,7 +4,7 @@ Law: each function gives one printable line, harmless on any screen (`qqlab.visi
 caller's. A secret is never among the words unless it is asked for.
 """
 
-from qqlab.codec import Decoded, Field, Message, Note, Scalar, case_code, case_of, describe
+from qqlab.codec import Decoded, Field, Message, Scalar, case_code, case_of
 from qqlab.spec import CodeValue, Spec
 from qqlab.visible import visible
 
@@ -54,14 +54,11 @@ def cell(message: Message, column: str, cells: dict[str, Scalar], known: Spec, l
     return visible(str(value), limit) + (f" {named(code)}" if code is not None else "")
 
 
-def is_secret(field: Field, known: Spec) -> bool:
+def secret_names(known: Spec) -> frozenset[str]:
+    """The names of all fields that are secret somewhere, in capitals."""
+    return frozenset(field.name.upper() for _, _, field in known.every_field() if field.secret)
+
+
+def is_secret(field: Field, names: frozenset[str]) -> bool:
     """Whether the field's value is a secret; where nothing is known of the field here, its name decides."""
-    if field.spec is not None:
-        return field.spec.secret
-    return any(other.secret and other.name.upper() == field.name.upper() for _, _, other in known.every_field())
-
-
-def remark(one: Note, message: Message | None, known: Spec) -> str:
-    """A note's text; about a secret field only the catalogue's sentence, since the text may quote the value."""
-    field = None if message is None or one.field is None else message.get(one.field)
-    return describe(one.code) if field is not None and is_secret(field, known) else visible(one.text, 300)
+    return field.name.upper() in names if field.spec is None else field.spec.secret

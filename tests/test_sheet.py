@@ -158,7 +158,7 @@ def test_a_reply_shows_codes_rows_and_notes() -> None:
         "VER=1.1&CMD=QUERY_STAT&SEQ=1&UIN=10001&RES=0&FC=270,1,&FN=1&SN=3&ST=10,30,&UN=10002,7,&NK=山%252c 水,x,&RES=9"
     )
     assert sheet(body.encode(), "reply").text() == (
-        "# Query_Stat reply: The user's friends that are online now, with avatar, presence and nickname.\n"
+        "# Query_Stat reply: The user's friends that are online now, with avatar, presence and\n# nickname.\n"
         "VER: 1.1         # Version of the protocol; 1.1 also in answer to 1.4.\n"
         "CMD: QUERY_STAT  # The command again, often upper-cased.\n"
         "SEQ: 1           # The request's sequence number again.\n"
@@ -195,6 +195,16 @@ def test_a_secret_shows_only_where_it_is_asked_for() -> None:
     assert f"PS: {secret} " in sheet(body, reveal=True).text()
     # Of a command that nobody knows, too.
     assert secret not in sheet(body.replace(b"Login", b"Logon")).text()
+
+
+def test_a_secret_beside_the_fields_is_not_shown_either() -> None:
+    head = b"POST /?ps=hidden0&x=1 HTTP/1.1\r\nCookie: a=hidden1\r\nAuthorization: Basic hidden2\r\n\r\n"
+    data = head + LOGIN.replace(b"5f4dcc3b5aa765d61d8327deb882cf99", b"hidden3") + b"\nPS=hidden4"
+    for found in (parts(data, "request", KNOWN), parts(data[1:], "request", KNOWN)):
+        made = Sheet(found, KNOWN)
+        assert "hidden" not in made.text()
+        assert made.read(made.text()) == b"".join(one.raw.head + one.raw.body + one.raw.end for one in found)
+        assert "hidden4" in Sheet(found, KNOWN, reveal=True).text()
 
 
 def test_one_read_of_a_connection() -> None:

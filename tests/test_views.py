@@ -240,6 +240,11 @@ def test_marks_say_what_is_odd_and_keep_what_the_user_wrote(inside: taddons.cont
     addon.error(flow)
     assert flow.comment == "GetMsgEx: no reply; 2 notes: exchange.error, reply.missing"
 
+    reads = [(True, POLL + b"\n"), (False, ALONE + b"\r\n")]
+    endless = tcp_flow(*reads * 2000)
+    addon.tcp_end(endless)
+    assert endless.comment == ""
+
     other = http_flow(b"a=1", b"<html>", **{"content-type": "text/html"})
     addon.response(other)
     assert (other.comment, other.metadata) == ("", {})
