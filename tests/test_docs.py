@@ -35,7 +35,7 @@ def test_every_command_has_a_help_text_with_an_example_and_stands_in_the_readme(
     listing = qqlab("--help").stdout
     names = re.findall(r"^  ([a-z]+) ", listing[listing.index("Commands:") :], re.MULTILINE)
     assert names == sorted(names)
-    assert set(names) >= {"demo", "diff", "export", "import", "replay", "report", "serve", "show", "spec"}
+    assert set(names) >= {"demo", "diff", "export", "import", "record", "replay", "report", "serve", "show", "spec"}
     for name in names:
         subcommands = [[name, "show"], [name, "check"]] if name == "spec" else [[name]]
         for command in subcommands:
@@ -85,7 +85,7 @@ def test_every_command_of_the_readme_runs(
 ) -> None:
     """In order, in a copy: servers in the background, the rest to its end with the exit code that the line says."""
     require("curl")
-    ports = {port: str(free_port()) for port in ("8000", "8001", "8080")}
+    ports = {port: str(free_port()) for port in ("8000", "8001", "8002", "8080")}
     ran = 0
     for line in shell_lines():
         command, _, comment = line.partition("  #")
@@ -95,8 +95,8 @@ def test_every_command_of_the_readme_runs(
         words = shlex.split(command)
         if words[0] == "mitmdump":
             start(MITMDUMP, *words[1:], cwd=tmp_path).wait_for("listening at")
-        elif words[:2] == ["qqlab", "serve"]:
-            start(sys.executable, "-m", *words, cwd=tmp_path).wait_for("serving on")
+        elif words[:2] in (["qqlab", "serve"], ["qqlab", "record"]):
+            start(sys.executable, "-m", *words, cwd=tmp_path).wait_for("ing on ")
         else:
             code = re.search(r"exit code (\d+)", comment)
             done = subprocess.run(

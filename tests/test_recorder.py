@@ -15,7 +15,7 @@ from conftest import MITMDUMP, Process, free_port
 
 from qqlab.capture import Capture, load
 from qqlab.exchange import Exchange
-from qqlab.proxy.recorder import OPTIONS
+from qqlab.proxy.options import OPTIONS
 
 SECRET = "5f4dcc3b5aa765d61d8327deb882cf99"
 LOGIN = f"VER=1.1&CMD=Login&SEQ=1&UIN=10001&PS={SECRET}&M5=1&LC=9326B87B234E7235".encode()
@@ -167,7 +167,7 @@ def test_reverse_mode(start: Callable[..., Process], server: Server, tmp_path: P
 
 def test_regular_mode(start: Callable[..., Process], server: Server, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    process, port = proxy(start, "regular", path, "--set", "qq_keep_secrets=true")
+    process, port = proxy(start, "regular", path, "--set", "qq_redact=none")
     target = b"POST http://127.0.0.1:%d/ HTTP/1.1" % server.port
     nobody = b"VER=1.1&CMD=GetMsgEx&SEQ=2"
     assert send(port, LOGIN, target).endswith(ANSWER)
@@ -186,7 +186,7 @@ def test_a_request_without_target_to_the_proxy_itself_goes_to_its_host(
     start: Callable[..., Process], server: Server, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.jsonl"
-    process, port = proxy(start, "regular", path, "--set", "qq_keep_secrets=true")
+    process, port = proxy(start, "regular", path, "--set", "qq_redact=none")
     host = b"host: 127.0.0.1:%d" % server.port
     assert send(port, LOGIN, NO_TARGET, host=host).endswith(ANSWER)
     assert send(port, POLL, NO_TARGET, host=host, pieces=1).endswith(ANSWER)
@@ -281,13 +281,13 @@ class Setting:
     def request(self, flow):
         if b"TURN" in flow.request.raw_content:
             try:
-                ctx.options.update(qq_keep_secrets=True)
+                ctx.options.update(qq_redact="none")
             except exceptions.OptionsError as error:
                 print("refused:", error)
         if b"MOVE" in flow.request.raw_content:
             ctx.options.update(qq_capture=ctx.options.qq_capture + ".next")
         if b"SAME" in flow.request.raw_content:
-            ctx.options.update(qq_keep_secrets=False, qq_note="x")
+            ctx.options.update(qq_redact="secrets", qq_note="x")
 
 addons = [Setting(), Recorder()]
 """
@@ -330,7 +330,7 @@ def test_a_script_that_changes_while_it_records_stops_the_proxy(
         file.unlink()
     assert process.wait() == 3
     reason = "the script was removed or loaded anew while it recorded"
-    assert f"\nqqlab: {reason}: the proxy stops, since nothing more can be recorded\n" in process.output
+    assert f"\nqqlab: {path}: {reason}: the proxy stops, since nothing more can be recorded\n" in process.output
     assert "Traceback" not in process.output
     assert bodies(load(path)) == [(POLL, ANSWER)]
 
@@ -365,7 +365,9 @@ def test_an_existing_file_stops_the_proxy_before_it_serves(start: Callable[..., 
     path.write_text("precious")
     process = start(MITMDUMP, "-p", str(free_port()), "-s", "addons/qq.py", "--set", f"qq_capture={path}")
     assert process.wait() == 3
-    assert process.output.endswith(f"qqlab: {path}: exists already (choose another name, or move it away)\n")
+    assert process.output.endswith(
+        f"qqlab: {path}: exists already (choose another name, or --append to it, or --force to replace it)\n"
+    )
     assert "Traceback" not in process.output
     assert path.read_text() == "precious"
 

@@ -85,7 +85,7 @@ def test_what_exists_is_refused_gone_on_with_or_replaced(tmp_path: Path) -> None
     path = tmp_path / "a.jsonl"
     assert written(path, 1, 2).count == 2
     before = path.read_bytes()
-    with pytest.raises(InputError, match=r"exists already \(--append goes on with it, --force replaces it"):
+    with pytest.raises(InputError, match=r"exists already \(choose another name, or --append to it, or --force"):
         Writer(path, HEAD, SPEC)
     assert path.read_bytes() == before
     with Writer(path, HEAD, SPEC, APPEND) as writer:

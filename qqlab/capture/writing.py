@@ -55,7 +55,7 @@ def check(path: Path, storage: Storage) -> None:
         raise InputError(str(path), "a recording is compressed once a segment is finished", "name it .jsonl")
     exists = os.path.lexists(path)
     if exists and not (storage.append or storage.force):
-        refuse_existing(path, "--append goes on with it, --force replaces it; or choose another name")
+        refuse_existing(path, "choose another name, or --append to it, or --force to replace it")
     check_writable(path)
     if exists:
         _let_go(path)

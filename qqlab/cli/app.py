@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import qqlab
-from qqlab.cli import demo, diff, export, importing, replay, report, serve, show, spec, stdout
+from qqlab.cli import demo, diff, export, importing, record, replay, report, serve, show, spec, stdout
 from qqlab.cli.console import talk
 from qqlab.errors import ExitCode, QqlabError
 from qqlab.visible import visible
@@ -47,6 +47,7 @@ app.command("demo")(demo.demo)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)
 app.command("import")(importing.import_)
+app.command("record")(record.record)
 app.command("replay")(replay.replay)
 app.command("report")(report.report)
 app.command("serve", epilog=serve.DEVIATIONS)(serve.serve)

@@ -8,6 +8,7 @@ import typer
 from qqlab import spec
 from qqlab.capture import Capture, load
 from qqlab.cli.console import talk
+from qqlab.errors import UsageError
 from qqlab.spec import Spec
 from qqlab.visible import visible
 
@@ -31,3 +32,12 @@ def read_capture(path: Path) -> Capture:
     if capture.torn is not None:
         talk.say(f"qqlab: {visible(capture.torn)}")
     return capture
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """The host and the port of `--listen HOST:PORT`. Raises UsageError."""
+    host, colon, port = text.rpartition(":")
+    number = int(port) if port.isascii() and port.isdecimal() and len(port) < 6 else -1
+    if not colon or not host or not 0 <= number < 65536:
+        raise UsageError(f"--listen {text}", "is no HOST:PORT", "for example --listen 127.0.0.1:8000")
+    return host.removeprefix("[").removesuffix("]"), number

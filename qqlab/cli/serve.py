@@ -11,9 +11,8 @@ from typing import Annotated
 
 import typer
 
-from qqlab.cli.arguments import SpecOption, read_spec
+from qqlab.cli.arguments import SpecOption, listen_address, read_spec
 from qqlab.cli.console import talk
-from qqlab.errors import UsageError
 from qqlab.net.server import Server
 from qqlab.net.server import serve as listen
 from qqlab.spec import Spec
@@ -46,17 +45,9 @@ def serve(
     """
     protocol = read_spec(spec)
     known = accounts.sample(protocol) if accounts_file is None else accounts.load(accounts_file, protocol)
-    host, port = _address(address)
+    host, port = listen_address(address)
     deviations = [deviate.parse(rule, protocol) for rule in rules or ()]
     asyncio.run(_serve(host, port, known, deviations, protocol))
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    number = int(port) if port.isascii() and port.isdecimal() and len(port) < 6 else -1
-    if not colon or not host or not 0 <= number < 65536:
-        raise UsageError(f"--listen {text}", "is no HOST:PORT", "for example --listen 127.0.0.1:8000")
-    return host.removeprefix("[").removesuffix("]"), number
 
 
 async def _serve(host: str, port: int, known: Accounts, rules: list[Rule], spec: Spec) -> None:

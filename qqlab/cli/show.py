@@ -14,14 +14,13 @@ from qqlab import wording
 from qqlab.capture import Capture
 from qqlab.cli.arguments import Json, SpecOption, read_capture, read_spec
 from qqlab.cli.console import counted, out, print_json
-from qqlab.codec import Decoded, Field, Message, decode
+from qqlab.cli.rows import COLUMNS, NARROW, cells
+from qqlab.codec import Field, Message, decode
 from qqlab.errors import InputError, UsageError
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.spec import Spec
 from qqlab.visible import visible
 
-_COLUMNS = ("id", "time", "account", "command", "status", "ms", "notes")
-_NARROW = 70
 _REDACTED = {
     "secrets": "secrets are pseudonyms",
     "all": "secrets and personal values are pseudonyms",
@@ -94,24 +93,12 @@ def _print_list(capture: Capture, known: Spec) -> None:
     redacted = _REDACTED[capture.header.redacted]
     console.print(f"{visible(capture.path)}: {counted(len(capture.exchanges), 'exchange')}, {redacted}")
     # A narrow terminal shows what tells exchanges apart; the rest is in the full view of one.
-    columns = ("id", "account", "command", "status") if console.width < _NARROW else _COLUMNS
+    columns = ("id", "account", "command", "status") if console.width < NARROW else COLUMNS
     table = _table(*columns)
     for exchange in capture.exchanges:
-        cells = _cells(exchange, decode(exchange, known), known)
-        table.add_row(*(cells[column] for column in columns))
+        row = cells(exchange, decode(exchange, known), known)
+        table.add_row(*(row[column] for column in columns))
     console.print(table)
-
-
-def _cells(exchange: Exchange, decoded: Decoded, known: Spec) -> dict[str, str]:
-    return {
-        "id": visible(exchange.id),
-        "time": exchange.time.strftime("%H:%M:%S.%f")[:-3] if exchange.time else "",
-        "account": visible(decoded.account or "", 20),
-        "command": visible(decoded.command or "?", 30),
-        "status": wording.status(decoded, known),
-        "ms": f"{exchange.elapsed * 1000:.1f}" if exchange.elapsed is not None else "",
-        "notes": visible(" ".join(dict.fromkeys(note.code for note in decoded.notes if note.severity != "info"))),
-    }
 
 
 def _print_one(exchange: Exchange, known: Spec) -> None:

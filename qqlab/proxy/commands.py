@@ -25,7 +25,7 @@ from qqlab.files import refuse_existing
 from qqlab.http1 import content
 from qqlab.proxy import flows
 from qqlab.proxy.known import Known
-from qqlab.redact import Redactor
+from qqlab.proxy.options import read
 from qqlab.sheet import Sheet, part
 from qqlab.spec import DIRECTIONS
 from qqlab.visible import visible
@@ -54,8 +54,9 @@ class Commands:
         """Save the flows as a new capture of qqlab, secrets taken out as the options say."""
         exchanges = self._exchanges(flows)
         spec = self._known.spec
-        redactor = None if ctx.options.qq_keep_secrets else Redactor(spec)
-        head = captures.header(spec, redacted="none" if redactor is None else "secrets", created=datetime.now(UTC))
+        settings = read(ctx.options)
+        redactor = settings.redactor(spec)
+        head = captures.header(spec, redacted=settings.redact, created=datetime.now(UTC))
         kept = exchanges if redactor is None else [redactor.exchange(exchange) for exchange in exchanges]
         numbered = [
             captures.with_session(msgspec.structs.replace(exchange, id=str(number)), spec)

@@ -2,71 +2,77 @@
 
 Law: one exchange, one line, written when its reply or its failure is known. Traffic of other kinds is counted,
 not recorded. Recording never ends quietly: where it cannot go on, the proxy stops and says why. Secrets become
-pseudonyms before anything reaches the disk, unless `qq_keep_secrets` is set. A request line without a target, which
-mitmproxy would refuse, is relayed as bytes. Works on mitmproxy 11 and 12.
+pseudonyms before anything reaches the disk, unless `qq_redact` says otherwise. A request line without a target, which
+mitmproxy would refuse, is relayed as bytes where it is the first of its connection. The protocol's historical servers
+are never connected to, whatever the client or the mode names. Works on mitmproxy 11 and 12.
 """
 
+import asyncio
 import logging
+import os
+import re
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 from mitmproxy import connection, ctx, exceptions, http, tcp
 from mitmproxy.addonmanager import Loader
 from mitmproxy.net.http import url
-from mitmproxy.proxy import layer, layers, mode_specs
+from mitmproxy.proxy import layer, layers, mode_specs, server_hooks
 from mitmproxy.proxy.context import Context
 
 from qqlab import http1, spec
-from qqlab.capture import Writer, header, with_session
-from qqlab.codec import recognise
-from qqlab.errors import ExitCode, QqlabError
+from qqlab.capture import Writer, check, header, session
+from qqlab.codec import Decoded, decode, recognise
+from qqlab.errors import InputError, QqlabError, RefusedError, UsageError
 from qqlab.exchange import Exchange
-from qqlab.files import check_writable, refuse_existing
 from qqlab.proxy import flows
+from qqlab.proxy.options import OPTIONS, Settings, read
 from qqlab.proxy.streams import Conversation, Paired
 from qqlab.redact import Redactor
+from qqlab.replay.target import normal_host, refuse_historical
 from qqlab.visible import visible
 
 logger = logging.getLogger(__name__)
 
 _STOPPED = "the proxy was stopped before the reply"
 _UNLOADED = "the script was removed or loaded anew while it recorded"
+_RELAY = "without a target, only the first request of a connection is relayed: qqlab record --tcp takes all"
+_IDLE = 1.0  # seconds
+_STOPS = ": the proxy stops, since nothing more can be recorded"
 
 _HTTP_PORT = 80
 _BLANK_LINES = b"\r\n"
 
-OPTIONS: tuple[tuple[str, type, str | bool, str], ...] = (
-    ("qq_capture", str, "", "Record HTTP QQ traffic into this new file (JSON lines). Empty: record nothing."),
-    ("qq_keep_secrets", bool, False, "Write passwords as they were sent, not as pseudonyms."),
-    ("qq_spec", str, "", "Read the protocol from this spec file, not from the built-in one."),
-    ("qq_note", str, "", "Write this free text into the header of a new capture."),
-)
+# What mitmproxy logs of a request that it refuses and tells no script of.
+_REFUSED = re.compile(r"Bad HTTP request line: .*")
+_REFUSED_BY = logging.getLogger("mitmproxy.proxy.server")
 
-
-class _Settings(NamedTuple):
-    """The options that say what is recorded, where and how; with the defaults, nothing is."""
-
-    capture: str = ""
-    keep_secrets: bool = False
-    spec: str = ""
+Told = Callable[[Exchange, Decoded], None]
 
 
 class Recorder:
-    """See the module's law; the options are those of `OPTIONS`."""
+    """See the module's law; the options are those of `OPTIONS`.
 
-    def __init__(self) -> None:
-        self._settings = _Settings()
+    `told` is called with each exchange once it is in the file. `other` counts what passed by and is in no exchange.
+    `failure` is why nothing more can be recorded; where `exits` is set, it ends the process.
+    """
+
+    def __init__(self, told: Told | None = None, *, exits: bool = True) -> None:
+        self._told = told
+        self._exits = exits
+        self._settings = Settings()
         self._spec = spec.builtin()
         self._writer: Writer | None = None
         self._redactor: Redactor | None = None
         self._conversations: dict[str, tuple[tcp.TCPFlow, Conversation]] = {}
         self._unanswered: dict[str, http.HTTPFlow] = {}
-        self._other = 0
+        self._refusing: set[str] = set()
         self._running = False
-        self._failure = ""
+        self.other = 0
+        self.failure: QqlabError | None = None
 
     def load(self, loader: Loader) -> None:
         """Declare the options."""
@@ -81,62 +87,88 @@ class Recorder:
             logger.warning("qqlab: stream_large_bodies is set: what mitmproxy streams is not recorded whole")
         if not updated & {name for name, *_ in OPTIONS}:
             return
-        wanted = _Settings(ctx.options.qq_capture, ctx.options.qq_keep_secrets, ctx.options.qq_spec)
-        if wanted == self._settings:
-            return
         try:
+            wanted = read(ctx.options)
+            if wanted._replace(note=self._settings.note) == self._settings:
+                return
             known = spec.load(Path(wanted.spec)) if wanted.spec else spec.builtin()
+            redactor = wanted.redactor(known)
             writer = _writer(wanted, known) if wanted.capture and self._running else None
             if wanted.capture and not self._running:
-                _check(wanted)
+                check(wanted.path, wanted.storage)
         except QqlabError as error:
-            reason = visible(str(error))
+            self._fail(error)
             if not self._running:
-                # Raised in the usual way, mitmproxy would bury it under a traceback.
-                print(f"qqlab: {reason}", file=sys.stderr, flush=True)
-                sys.exit(error.exit_code)
-            self._fail(reason)
-            raise exceptions.OptionsError(f"qqlab: {reason}") from error
+                self._exit("")
+                return
+            raise exceptions.OptionsError(f"qqlab: {visible(str(error))}") from error
         self._close()
-        self._settings, self._spec, self._writer = wanted, known, writer
-        self._redactor = None if wanted.keep_secrets else Redactor(known)
+        self._settings, self._spec, self._redactor = wanted, known, redactor
+        self._writer, self.other = writer, 0
 
     def running(self) -> None:
         """The proxy serves from now on."""
         self._running = True
-        if self._failure:
+        _REFUSED_BY.addFilter(self._refused)
+        _REFUSED_BY.setLevel(min(_REFUSED_BY.getEffectiveLevel(), logging.INFO))
+        if self.failure is not None:
             ctx.master.shutdown()
         elif self._settings.capture:
             self._opened()
+            self._idle()
         else:
             logger.warning("qqlab: nothing is recorded, since no file is named: --set qq_capture=FILE")
 
+    def _idle(self) -> None:
+        """About once a second, also where nothing passes: keep what the writer promises, and see that it still can."""
+        if self._writer is not None:
+            try:
+                _check_present(self._writer, self._settings.capture)
+                self._writer.idle()
+            except QqlabError as error:
+                self._fail(error)
+                self._close()
+        if self._running:
+            asyncio.get_running_loop().call_later(_IDLE, self._idle)
+
     def _opened(self) -> Writer | None:
         """The capture's writer, made now if it is not yet; None where nothing is recorded."""
-        if self._writer is None and self._settings.capture and not self._failure:
+        if self._writer is None and self._settings.capture and self.failure is None:
             try:
                 self._writer = _writer(self._settings, self._spec)
             except QqlabError as error:
-                self._fail(visible(str(error)))
+                self._fail(error)
         return self._writer
 
-    def _fail(self, reason: str) -> None:
-        """Stop the proxy, with the reason as its last words; before it serves, mitmproxy itself sees to that."""
-        self._failure = f"qqlab: {reason}: the proxy stops, since nothing more can be recorded"
+    def _fail(self, error: QqlabError) -> None:
+        """Stop the proxy, with the first reason as its last words."""
+        self.failure = self.failure or error
         if self._running:
             ctx.master.shutdown()
+
+    def _exit(self, consequence: str) -> None:
+        """End the process where nothing more can be recorded. Raised in the usual way, mitmproxy would bury the reason
+        under a traceback, and print its log later than this exit, which would be with 0."""
+        if self.failure is None or not self._exits:
+            return
+        failure, self.failure = self.failure, None
+        print(f"qqlab: {visible(str(failure))}{consequence}", file=sys.stderr, flush=True)
+        sys.exit(failure.exit_code)
 
     def _close(self) -> None:
         if self._writer is None:
             return
-        self._writer.close()
+        try:
+            self._writer.close()
+        except QqlabError as error:
+            self._fail(error)
         logger.info(
             "qqlab: %d exchanges recorded in %s, %d of other traffic passed by",
             self._writer.count,
             visible(self._settings.capture),
-            self._other,
+            self.other,
         )
-        self._writer, self._other, self._settings = None, 0, _Settings()
+        self._writer, self._settings = None, Settings()
 
     def request(self, flow: http.HTTPFlow) -> None:
         """The request is complete; its reply is to come."""
@@ -163,8 +195,8 @@ class Recorder:
             raise exceptions.AddonHalt
         if not missing:
             return
-        if ctx.options.proxyauth:
-            self._lose(nextlayer.context.client, "a request without a target cannot show the password of proxyauth")
+        if "proxyauth" in ctx.options and ctx.options.proxyauth:
+            self._refuse(nextlayer.context.client, "a request without a target cannot show the password of proxyauth")
         elif nextlayer.context.server.address is not None or self._find_server(nextlayer.context, first):
             nextlayer.layer = layers.TCPLayer(nextlayer.context)
 
@@ -179,15 +211,45 @@ class Recorder:
             host, port = "", None
         # A proxy that hands on to another proxy leaves it to that one to find servers.
         if not host or not isinstance(context.client.proxy_mode, mode_specs.RegularMode):
-            self._lose(context.client, "nothing says where a request without a target should go")
+            self._refuse(context.client, "nothing says where a request without a target should go")
             return False
         context.server.address = host, port or _HTTP_PORT
         return True
 
     def _lose(self, client: connection.Client, reason: str) -> None:
         """Something that may have been of this protocol is in no exchange: it counts as other traffic, not quietly."""
-        self._other += 1
+        self.other += 1
         logger.warning("qqlab: %s: not recorded: %s", flows.peer(client.peername), reason)
+
+    def _refuse(self, client: connection.Client, reason: str) -> None:
+        """Something that mitmproxy will refuse, for a reason that is known already."""
+        self._lose(client, reason)
+        self._refusing.add(flows.peer(client.peername))
+
+    def _refused(self, record: logging.LogRecord) -> bool:
+        """Notice in mitmproxy's log a request that it refused: one without a target behind others on a connection."""
+        if (match := _REFUSED.search(record.getMessage())) is None:
+            return True
+        where = flows.peer(getattr(record, "client", None))
+        if where in self._refusing:
+            self._refusing.remove(where)
+        else:
+            self.other += 1
+            what = visible(match[0], 100)
+            logger.warning("qqlab: %s: not recorded: mitmproxy refused it (%s); %s", where, what, _RELAY)
+        return True
+
+    def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Nothing that a client asks for leads to the historical servers."""
+        if data.server.address is None:
+            return
+        try:
+            refuse_historical(normal_host(data.server.address[0]))
+        except RefusedError as error:
+            data.server.error = visible(str(error))
+            logger.warning("qqlab: %s: not connected: %s", flows.peer(data.client.peername), data.server.error)
+        except UsageError:
+            pass  # no name of a host at all: the resolver says so
 
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         """A connection is relayed as bytes."""
@@ -214,20 +276,18 @@ class Recorder:
             self._flow(flow, _STOPPED)
         for identifier in list(self._conversations):
             self._tcp_over(identifier, _STOPPED)
-        if self._writer is not None and not self._failure and not ctx.master.should_exit.is_set():
-            self._fail(_UNLOADED)
+        self._running = False
+        _REFUSED_BY.removeFilter(self._refused)
+        if self._writer is not None and self.failure is None and not ctx.master.should_exit.is_set():
+            self._fail(InputError(self._settings.capture, _UNLOADED))
         self._close()
-        failure, self._failure = self._failure, ""
-        if failure:
-            # mitmproxy prints its log later than this exit, and would end with 0.
-            print(failure, file=sys.stderr, flush=True)
-            sys.exit(ExitCode.UNREADABLE)
+        self._exit(_STOPS)
 
     def _flow(self, flow: http.HTTPFlow, error: str | None) -> None:
         self._unanswered.pop(flow.id, None)
         exchange = flows.http_exchange(flow, error)
         if exchange is None:
-            self._other += 1
+            self.other += 1
         else:
             self._record(exchange)
 
@@ -239,7 +299,7 @@ class Recorder:
         if conversation.lost is not None:
             self._lose(flow.client_conn, conversation.lost)
         else:
-            self._other += not conversation.any
+            self.other += not conversation.any
 
     def _pairs(self, flow: tcp.TCPFlow, pairs: list[Paired]) -> None:
         for pair in pairs:
@@ -247,7 +307,7 @@ class Recorder:
 
     def _record(self, exchange: Exchange) -> None:
         if exchange.request is None or not recognise(http1.content(exchange.request) or b"", self._spec):
-            self._other += 1
+            self.other += 1
             return
         writer = self._opened()
         if writer is None:
@@ -255,31 +315,38 @@ class Recorder:
         exchange = msgspec.structs.replace(exchange, id=str(writer.count + 1))
         if self._redactor is not None:
             exchange = self._redactor.exchange(exchange)
-        self._write(writer, with_session(exchange, self._spec))
+        decoded = decode(exchange, self._spec)
+        exchange = msgspec.structs.replace(exchange, session=session(exchange.client, decoded.account))
+        if self._write(writer, exchange) and self._told is not None:
+            self._told(exchange, decoded)
 
-    def _write(self, writer: Writer, exchange: Exchange) -> None:
+    def _write(self, writer: Writer, exchange: Exchange) -> bool:
+        """Whether the exchange is in the file now."""
         try:
+            _check_present(writer, self._settings.capture)
             writer.append(exchange)
         except QqlabError as error:
-            self._fail(visible(str(error)))
+            self._fail(error)
             self._close()
+            return False
+        return True
 
 
-def _path(wanted: _Settings) -> Path:
-    return Path(wanted.capture).expanduser()
+def _check_present(writer: Writer, path: str) -> None:
+    """Raise InputError where what is written now would be in no folder any more."""
+    if os.fstat(writer.fileno()).st_nlink == 0:
+        what = f"was removed while it was being recorded; the {writer.count} exchanges in it are lost"
+        raise InputError(path, what)
 
 
-def _check(wanted: _Settings) -> None:
-    """Raise InputError now for what `_writer` would raise later."""
-    refuse_existing(_path(wanted), "choose another name, or move it away")
-    check_writable(_path(wanted))
-
-
-def _writer(wanted: _Settings, known: spec.Spec) -> Writer:
+def _writer(wanted: Settings, known: spec.Spec) -> Writer:
     head = header(
         known,
-        redacted="none" if wanted.keep_secrets else "secrets",
+        redacted=wanted.redact,
         created=datetime.now(UTC),
-        note=ctx.options.qq_note,
+        note=wanted.note,
     )
-    return Writer(_path(wanted), head, known)
+    writer = Writer(wanted.path, head, known, wanted.storage)
+    for line in writer.notices:
+        logger.warning("qqlab: %s", visible(line))
+    return writer

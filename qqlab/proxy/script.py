@@ -1,6 +1,6 @@
 """The script for `mitmdump -s`, for those who have the package but not the repository's `addons/`."""
 
-from qqlab.proxy import marks, recorder, view
+from qqlab.proxy import marks, options, view
 from qqlab.proxy.commands import Commands
 from qqlab.proxy.known import Known
 from qqlab.proxy.marks import Marks
@@ -8,7 +8,7 @@ from qqlab.proxy.recorder import Recorder
 from qqlab.proxy.view import Views
 
 # All options of the addons, for the reference.
-OPTIONS = (*recorder.OPTIONS, *view.OPTIONS, *marks.OPTIONS)
+OPTIONS = (*options.OPTIONS, *view.OPTIONS, *marks.OPTIONS)
 
 _known = Known()
 
