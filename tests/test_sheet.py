@@ -77,6 +77,24 @@ def test_a_changed_field_changes_only_its_span(body: bytes, at: int, text: str) 
     assert read in (text, text + "\n", text + "\r\n", text + "\n\n") or read.rstrip("\r\n") == text.rstrip("\r\n")
 
 
+@given(BODY, st.lists(st.tuples(st.sampled_from("-+*~"), st.integers(0, 40), HOSTILE), max_size=4))
+def test_any_edit_is_bytes_or_one_clear_line(body: bytes, edits: list[tuple[str, int, str]]) -> None:
+    made = sheet(START + body)
+    lines = made.text().split("\n")
+    for how, at, text in edits:
+        place = at % max(1, len(lines))
+        if how == "-":
+            del lines[place : place + 1]
+        elif how == "~":
+            lines.insert(at % (len(lines) + 1), lines.pop(place) if lines else "")
+        else:
+            lines.insert(place, text if how == "+" or not lines else lines[place])
+    try:
+        assert isinstance(made.read("\n".join(lines)), bytes)
+    except UsageError as error:
+        assert visible(str(error)) == str(error)
+
+
 def edited(body: bytes, old: str, new: str, direction: Direction = "request") -> bytes:
     made = sheet(body, direction)
     assert old in made.text()

@@ -30,6 +30,7 @@ from qqlab.proxy.recorder import Recorder
 from qqlab.proxy.script import OPTIONS
 from qqlab.proxy.view import NotEditable, View, Views
 from qqlab.spec import Spec
+from qqlab.visible import visible
 
 HOSTILE = "你好 <script>alert(1)</script>\x1b[31m\u202e"
 MESSAGES = f"VER=1.1&CMD=GETMSGEX&SEQ=9&UIN=10001&RES=0&MN=3&MT=99,9,&UN=10002,10003,&MG=30,{HOSTILE},".encode()
@@ -218,6 +219,19 @@ def test_what_is_said_of_an_exchange(known: Spec, reply: bytes | None, said: Mar
         reply=None if reply is None else RawMessage(body=reply),
     )
     assert marks.mark(decode(exchange, known), known) == said
+
+
+@given(st.binary(max_size=40).map(POLL.__add__), st.none() | st.binary(max_size=40).map(ALONE.__add__))
+def test_a_mark_is_one_harmless_line(request: bytes, reply: bytes | None) -> None:
+    spec = Known().spec
+    exchange = Exchange(
+        id="1",
+        session="",
+        request=RawMessage(body=request),
+        reply=None if reply is None else RawMessage(body=reply),
+    )
+    said = marks.mark(decode(exchange, spec), spec)
+    assert said is None or said.comment == visible(said.comment)
 
 
 def test_marks_say_what_is_odd_and_keep_what_the_user_wrote(inside: taddons.context) -> None:
