@@ -15,7 +15,7 @@ FLOORS = [
     {"wording"},
     {"sheet"},
     {"capture", "redact", "diff", "profile", "testserver"},
-    {"replay", "report"},
+    {"replay", "report", "verify"},
     {"net", "proxy"},
     {"formats"},
     {"demo"},

@@ -29,6 +29,7 @@ TWO = zstandard.compress(encode_line(msgspec.structs.replace(ONE, id="2"), SPEC)
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_any_bytes_are_their_lines(data: bytes, at: int) -> None:
     found = list(source._lines(iter([data[:at], data[at:]]), "x"))
+    assert all(line.whole for line in found)
     assert b"".join(line.data + b"\n" * line.ended for line in found) == data
     assert [line.number for line in found] == [*range(1, len(found) + 1)]
     assert all(line.ended for line in found[:-1])

@@ -59,15 +59,17 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
 class Part:
     """One file of a capture, being read: its header, known at once, and then its exchanges, once.
 
-    `version` is the format's version it was written in. When the exchanges are through, `torn` is one line about a
-    last line that was cut off and skipped, None where there is none, `size` the bytes up to there, decompressed, and
-    `ended` whether the last exchange's line had its end.
+    `version` is the format's version it was written in, `lines` what follows the header, unread. When the exchanges
+    are through, `torn` is one line about a last line that was cut off and skipped, None where there is none, `size`
+    the bytes up to there, decompressed, and `ended` whether the last exchange's line had its end.
     """
 
     def __init__(self, lines: Iterator[Line], where: str) -> None:
         self.where = where
-        self._lines = lines
-        first = next(self._lines, None)
+        self.lines = lines
+        first = next(lines, None)
+        if first is not None and not first.whole:
+            raise source.too_long(first, where)
         if first is None or not first.data.strip():
             raise InputError(self.where, "is empty", "a capture begins with a header line")
         self.header, self.version = parse_header(first.data, self.where)
@@ -76,7 +78,9 @@ class Part:
         self.size = len(first.data) + first.ended
 
     def __iter__(self) -> Iterator[Located]:
-        for line in self._lines:
+        for line in self.lines:
+            if not line.whole:
+                raise source.too_long(line, self.where)
             where = f"{self.where}:{line.number}"
             try:
                 found = Located(parse_line(line.data, where), where) if line.data.strip() else None
@@ -109,28 +113,32 @@ class Stream:
 
     def __iter__(self) -> Iterator[Located]:
         seen: set[str] = set()
-        for part in self._parts():
+        for number in self.numbers:
+            part = self.part(number)
+            if part is None:
+                self.missing.append(f"{self.path}: segment {number} of this recording does not stand beside it")
+                continue
             for located in part:
                 identifier = located.exchange.id
                 if identifier in seen:
                     raise InputError(located.where, f"an earlier exchange has the id {identifier!r} already")
                 seen.add(identifier)
                 yield located
-            self.segments.append(part.header.segment)
+            self.segments.append(number)
             if part.torn is not None:
                 self.missing.append(part.torn)
 
-    def _parts(self) -> Iterator[Part]:
-        for number, part in self._earlier():
-            if part is None:
-                self.missing.append(f"{self.path}: segment {number} of this recording does not stand beside it")
-            else:
-                yield part
-        yield self._part
+    @property
+    def numbers(self) -> range:
+        """The numbers of the segments that are to be read."""
+        last = self.header.segment
+        return range(last if self._live is None else 1, last + 1)
 
-    def _earlier(self) -> Iterator[tuple[int, Part | None]]:
-        if self._live is not None:
-            yield from ((n, _find(self._live, self.header, n)) for n in range(1, self.header.segment))
+    def part(self, number: int) -> Part | None:
+        """The segment of this number, or None where it does not stand there. Raises InputError as `open_part` does."""
+        if self._live is None or number == self.header.segment:
+            return self._part
+        return _find(self._live, self.header, number)
 
 
 def open_part(path: Path | str) -> Part:

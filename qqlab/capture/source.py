@@ -1,8 +1,8 @@
 """The lines of a file or of standard input, plain or compressed with zstd.
 
-Law: memory stays small whatever is read: a line longer than `MAX_LINE`, or a first line longer than `MAX_FIRST`, is an
-error as soon as that is known, also where a few compressed bytes stand for a gigabyte. What a file is, its first
-bytes say, not its name.
+Law: memory stays small whatever is read: a line longer than `MAX_LINE`, or a first line longer than `MAX_FIRST`, is
+passed over, and that is said as soon as it is known, also where a few compressed bytes stand for a gigabyte. What a
+file is, its first bytes say, not its name.
 """
 
 import sys
@@ -30,11 +30,13 @@ _KINDS = ((b"\x1f\x8b", "gzip", "gunzip it first"), (b"\xfd7zXZ", "xz", "unxz it
 
 
 class Line(NamedTuple):
-    """A line without its end, its number from 1, and whether its end was there (else it is the file's last)."""
+    """A line without its end, its number from 1, and whether its end was there (else it is the file's last). `whole` is
+    False, and `data` empty, for a line that is too long."""
 
     number: int
     data: bytes
     ended: bool
+    whole: bool = True
 
 
 def name(path: Path | str) -> str:
@@ -45,8 +47,8 @@ def name(path: Path | str) -> str:
 def lines(path: Path | str) -> Iterator[Line]:
     """The lines of a file; `-` is standard input. What follows the last line end is a line where it is not empty.
 
-    Raises InputError, while it goes on, for a file that cannot be read, for damaged compression (after all lines
-    before the damage), and for a line that is too long.
+    Raises InputError, while it goes on, for a file that cannot be read, and for damaged compression, after all lines
+    before the damage.
     """
     with _opened(path) as read:
         yield from _lines(_decompressed(read, name(path)), name(path))
@@ -124,19 +126,30 @@ _REPAIR = "qqlab verify --repair keeps what stands before that"
 
 
 def _lines(chunks: Iterator[bytes], where: str) -> Iterator[Line]:
-    number, rest, size = 1, list[bytes](), 0
+    number, rest, size, whole = 1, list[bytes](), 0, True
     for chunk in chunks:
         begun, *others = chunk.split(b"\n")
         for other in others:
-            yield Line(number, b"".join([*rest, begun]), True)
-            number, rest, size, begun = number + 1, [], 0, other
-        rest.append(begun)
-        size += len(begun)
-        if size > (MAX_FIRST if number == 1 else MAX_LINE):
-            raise InputError(f"{where}:{number}", _too_long(number), "is it a capture?")
-    if size:
+            if whole:
+                yield Line(number, b"".join([*rest, begun]), True)
+            number, rest, size, whole, begun = number + 1, [], 0, True, other
+        if whole:
+            rest.append(begun)
+            size += len(begun)
+            whole = size <= longest(number)
+            if not whole:
+                rest = []
+                yield Line(number, b"", False, False)
+    if size and whole:
         yield Line(number, b"".join(rest), False)
 
 
-def _too_long(number: int) -> str:
-    return f"the line is longer than {(MAX_FIRST if number == 1 else MAX_LINE) >> 20} MiB"
+def longest(number: int) -> int:
+    """How long the line of this number may be, in bytes."""
+    return MAX_FIRST if number == 1 else MAX_LINE
+
+
+def too_long(line: Line, where: str) -> InputError:
+    """The error for a line that is not whole."""
+    what = f"the line is longer than {longest(line.number) >> 20} MiB"
+    return InputError(f"{where}:{line.number}", what, "is it a capture?")

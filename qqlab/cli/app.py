@@ -5,18 +5,28 @@ Law: a command is one call of the library and the printing of what it returned. 
 
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import qqlab
-from qqlab.cli import demo, diff, export, importing, record, replay, report, serve, show, spec, stdout
+from qqlab.cli import demo, diff, export, importing, record, replay, report, serve, show, spec, stdout, verify
 from qqlab.cli.console import talk
 from qqlab.errors import ExitCode, QqlabError
 from qqlab.visible import visible
 
+
+class _Sorted(TyperGroup):
+    """Lists commands and groups of commands together, in order."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands)
+
+
 app = typer.Typer(
     name="qqlab",
+    cls=_Sorted,
     help="Record, replay and document HTTP QQ, the key=value-over-HTTP protocol of 2005.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -53,6 +63,7 @@ app.command("report")(report.report)
 app.command("serve", epilog=serve.DEVIATIONS)(serve.serve)
 app.command("show")(show.show)
 app.add_typer(spec.app, name="spec")
+app.command("verify")(verify.verify)
 
 
 def _run() -> None:
