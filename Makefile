@@ -1,6 +1,6 @@
 # Every target sets up what it needs: .venv with the newest Python of 3.11 to 3.13 found, or the one that PYTHON= names.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test docs samples lock clean
+.PHONY: help setup demo test docs samples bench lock clean
 export PYTHON
 
 IN_VENV := .venv/bin/python -m
@@ -28,6 +28,9 @@ samples: setup  ## write the committed captures and reports anew, after a change
 	@.venv/bin/qqlab import captures/forum-2005.txt -o captures/forum-2005.jsonl --force
 	@.venv/bin/python captures/refresh.py captures/demo.jsonl
 	@.venv/bin/qqlab report captures/forum-2005.jsonl -o reports/forum-2005 --force
+
+bench: setup  ## measure speed and memory (4 minutes); BENCH=name for one, OPTIONS="--long --json FILE"
+	@PYTHONPATH=. .venv/bin/python benchmarks/run.py $(OPTIONS) $(BENCH)
 
 lock:  ## write requirements.lock anew from pyproject.toml; LOCK_OPTIONS=--upgrade for newer versions
 	@sh .ci/lock $(LOCK_OPTIONS)

@@ -1,0 +1,83 @@
+"""The processes that are measured: started on free ports of this machine, ended with the benchmark.
+
+Law: none outlives its `with`, whatever happens in it; each gets a home folder of its own, where mitmproxy keeps keys.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parent
+MITMDUMP = Path(sys.executable).with_name("mitmdump")
+ADDON = HERE.parent / "addons/qq.py"
+
+
+@contextmanager
+def origin() -> Iterator[int]:
+    """The server behind the proxies; gives its port."""
+    command = [sys.executable, str(HERE / "origin.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        try:
+            yield int(child.stdout.readline())
+        finally:
+            child.communicate()  # the end of its input ends it
+
+
+@contextmanager
+def proxy(folder: Path, arguments: Sequence[str | Path]) -> Iterator[tuple[int, int]]:
+    """A `mitmdump -q` with these further arguments; gives its port and its process id once it serves."""
+    port = _free_port()
+    command = [MITMDUMP, "-q", "--listen-host", "127.0.0.1", "--listen-port", str(port), *arguments]
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"HOME": str(folder), "PYTHONPATH": str(HERE.parent)},
+        cwd=folder,
+    )
+    try:
+        _wait_for(child, port)
+        yield port, child.pid
+    finally:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def processor_time(process: int) -> float:
+    """The seconds that a process has computed."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(process: int) -> int:
+    """The resident memory of a process in bytes."""
+    pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(child: subprocess.Popen[bytes], port: int) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end and child.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"{child.args!r} does not serve")

@@ -1,0 +1,105 @@
+"""What recording costs: mitmdump bare, writing flows, and with the addon, in HTTP mode and relaying bytes."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from children import ADDON, origin, processor_time, proxy, resident
+from load import ask, drive
+from measure import Figures, Result, ratio, rounds
+
+RATE = "requests/s"
+EFFORT = "requests/CPU s"
+WARM_UP = 0.5  # seconds: the first requests of a process pay for imports and for the way to the server
+
+
+def _http(port: int) -> list[str | Path]:
+    return ["--mode", f"reverse:http://127.0.0.1:{port}"]
+
+
+def _tcp(port: int) -> list[str | Path]:
+    return ["--mode", f"reverse:tcp://127.0.0.1:{port}"]
+
+
+def _addon(capture: Path) -> list[str | Path]:
+    return ["-s", ADDON, "--set", f"qq_capture={capture}"]
+
+
+@contextmanager
+def _serving(folder: Path, variants: Mapping[str, Sequence[str | Path]]) -> Iterator[dict[str, "_Proxy"]]:
+    """All variants at once, so that rounds can go to and fro between them; who is not asked costs nothing."""
+    with ExitStack() as stack:
+        proxies = {name: _Proxy(*stack.enter_context(proxy(folder, given))) for name, given in variants.items()}
+        for one in proxies.values():
+            drive(one.port, WARM_UP)
+        yield proxies
+
+
+class _Proxy(NamedTuple):
+    port: int
+    process: int
+
+    def measured(self, seconds: float, keep_alive: bool) -> Figures:
+        """How much it answers in about so many seconds."""
+        before = processor_time(self.process)
+        done, took = drive(self.port, seconds, keep_alive=keep_alive)
+        return {RATE: done / took, EFFORT: done / max(processor_time(self.process) - before, 0.01)}
+
+
+def _measured(proxies: Mapping[str, _Proxy], seconds: float, keep_alive: bool) -> dict[str, Callable[[], Figures]]:
+    return {name: partial(one.measured, seconds, keep_alive) for name, one in proxies.items()}
+
+
+def addon(folder: Path, scale: float) -> Iterator[Result]:
+    """The addon against mitmdump alone, and against its own recording."""
+    with origin() as behind:
+        variants = {
+            "mitmdump": _http(behind),
+            "mitmdump -w": [*_http(behind), "-w", folder / "addon.flows"],
+            "with the addon": [*_http(behind), *_addon(folder / "addon.jsonl")],
+        }
+        with _serving(folder, variants) as proxies:
+            for keep_alive in (True, False):
+                taken = rounds(_measured(proxies, 2 * scale, keep_alive), 9)
+                name = "keep-alive" if keep_alive else "a connection for each"
+                for unit in (RATE, EFFORT):
+                    yield ratio(taken, "with the addon", "mitmdump", name=name, target=0.95, unit=unit)
+                    yield ratio(taken, "with the addon", "mitmdump -w", name=name, target=1, unit=unit)
+
+
+def tcp(folder: Path, scale: float) -> Iterator[Result]:
+    """Recording what is relayed as bytes, against recording what mitmproxy takes apart as HTTP."""
+    with origin() as behind:
+        variants = {
+            "TCP": [*_tcp(behind), *_addon(folder / "tcp.jsonl")],
+            "HTTP": [*_http(behind), *_addon(folder / "http.jsonl")],
+        }
+        with _serving(folder, variants) as proxies:
+            taken = rounds(_measured(proxies, 2 * scale, True), 7)
+            yield ratio(taken, "TCP", "HTTP", name="relayed", target=2.5, unit=RATE)
+
+
+def memory(folder: Path, scale: float) -> Iterator[Result]:
+    """How much the recorder's memory grows over nine tenths of a long recording."""
+    number = int(40_000 * scale)
+    arguments = _addon(folder / "memory.jsonl")
+    with origin() as behind, proxy(folder, [*_tcp(behind), *arguments]) as (port, process):
+        taken = []
+        for part in (number // 10, number - number // 10):
+            ask(port, part)
+            taken.append(resident(process) / 1e6)
+    grown = taken[1] - taken[0]
+    yield Result(
+        name="memory",
+        what=f"after {number} less after {number // 10}",
+        median=grown,
+        least=grown,
+        greatest=grown,
+        sense="at most",
+        target=20,
+        ratios=(grown,),
+        figures={"early": taken[0], "late": taken[1]},
+        unit="MB",
+    )
