@@ -18,6 +18,7 @@ from qqlab import spec as specs
 from qqlab.capture import Storage, Writer, check, encode_line, header, load, open_capture, save, source
 from qqlab.capture.reading import parse
 from qqlab.capture.writing import cut, fitted_line
+from qqlab.codec import decode
 from qqlab.errors import InputError
 from qqlab.exchange import Cut, Exchange, RawMessage
 
@@ -350,3 +351,9 @@ def test_a_capture_is_read_one_exchange_at_a_time(tmp_path: Path) -> None:
         ("3", f"{path}:4"),
     ]
     assert stream.missing == []
+
+
+@pytest.mark.parametrize("limit", [1000, 20])
+def test_what_was_decoded_before_makes_the_same_line(limit: int) -> None:
+    one = exchange(1, b"VER=1.1&CMD=List&SEQ=1&UIN=10001&TN=160&UN=0")
+    assert fitted_line(one, SPEC, limit, decode(one, SPEC)) == fitted_line(one, SPEC, limit)

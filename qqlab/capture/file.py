@@ -19,7 +19,7 @@ import msgspec
 
 import qqlab
 from qqlab.capture.record import Record, record
-from qqlab.codec import decode
+from qqlab.codec import Decoded, decode
 from qqlab.errors import InputError
 from qqlab.exchange import Cut, Exchange, Pairing, RawMessage
 from qqlab.spec import Spec
@@ -139,8 +139,8 @@ def _from_1(found: dict[str, Any]) -> dict[str, Any]:
 _STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
 
 
-def encode_line(exchange: Exchange, spec: Spec) -> bytes:
-    """An exchange as its line of the file."""
+def encode_line(exchange: Exchange, spec: Spec, decoded: Decoded | None = None) -> bytes:
+    """An exchange as its line of the file; `decoded` is what `decode` says of it, for who has it already."""
     return (
         _encoder.encode(
             _FullLine(
@@ -155,7 +155,7 @@ def encode_line(exchange: Exchange, spec: Spec) -> bytes:
                 reply=_pack(exchange.reply),
                 error=exchange.error,
                 pairing=exchange.pairing,
-                decoded=record(decode(exchange, spec)),
+                decoded=record(decoded or decode(exchange, spec)),
             )
         )
         + b"\n"

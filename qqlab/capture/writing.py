@@ -24,6 +24,7 @@ from qqlab.capture.file import FORMAT, Header, encode_header, encode_line
 from qqlab.capture.live import write_all
 from qqlab.capture.reading import Part, open_part
 from qqlab.capture.storage import SYNC_SECONDS, Storage
+from qqlab.codec import Decoded
 from qqlab.errors import InputError
 from qqlab.exchange import Cut, Exchange, RawMessage
 from qqlab.files import check_writable, refuse_existing, replacing
@@ -99,11 +100,14 @@ class Writer:
         self._flushed = self._began = time.monotonic()
         self._file = self._open()
 
-    def append(self, exchange: Exchange) -> None:
-        """Write one exchange, with bodies cut to the limit; what is promised when this returns, `PROMISES` says."""
+    def append(self, exchange: Exchange, decoded: Decoded | None = None) -> None:
+        """Write one exchange, with bodies cut to the limit; what is promised when this returns, `PROMISES` says.
+
+        `decoded` is what `decode` says of it, for who has it already: decoding takes most of the time of writing.
+        """
         if self._broken is not None:
             raise self._broken
-        line = fitted_line(exchange, self._spec, self._storage.limit)
+        line = fitted_line(exchange, self._spec, self._storage.limit, decoded)
         if self._is_full(line):
             self._rotate()
         if self._here == 0:
@@ -313,10 +317,11 @@ class Writer:
         return self._broken
 
 
-def fitted_line(exchange: Exchange, spec: Spec, limit: int | None = None) -> bytes:
+def fitted_line(exchange: Exchange, spec: Spec, limit: int | None = None, decoded: Decoded | None = None) -> bytes:
     """An exchange as its line of the file, with bodies cut to `limit` bytes, or shorter where the line would be too
-    long to be read again."""
-    line = encode_line(exchange if limit is None else cut(exchange, limit), spec)
+    long to be read again. `decoded` is what `decode` says of the whole one, for who has it already."""
+    within = exchange if limit is None else cut(exchange, limit)
+    line = encode_line(within, spec, decoded if within is exchange else None)
     longest = max((len(raw.body) for raw in (exchange.request, exchange.reply) if raw is not None), default=0)
     while len(line) > source.MAX_LINE and longest:
         longest //= 2

@@ -8,7 +8,7 @@ field keeps all its occurrences; where one value is asked for, the first counts,
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise, zip_longest
 
 import msgspec
@@ -114,12 +114,16 @@ def _first_of(fields: Iterable[Field]) -> dict[str, Field]:
 def recognise(body: bytes, spec: Spec) -> bool:
     """Whether a request body is of this protocol: it names a command, and one more role's field beside it."""
     roles = spec.roles
-    command, *others = (role.upper().encode() for role in (roles.command, roles.version, roles.sequence, roles.account))
-    begin = body[:4096].upper()
-    if begin.find(command) < 0:  # most of what is foreign is told without cutting it up
-        return False
-    names = {key for key, value in wire.split(begin) if value is not None}
-    return command in names and not names.isdisjoint(others)
+    begin = b"&" + body[:4096].upper()
+    return begin.find(_named(roles.command)) >= 0 and any(
+        begin.find(_named(role)) >= 0 for role in (roles.version, roles.sequence, roles.account)
+    )
+
+
+@cache
+def _named(role: str) -> bytes:
+    """How a field of that name begins, in a body in upper case that begins with `&`."""
+    return b"&" + role.upper().encode() + b"="
 
 
 def decode_message(body: bytes, direction: Direction, spec: Spec, fallback: Command | None = None) -> Message:

@@ -317,14 +317,14 @@ class Recorder:
             exchange = self._redactor.exchange(exchange)
         decoded = decode(exchange, self._spec)
         exchange = msgspec.structs.replace(exchange, session=session(exchange.client, decoded.account))
-        if self._write(writer, exchange) and self._told is not None:
+        if self._write(writer, exchange, decoded) and self._told is not None:
             self._told(exchange, decoded)
 
-    def _write(self, writer: Writer, exchange: Exchange) -> bool:
+    def _write(self, writer: Writer, exchange: Exchange, decoded: Decoded) -> bool:
         """Whether the exchange is in the file now."""
         try:
             _check_present(writer, self._settings.capture)
-            writer.append(exchange)
+            writer.append(exchange, decoded)
         except QqlabError as error:
             self._fail(error)
             self._close()
