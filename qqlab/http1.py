@@ -1,28 +1,46 @@
 """HTTP/1 as the clients of this protocol spoke it: heads, framing, and cutting a byte stream into messages.
 
 Law: no I/O, and lenient where the historical server was: a request line without a target, bare LF, no
-Content-Type, no Content-Length, replies that end with the connection. Heads are kept as they were sent;
-a patch of a head changes one header and nothing else. Bodies are what remains when chunks are put together.
+Content-Type, no or a wrong Content-Length, replies that end with the connection. Heads and bodies are kept as they
+were sent, chunks and content codings included, which `content` undoes on demand; a patch of a head changes one
+header and nothing else, and new content keeps the framing true.
 """
 
 import re
 import zlib
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
 
+import msgspec
+
+from qqlab.bodies import MAX_CONTENT, Body
 from qqlab.exchange import RawMessage
-from qqlab.spec import Direction
+from qqlab.spec import DIRECTIONS, Direction
 
 OK = 200
+SWITCHING = 101
 MAX_HEAD = 64 * 1024
-MAX_CONTENT = 16 * 1024 * 1024
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _TARGETLESS = re.compile(rb"[A-Z]+ +HTTP/1\.[0-9]\r?\n")
 _TARGETLESS_START = re.compile(rb"[A-Z]+ +HTTP/")
 _PERHAPS_TARGETLESS = re.compile(rb"P(O(S(T( +(H(T(TP?)?)?)?)?)?)?)?")
-_STATUS = re.compile(rb"HTTP/1\.[0-9] +([0-9]{3})\b")
+_STATUS = re.compile(rb"HTTP/1\.[0-9][ \t]+([0-9]{3})(?![0-9])")
 _NO_BODY = (204, 304)
 _INFORMATIONAL = range(100, 200)
+
+# What ends the first line of a request, what begins it, and what it begins with behind bytes that belong elsewhere.
+_REQUEST_END = re.compile(rb"[ \t]HTTP/1\.[0-9][ \t]*\r?\n\Z")
+_REQUEST_START = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]")
+_KNOWN_METHOD = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|TRACE|CONNECT|PATCH)[ \t]")
+_BODY_METHODS = ("POST", "PUT", "PATCH")
+_CHUNK_LINE = re.compile(rb"\s*([0-9A-Fa-f]{1,16})\s*(?:;[^\n]*)?")
+_MAY_END_LINE = re.compile(rb"\r?(?:\n|\Z)")
+_LINE_END = re.compile(rb"\r?\n|\r\Z")
+_MAX_LINE = 16 * 1024
+_WINDOWS = {"gzip": (zlib.MAX_WBITS | 16,), "x-gzip": (zlib.MAX_WBITS | 16,), "deflate": (15, -15)}
+
+NO_HTTP = "the first line is not HTTP/1's"
 
 
 class Head(NamedTuple):
@@ -36,17 +54,44 @@ class Head(NamedTuple):
         return next((value for key, value in self.headers if key == name), None)
 
 
+def proper(head: bytes) -> bytes:
+    """A head without what stands before its start line: blank lines, interim replies such as 100 Continue, and bytes
+    that a wrong length left behind."""
+    if head.startswith((b"POST ", b"HTTP/1.1 200 ")):
+        return head
+    line = at = 0
+    while (newline := head.find(b"\n", line)) >= 0:
+        first = head[line : newline + 1]
+        start = next((s for d in DIRECTIONS if (s := _find_start(first, d)) is not None), None)
+        end = _HEAD_END.search(head, newline - 1) if start is not None else None
+        if start is not None and (end is None or end.end() == len(head) or not _is_interim(first[start:])):
+            return head[line + start :]
+        line = newline + 1 if end is None else end.end()
+        at = at if end is None else line
+    return head[at:].lstrip(b"\r\n")
+
+
 def parse_head(head: bytes) -> Head:
-    """Read a head. Total: a line that is no header is passed over."""
-    start, *lines = head.decode("latin-1").replace("\r\n", "\n").split("\n")
+    """Read a head, from its start line on. Total: a line that is no header is passed over."""
+    start, *lines = proper(head).decode("latin-1").replace("\r\n", "\n").split("\n")
     split = (line.partition(":") for line in lines)
     return Head(start, tuple((name.strip().lower(), value.strip()) for name, colon, value in split if colon))
 
 
 def status(reply: RawMessage) -> int | None:
     """The status code of a reply, or None where its head has none."""
-    match = _STATUS.match(reply.head)
+    match = _STATUS.match(proper(reply.head))
     return int(match[1]) if match else None
+
+
+def wants_head(request: RawMessage) -> bool:
+    """Whether the reply to a request has no body, whatever its head says."""
+    return proper(request.head).startswith(b"HEAD ")
+
+
+def begins(line: bytes) -> bool:
+    """Whether a message begins in this line, which includes its line end."""
+    return any(_find_start(line, direction) is not None for direction in DIRECTIONS)
 
 
 def has_no_target(data: bytes) -> bool | None:
@@ -67,12 +112,80 @@ def add_target(data: bytes, target: bytes = b"/") -> bytes:
 
 
 def content(message: RawMessage) -> bytes | None:
-    """The body with its content coding undone; None where that cannot be done, or would exceed 16 MiB."""
-    coding = (parse_head(message.head).get("content-encoding") or "identity").lower() if message.head else "identity"
-    if coding == "identity":
-        return message.body
-    windows = {"gzip": (zlib.MAX_WBITS | 16,), "x-gzip": (zlib.MAX_WBITS | 16,), "deflate": (15, -15)}
-    return next((data for bits in windows.get(coding, ()) if (data := _inflate(message.body, bits)) is not None), None)
+    """The body with its chunks put together and its content coding undone; None where the coding cannot be undone, or
+    the content would exceed 16 MiB.
+
+    Chunks that break off, or are none, give what came of them: no byte of their data is left out.
+    """
+    data = _joined(message) if message.chunked else message.body
+    for coding in _codings(message.head):
+        windows = _WINDOWS.get(coding, ())
+        unpacked = next((one for bits in windows if (one := _inflate(data, bits)) is not None), None)
+        if unpacked is None:
+            return None
+        data = unpacked
+    return data
+
+
+def _codings(head: bytes) -> list[str]:
+    """The content codings that were applied, the last first."""
+    if b"ontent-" not in head.lower():
+        return []
+    named = ",".join(value for key, value in parse_head(head).headers if key == "content-encoding")
+    return [coding for one in reversed(named.lower().split(",")) if (coding := one.strip()) not in ("", "identity")]
+
+
+def _joined(message: RawMessage) -> bytes:
+    spans, _ = _chunks(message.body)
+    return b"".join(message.body[start:stop] for start, stop in spans)
+
+
+def _chunks(body: bytes) -> tuple[list[tuple[int, int]], int]:
+    """Where the data of each chunk stands, and where the last chunk begins, which has none. What is no chunk is data,
+    but for a chunk line that breaks off."""
+    spans: list[tuple[int, int]] = []
+    at = 0
+    while True:
+        newline = body.find(b"\n", at, at + _MAX_LINE)
+        torn = newline < 0 and len(body) - at < _MAX_LINE
+        size = _CHUNK_LINE.fullmatch(body, at, len(body) if torn else max(at, newline))
+        if size is not None and (torn or int(size[1], 16) == 0):
+            return spans, at
+        start = at if size is None else newline + 1
+        stop = len(body) if size is None else min(len(body), start + int(size[1], 16))
+        spans.append((start, stop))
+        behind = _LINE_END.match(body, stop)
+        if behind is None:
+            spans.append((stop, len(body)))
+        at = len(body) if behind is None else behind.end()
+        if at == len(body):
+            return spans, at
+
+
+def with_content(message: RawMessage, new: bytes) -> RawMessage:
+    """The message with another content, and framing that is as true as it was.
+
+    The same content changes no byte. Content of equal length is put into the chunks that are there, else the chunks
+    become one, in front of the last one and its trailers. A content coding is gone. A Content-Length that was right
+    stays so; a wrong one stays as it was.
+    """
+    old = content(message)
+    if new == old:
+        return message
+    head = message.head if old == message.body else without_header(message.head, "Content-Encoding")
+    if not message.chunked:
+        if _lengths(parse_head(head)) == [len(message.body)] and len(new) != len(message.body):
+            head = with_header(head, "Content-Length", str(len(new)))
+        return msgspec.structs.replace(message, head=head, body=new)
+    spans, last = _chunks(message.body)
+    if sum(stop - start for start, stop in spans) != len(new):
+        body = (b"%x\r\n%s\r\n" % (len(new), new) if new else b"") + message.body[last:]
+        return msgspec.structs.replace(message, head=head, body=body)
+    patched, at = bytearray(message.body), 0
+    for start, stop in spans:
+        patched[start:stop] = new[at : at + stop - start]
+        at += stop - start
+    return msgspec.structs.replace(message, head=head, body=bytes(patched))
 
 
 def _inflate(packed: bytes, bits: int) -> bytes | None:
@@ -92,24 +205,33 @@ def _inflate(packed: bytes, bits: int) -> bytes | None:
 
 def with_header(head: bytes, name: str, value: str) -> bytes:
     """The head with the first header of that name set to a value; every other byte stays. Absent: put at the end."""
+    before, head = _parted(head)
     pattern = re.compile(rb"^(" + re.escape(name.encode()) + rb"[ \t]*:[ \t]*)[^\r\n]*", re.IGNORECASE | re.MULTILINE)
     patched, count = pattern.subn(lambda match: match[1] + value.encode(), head, count=1)
     if count:
-        return patched
+        return before + patched
     end = _HEAD_END.search(head)
     if end is None:
-        return head
+        return before + head
     newline = b"\r\n" if end[0].startswith(b"\r") else b"\n"
-    return head[: end.start()] + newline + f"{name}: {value}".encode() + head[end.start() :]
+    return before + head[: end.start()] + newline + f"{name}: {value}".encode() + head[end.start() :]
 
 
 def without_header(head: bytes, name: str) -> bytes:
     """The head without any header of that name; every other byte stays."""
-    return re.sub(rb"(?im)^" + re.escape(name.encode()) + rb"[ \t]*:[^\n]*\n", b"", head)
+    before, head = _parted(head)
+    return before + re.sub(rb"(?im)^" + re.escape(name.encode()) + rb"[ \t]*:[^\n]*\n", b"", head)
+
+
+def _parted(head: bytes) -> tuple[bytes, bytes]:
+    """What stands before the start line, and the head from there on."""
+    rest = proper(head)
+    return head[: len(head) - len(rest)], rest
 
 
 def with_body(message: RawMessage, body: bytes) -> RawMessage:
-    """The message with another body, and the framing that this forces where it had any: Content-Length, no chunks."""
+    """The message, whose body is in no chunks, with another one, as it can be sent: the framing that this forces where
+    it had any is Content-Length."""
     head = message.head
     framing = parse_head(head)
     if framing.get("transfer-encoding") is not None:
@@ -128,156 +250,291 @@ def first_head(data: bytes) -> bytes | None:
 class Reader:
     """Cuts one direction of a connection into messages, whatever the sizes of the pieces it is fed.
 
-    Bytes that are no HTTP set `broken`, a sentence that quotes none of them (they may hold a secret); from then on
-    nothing more comes out. Memory is bounded by the messages.
+    Exact: the messages, what `flush` gives and what is `unread` are together the bytes that went in. What stands
+    before a message (blank lines, interim replies such as 100 Continue, bytes that a wrong length left behind) belongs
+    to its head. A head that tells no length, or a nonsensical one, leaves the body open to the end. `broken` is set,
+    a sentence that quotes no bytes (they may hold a secret), where the rest of the stream cannot be cut: all of it
+    then belongs to the message under way. Memory is bounded: a body is cut at `limit` bytes (see `qqlab.bodies`).
+    `bodiless` is asked when the head of a reply is read: whether its request was one whose replies have no body.
     """
 
-    def __init__(self, direction: Direction) -> None:
+    def __init__(
+        self, direction: Direction, *, limit: int = MAX_CONTENT, bodiless: Callable[[], bool] = lambda: False
+    ) -> None:
         self.broken: str | None = None
         self._direction = direction
+        self._limit = limit
+        self._bodiless = bodiless
         self._buffer = bytearray()
-        self._searched = 0  # up to here the buffer holds no end of a head
-        self._head: bytes | None = None
-        self._length: int | None = None
-        self._chunked: _Chunks | None = None
+        self._line = 0  # where the first line begins that was not looked at yet
+        self._searched = 0  # up to here the buffer holds no line end behind that, or no end of the head
+        self._start: int | None = None  # where the start line is, once it was found
+        self._interim = False  # whether an interim reply stands before it
+        self._head = b""
+        self._body = Body(limit)
+        self._framing: _Framing | None = None
+        self._chunked = False
 
     @property
     def pending(self) -> bool:
         """Whether a message has begun and is not complete."""
-        return self._head is not None or bool(self._buffer.strip(b"\r\n"))
+        return self._framing is not None or bool(self._buffer.strip(b"\r\n"))
 
     @property
     def open_ended(self) -> bool:
         """Whether a message is under way whose end only the connection's course tells: no length, no chunks."""
-        return self._head is not None and self._length is None and self._chunked is None
+        return self.broken is None and isinstance(self._framing, _Endless)
+
+    @property
+    def in_body(self) -> bool:
+        """Whether the head of a message is complete, and its body is not."""
+        return self._framing is not None
+
+    @property
+    def stray(self) -> bool:
+        """Whether the bytes that wait for a message begin with a whole line that is none's first."""
+        plain = self._start is None and not self._interim
+        return self.broken == NO_HTTP or (plain and bool(self._buffer[: self._line].strip(b"\r\n")))
+
+    @property
+    def unread(self) -> bytes:
+        """The bytes that are in no message yet, nor in the body under way."""
+        return bytes(self._buffer)
 
     def feed(self, data: bytes) -> list[RawMessage]:
         """Take bytes as they came; return the messages that they complete."""
-        if self.broken is not None:
-            return []
+        return list(self.messages(data))
+
+    def messages(self, data: bytes) -> Iterator[RawMessage]:
+        """Like `feed`, one message at a time: what `bodiless` says may depend on those before."""
         self._buffer += data
-        messages = []
-        while self.broken is None and (message := self._next()) is not None:
-            messages.append(message)
-        return messages
+        while (self._framing is not None or self._read_head()) and self._read_body():
+            yield self._finish()
+
+    def switch(self) -> None:
+        """Behind the message under way the connection speaks something else."""
+        self.broken = self.broken or "the connection went over to another protocol"
 
     def flush(self) -> RawMessage | None:
-        """The message under way, as far as it came; it is whole if it was `open_ended`. None where none is, or its
-        head is incomplete."""
-        if self._head is None:
-            return None
-        if self._chunked is None:
-            return self._finish(bytes(self._buffer), len(self._buffer))
-        return self._finish(self._chunked.body(), len(self._buffer))
+        """The message under way, as far as it came; it is whole if it was `open_ended`. None where none is.
 
-    def _next(self) -> RawMessage | None:
-        if self._head is None and not self._read_head():
+        Bytes that are no message's beginning come out as a body without a head, and set `broken`.
+        """
+        if not self.pending:
             return None
-        if self._chunked is not None:
-            whole = self._chunked.take(self._buffer)
-            self.broken = self._chunked.broken
-            size = self._chunked.size
+        if self._framing is not None:
+            self._body.add(self._buffer)
+        elif self._start is not None or self._interim or _may_begin(self._buffer, self._direction):
+            self._head = bytes(self._buffer)
         else:
-            whole = self._length is not None and len(self._buffer) >= self._length
-            size = len(self._buffer) if self._length is None else self._length
-        if size > MAX_CONTENT and not whole:
-            self.broken = f"a body of more than {MAX_CONTENT} bytes"
-        if not whole:
-            return None
-        if self._chunked is not None:
-            return self._finish(self._chunked.body(), 0)
-        return self._finish(bytes(self._buffer[: self._length]), self._length or 0)
+            self.broken = self.broken or NO_HTTP
+            self._body.add(self._buffer)
+        self._drop(len(self._buffer))
+        return self._finish()
 
-    def _finish(self, body: bytes, used: int) -> RawMessage:
-        message = RawMessage(head=self._head or b"", body=body)
-        self._head, self._length, self._chunked = None, None, None
-        del self._buffer[:used]
+    def _read_body(self) -> bool:
+        """Take what there is of the body off the buffer; whether it is complete."""
+        assert self._framing is not None
+        used = self._framing.take(self._buffer)
+        if used:
+            self._body.add(self._buffer[:used])
+            self._drop(used)
+        if self._framing.broken is not None:
+            self.broken, self._framing = self._framing.broken, _Endless()
+            return self._read_body()
+        return self._framing.complete
+
+    def _finish(self) -> RawMessage:
+        message = RawMessage(head=self._head, body=self._body.kept, chunked=self._chunked, cut=self._body.cut)
+        self._head, self._body, self._framing, self._chunked = b"", Body(self._limit), None, False
         return message
+
+    def _drop(self, size: int) -> None:
+        del self._buffer[:size]
+        self._line, self._searched, self._start, self._interim = 0, 0, None, False
 
     def _read_head(self) -> bool:
         """Take a head off the buffer, if it is complete, and learn from it where the body ends."""
-        blank = len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))
-        if blank:
-            del self._buffer[:blank]
-            self._searched = 0
-        end = _HEAD_END.search(self._buffer, max(0, self._searched - 3))
-        self._searched = len(self._buffer) if end is None else 0
+        end = self._find_head() if self.broken is None else None
+        if (len(self._buffer) if end is None else end) > MAX_HEAD:
+            self.broken = self.broken or f"no end of a head within {MAX_HEAD} bytes"
+        if self.broken is not None and self._buffer:
+            # Nothing more can be cut: the rest is one body without a head, of which little is kept.
+            self._body, self._framing = Body(min(self._limit, MAX_HEAD)), _Endless()
+            return True
         if end is None:
-            if len(self._buffer) > MAX_HEAD:
-                self.broken = f"no end of the head within {MAX_HEAD} bytes"
             return False
-        raw = bytes(self._buffer[: end.end()])
-        del self._buffer[: end.end()]
-        head = parse_head(raw)
-        length = head.get("content-length")
-        if "HTTP/1." not in head.start:
-            self.broken = "the first line is not HTTP/1's"
-            self._buffer.clear()
-            return False
-        if "chunked" in (head.get("transfer-encoding") or "").lower():
-            self._chunked = _Chunks()
-        elif length is None:
-            self._length = self._default_length(head)
-        elif length.isascii() and length.isdecimal() and len(length) < 20:
-            self._length = int(length)
-        else:
-            self.broken = "Content-Length is no number"
-        self._head = raw
-        return self.broken is None
+        head = parse_head(bytes(self._buffer[self._start : end]))
+        self._head = bytes(self._buffer[:end])
+        self._drop(end)
+        self._framing = self._framed(head)
+        self._chunked = isinstance(self._framing, _Chunks)
+        return True
 
-    def _default_length(self, head: Head) -> int | None:
-        """How long a body without a stated length is; None for up to the end."""
-        if self._direction == "request":
-            return None if head.start.startswith("POST") else 0
-        code = status(RawMessage(head=head.start.encode("latin-1")))
-        return 0 if code is not None and (code in _NO_BODY or code in _INFORMATIONAL) else None
+    def _find_head(self) -> int | None:
+        """Where the head ends that the buffer begins with; None where more must come."""
+        while self._start is not None or self._find_start():
+            end = _HEAD_END.search(self._buffer, max(self._line, self._searched - 3))
+            if end is None:
+                self._searched = len(self._buffer)
+                return None
+            if self._direction == "request" or not _is_interim(self._buffer[self._start : end.end()]):
+                return end.end()
+            self._line = self._searched = end.end()
+            self._start, self._interim = None, True
+        return None
+
+    def _find_start(self) -> bool:
+        """Look for the start line, line by line; `_line` is then where it ends, but for its line end."""
+        while (newline := self._buffer.find(b"\n", self._searched)) >= 0:
+            line = self._buffer[self._line : newline + 1]
+            start = _find_start(line, self._direction)
+            if start is not None:
+                self._start = self._line + start
+                self._line = self._searched = newline - 1 if line.endswith(b"\r\n") else newline
+                return True
+            self._line = self._searched = newline + 1
+        self._searched = len(self._buffer)
+        return False
+
+    def _framed(self, head: Head) -> "_Framing":
+        """How the body behind a head ends."""
+        if self._direction == "reply":
+            code = _STATUS.match(head.start.encode("latin-1"))
+            switches = code is not None and int(code[1]) == SWITCHING
+            if switches:
+                self.switch()
+            if self._bodiless() or switches or (code is not None and int(code[1]) in _NO_BODY):
+                return _Sized(0)
+        if "chunked" in (head.get("transfer-encoding") or "").lower():
+            return _Chunks()
+        length = next((int(length) for length in _lengths(head) if length is not None), None)
+        if length is not None:
+            return _Sized(length)
+        return _Endless() if self._direction == "reply" or head.start.startswith(_BODY_METHODS) else _Sized(0)
+
+
+def _lengths(head: Head) -> list[int | None]:
+    """What a head says of the body's length, None for what is no number; clients have said it twice."""
+    values = [one.strip() for key, value in head.headers if key == "content-length" for one in value.split(",")]
+    return [int(one) if one.isascii() and one.isdecimal() and len(one) < 20 else None for one in values]
+
+
+def _is_interim(head: bytes | bytearray) -> bool:
+    """Whether this is a head such as 100 Continue: the reply proper is still to come."""
+    match = _STATUS.match(head)
+    return match is not None and int(match[1]) in _INFORMATIONAL and int(match[1]) != SWITCHING
+
+
+def _find_start(line: bytes | bytearray, direction: Direction) -> int | None:
+    """Where in a line a message begins: nearly always at 0, but the bytes of a body that was longer than it said may
+    stand before. None where it does not."""
+    if direction == "reply":
+        match = _STATUS.search(line)
+        return None if match is None else match.start()
+    if _REQUEST_END.search(line) is None:
+        return None
+    method, known = _REQUEST_START.match(line), _KNOWN_METHOD.search(line)
+    if known is not None and (method is None or not method[0].isupper() or known.start() < method.end()):
+        return known.start()
+    return None if method is None else 0
+
+
+def _may_begin(data: bytes | bytearray, direction: Direction) -> bool:
+    """Whether these may be the first bytes of a message whose first line is not complete."""
+    first = bytes(data).lstrip(b"\r\n")
+    if b"\n" in first:
+        return False
+    if direction == "reply":
+        return b"HTTP/1.".startswith(first[:7])
+    return _REQUEST_START.match(first + b" ") is not None and first.split()[0].isupper()
+
+
+class _Framing(Protocol):
+    """How a body ends. `take` says how many bytes of what came belong to it; `complete` whether it ended there,
+    `broken` why that cannot be told."""
+
+    complete: bool
+    broken: str | None
+
+    def take(self, buffer: bytearray) -> int: ...
+
+
+class _Endless:
+    """A body that ends with the connection."""
+
+    complete = False
+    broken: str | None = None
+
+    def take(self, buffer: bytearray) -> int:
+        return len(buffer)
+
+
+class _Sized:
+    """A body of a stated length."""
+
+    broken: str | None = None
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.complete = length == 0
+
+    def take(self, buffer: bytearray) -> int:
+        used = min(self._left, len(buffer))
+        self._left -= used
+        self.complete = self._left == 0
+        return used
 
 
 class _Chunks:
-    """Puts a chunked body together."""
+    """A chunked body, from its first chunk line to the blank line behind its trailers.
+
+    A piece of a chunk is taken as it comes; a line only when it is whole, or too long.
+    """
 
     def __init__(self) -> None:
+        self.complete = False
         self.broken: str | None = None
-        self.size = 0
-        self._pieces: list[bytes] = []
+        self._left = 0  # of the data of the chunk under way
+        self._closing = False  # the line end behind a chunk's data is to come
+        self._trailers = False  # the last chunk line was read
 
-    def body(self) -> bytes:
-        """What has been put together."""
-        return b"".join(self._pieces)
-
-    def take(self, buffer: bytearray) -> bool:
-        """Take all whole chunks off the buffer; whether the last one was among them."""
+    def take(self, buffer: bytearray) -> int:
         at = 0
-        while self.broken is None and (chunk := self._chunk(buffer, at)) is not None:
-            piece, at = chunk
-            if not piece:
-                del buffer[:at]
-                return True
-            self._pieces.append(piece)
-            self.size += len(piece)
-        del buffer[:at]
-        return False
+        while not self.complete and self.broken is None:
+            before = at
+            if self._left:
+                at += min(self._left, len(buffer) - at)
+                self._left -= at - before
+                self._closing = self._left == 0
+            else:
+                at = self._take_line(buffer, at)
+            if at == before:
+                break
+        return at
 
-    def _chunk(self, buffer: bytearray, at: int) -> tuple[bytes, int] | None:
-        """The chunk that begins there and the place behind it; None where it is not whole yet, or is none."""
-        newline = buffer.find(b"\n", at)
-        if newline < 0:
-            return None
-        size = re.fullmatch(rb"\s*([0-9A-Fa-f]{1,8})\s*(?:;[^\n]*)?", buffer[at:newline])
-        if size is None:
+    def _take_line(self, buffer: bytearray, at: int) -> int:
+        """Take one line; where it begins if it is not whole, or is not what must stand there."""
+        newline = buffer.find(b"\n", at, at + _MAX_LINE)
+        if self._closing and not _MAY_END_LINE.match(buffer, at):
+            self.broken = "a chunk is not followed by a line end"
+        elif newline < 0 and len(buffer) - at >= _MAX_LINE:
+            self.broken = "a chunk line is too long"
+        if newline < 0 or self.broken is not None:
+            return at
+        self._read_line(bytes(buffer[at:newline]))
+        return at if self.broken is not None else newline + 1
+
+    def _read_line(self, line: bytes) -> None:
+        if self._closing:
+            self._closing = False
+        elif self._trailers:
+            self.complete = line in (b"", b"\r")
+        elif (size := _CHUNK_LINE.fullmatch(line)) is None:
             self.broken = "a chunk's size is no number"
-            return None
-        start, length = newline + 1, int(size[1], 16)
-        if length == 0:
-            trailer = re.compile(rb"(?:[^\r\n]+\r?\n)*\r?\n").match(buffer, start)
-            return None if trailer is None else (b"", trailer.end())
-        behind = bytes(buffer[start + length : start + length + 2])
-        if behind in (b"", b"\r"):
-            return None  # the line end behind the chunk is still to come
-        if not behind.startswith((b"\r\n", b"\n")):
-            self.broken = f"a chunk of {length} bytes is not followed by a line end"
-            return None
-        return bytes(buffer[start : start + length]), start + length + (2 if behind.startswith(b"\r") else 1)
+        else:
+            self._left = int(size[1], 16)
+            self._trailers = self._left == 0
 
 
 def request(body: bytes, host: str, *, target: str = "/", keep_alive: bool = False) -> RawMessage:

@@ -446,13 +446,8 @@ def _unit(unit: bytes, byte: bytes) -> bytes:
 
 def _framed(message: RawMessage, head: bytes, content: bytes, new: bytes) -> RawMessage:
     """The message with another content; what its head says of it is kept right."""
-    if new == content:
-        return msgspec.structs.replace(message, head=head)
-    if content != message.body:
-        head = http1.without_header(head, "Content-Encoding")
-    if len(new) != len(message.body) and http1.parse_head(head).get("content-length") is not None:
-        head = http1.with_header(head, "Content-Length", str(len(new)))
-    return msgspec.structs.replace(message, head=head, body=new)
+    changed = msgspec.structs.replace(message, head=head)
+    return changed if new == content else http1.with_content(changed, new)
 
 
 def _any_writing(name: bytes) -> bytes:

@@ -433,7 +433,7 @@ OK = b"HTTP/1.0 200 Fine\r\n\r\n"
 STATUSES: dict[str, tuple[bytes, bytes, tuple[str, str] | None]] = {
     "letters for digits": (OK, b"HTTP/1.1 2OO OK\r\n\r\n", ("200", "HTTP/1.1 2OO OK")),
     "no number": (OK, b"HTTP/1.1 OK\r\n\r\n", ("200", "HTTP/1.1 OK")),
-    "no HTTP": (OK, b"QQ HTTP/1.1 500\n\n", ("200", "QQ HTTP/1.1 500")),
+    "no HTTP": (OK, b"QQ/1.1 500\n\n", ("200", "QQ/1.1 500")),
     "no number at first": (b"HTTP/1.1 OK\r\n\r\n", OK, ("HTTP/1.1 OK", "200")),
     "two that say nothing": (b"HTTP/1.1 A\r\n\r\n", b"HTTP/1.1 B\r\n\r\n", ("HTTP/1.1 A", "HTTP/1.1 B")),
     "the same that says nothing": (b"HTTP/1.1 A\r\n\r\n", b"HTTP/1.1 A\r\nX: 1\r\n\r\n", None),

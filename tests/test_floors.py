@@ -10,10 +10,12 @@ from conftest import ROOT
 FLOORS = [
     {"errors"},
     {"wire", "visible", "files", "spec", "exchange"},
-    {"http1", "hunt", "pseudonyms"},
+    {"bodies"},
+    {"http1", "lines", "hunt", "pseudonyms"},
     {"codec"},
     {"wording"},
     {"sheet"},
+    {"conversation"},
     {"capture", "redact", "diff", "profile", "testserver"},
     {"replay", "report", "verify"},
     {"net", "proxy"},

@@ -9,6 +9,7 @@ from mitmproxy.io import FlowReader, FlowWriter
 
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.proxy.flows import http_exchange, tcp_exchanges
+from qqlab.spec import builtin
 
 Made = TypeVar("Made", bound=flow.Flow)
 
@@ -84,8 +85,8 @@ def test_a_relayed_connection_in_pieces() -> None:
     request = b"POST HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(ASK) + ASK
     reply = b"HTTP/1.0 200 OK\r\n\r\n" + SAY
     made = tcp_flow((True, request[:20]), (True, request[20:]), (False, reply[:30]), (False, reply[30:]))
-    found, conversation = tcp_exchanges(kept(made))
-    assert conversation.lost is None
+    found, conversation = tcp_exchanges(kept(made), builtin())
+    assert (conversation.any, conversation.ours) == (True, True)
     assert [(e.request and e.request.body, e.reply and e.reply.body, e.error) for e in found] == [(ASK, SAY, None)]
     assert found[0].time == datetime.fromtimestamp(START + 1, UTC)
     assert (found[0].client, found[0].server, found[0].transport) == ("10.0.0.7:1234", "[::1]:8000", "tcp")
@@ -95,10 +96,10 @@ def test_a_relayed_connection_that_failed() -> None:
     request = b"POST HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(ASK) + ASK
     made = tcp_flow((True, request))
     made.error = flow.Error("Connection reset")
-    ((exchange,), _) = tcp_exchanges(made)
+    ((exchange,), _) = tcp_exchanges(made, builtin())
     assert (exchange.reply, exchange.error) == (None, "Connection reset")
 
 
 def test_a_connection_without_a_message() -> None:
-    found, conversation = tcp_exchanges(tcp_flow())
+    found, conversation = tcp_exchanges(tcp_flow(), builtin())
     assert (found, conversation.any) == ([], False)

@@ -1,14 +1,17 @@
 """Heads, framing and the cutting of streams, without I/O."""
 
 import gzip
+import hashlib
 import zlib
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qqlab import http1
-from qqlab.exchange import RawMessage
+from qqlab.bodies import MAX_CONTENT
+from qqlab.exchange import Cut, RawMessage
 from qqlab.http1 import Reader
 from qqlab.spec import Direction
 
@@ -17,71 +20,194 @@ SLOPPY = b"POST HTTP/1.1\r\nContent-Length: 3\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 TO_THE_END = b"HTTP/1.0 200 OK\r\n\r\n"
 BARE = b"POST / HTTP/1.0\nContent-Length: 3\n\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+GET = b"GET / HTTP/1.1\r\n\r\n"
+SWITCHED = "the connection went over to another protocol"
+NO_SIZE = "a chunk's size is no number"
+
+
+def lengths(*values: bytes) -> bytes:
+    """The head of a request whose length is stated so."""
+    return b"POST / HTTP/1.1\r\n" + b"".join(b"Content-Length: %s\r\n" % value for value in values) + b"\r\n"
+
+
+class Read(NamedTuple):
+    """What becomes of a stream: the messages it completes (head and body), what flush gives, and the reader's state
+    at the end."""
+
+    messages: list[tuple[bytes, bytes]]
+    rest: tuple[bytes, bytes] | None = None
+    open_ended: bool = False
+    broken: str | None = None
+
+
+def read(direction: Direction, stream: bytes, size: int, *, bodiless: bool = False) -> Read:
+    """Feed a stream in pieces of that size, and check that no byte of it is lost or invented."""
+    reader = Reader(direction, bodiless=lambda: bodiless)
+    pieces = (stream[start : start + size] for start in range(0, len(stream), size))
+    messages = [message for piece in pieces for message in reader.feed(piece)]
+    pending, open_ended = reader.pending, reader.open_ended
+    rest = reader.flush()
+    assert pending is (rest is not None)
+    whole = [*messages, rest] if rest is not None else messages
+    assert b"".join(message.head + message.body for message in whole) + reader.unread == stream
+    plain = [(message.head, message.body) for message in messages]
+    return Read(plain, None if rest is None else (rest.head, rest.body), open_ended, reader.broken)
+
+
+STREAMS: dict[str, tuple[Direction, bytes, Read]] = {
+    "nothing": ("request", b"", Read([])),
+    "plain": ("request", HEAD + b"abc", Read([(HEAD, b"abc")])),
+    "no target": ("request", SLOPPY + b"abc", Read([(SLOPPY, b"abc")])),
+    "bare LF": ("request", BARE + b"abc", Read([(BARE, b"abc")])),
+    "pipelined": ("request", HEAD + b"abc" + SLOPPY + b"def", Read([(HEAD, b"abc"), (SLOPPY, b"def")])),
+    "line ends between": (
+        "request",
+        b"\r\n" + HEAD + b"abc\r\n" + HEAD + b"def\r\n",
+        Read([(b"\r\n" + HEAD, b"abc"), (b"\r\n" + HEAD, b"def")]),
+    ),
+    "no body": ("request", GET, Read([(GET, b"")])),
+    "no length": ("request", b"POST / HTTP/1.0\r\n\r\nabc", Read([], (b"POST / HTTP/1.0\r\n\r\n", b"abc"), True)),
+    "an unusual method": ("request", GET.replace(b"GET", b"x-brew"), Read([(b"x-brew / HTTP/1.1\r\n\r\n", b"")])),
+    "an unusual method, and a usual one in the target": (
+        "request",
+        b"BREW /GET HTTP/1.1\r\n\r\n",
+        Read([(b"BREW /GET HTTP/1.1\r\n\r\n", b"")]),
+    ),
+    "too short a length": (
+        "request",
+        HEAD + b"abcdef" + HEAD + b"abc",
+        Read([(HEAD, b"abc"), (b"def" + HEAD, b"abc")]),
+    ),
+    "too short a length, and lines behind": (
+        "request",
+        HEAD + b"abc=1\r\n\r\n2&" + GET,
+        Read([(HEAD, b"abc"), (b"=1\r\n\r\n2&" + GET, b"")]),
+    ),
+    "too short a length, at the end": (
+        "request",
+        HEAD + b"abc=1",
+        Read([(HEAD, b"abc")], (b"", b"=1"), False, http1.NO_HTTP),
+    ),
+    "too long a length": ("request", HEAD + b"ab", Read([], (HEAD, b"ab"))),
+    "two equal lengths": ("request", lengths(b"1", b"1") + b"a", Read([(lengths(b"1", b"1"), b"a")])),
+    "two lengths": ("request", lengths(b"1", b"2") + b"a", Read([(lengths(b"1", b"2"), b"a")])),
+    "a list of lengths": ("request", lengths(b"x, 1") + b"a", Read([(lengths(b"x, 1"), b"a")])),
+    "a length that is none": ("request", lengths(b"-1") + b"a", Read([], (lengths(b"-1"), b"a"), True)),
+    "a length of many digits": ("request", lengths(b"9" * 5000) + b"a", Read([], (lengths(b"9" * 5000), b"a"), True)),
+    "a torn first line": ("request", b"POST HT", Read([], (b"POST HT", b""))),
+    "a torn head": ("request", HEAD[:-2], Read([], (HEAD[:-2], b""))),
+    "chunks": (
+        "reply",
+        CHUNKED + b"2\r\nab\r\n1;x=y\r\nc\r\n0\r\n\r\n" + TO_THE_END,
+        Read([(CHUNKED, b"2\r\nab\r\n1;x=y\r\nc\r\n0\r\n\r\n")], (TO_THE_END, b""), True),
+    ),
+    "chunks with bare LF": ("reply", CHUNKED + b"3\nabc\n0\n\n", Read([(CHUNKED, b"3\nabc\n0\n\n")])),
+    "odd chunk lines": (
+        "reply",
+        CHUNKED + b" 0000000000A \r\n0123456789\r\n00 ; x\r\n\r\n",
+        Read([(CHUNKED, b" 0000000000A \r\n0123456789\r\n00 ; x\r\n\r\n")]),
+    ),
+    "trailers": ("reply", CHUNKED + b"0\r\nTrailer: 1\r\n\r\n", Read([(CHUNKED, b"0\r\nTrailer: 1\r\n\r\n")])),
+    "torn chunks": ("reply", CHUNKED + b"2\r\nab\r\n5\r\ncd", Read([], (CHUNKED, b"2\r\nab\r\n5\r\ncd"))),
+    "a chunk without a size": (
+        "reply",
+        CHUNKED + b"2\r\nab\r\nzz\r\n" + TO_THE_END,
+        Read([], (CHUNKED, b"2\r\nab\r\nzz\r\n" + TO_THE_END), False, NO_SIZE),
+    ),
+    "a chunk that is longer than its size": (
+        "reply",
+        CHUNKED + b"2\r\nabc\r\n",
+        Read([], (CHUNKED, b"2\r\nabc\r\n"), False, "a chunk is not followed by a line end"),
+    ),
+    "a chunk line without an end": (
+        "reply",
+        CHUNKED + b"2;" + bytes(20_000),
+        Read([], (CHUNKED, b"2;" + bytes(20_000)), False, "a chunk line is too long"),
+    ),
+    "no body by the status": (
+        "reply",
+        b"HTTP/1.1 204 No\r\n\r\nHTTP/1.1 304 No\r\nContent-Length: 9\r\n\r\n" + TO_THE_END,
+        Read(
+            [(b"HTTP/1.1 204 No\r\n\r\n", b""), (b"HTTP/1.1 304 No\r\nContent-Length: 9\r\n\r\n", b"")],
+            (TO_THE_END, b""),
+            True,
+        ),
+    ),
+    "up to the end": ("reply", TO_THE_END + b"abc", Read([], (TO_THE_END, b"abc"), True)),
+    "interim replies": (
+        "reply",
+        CONTINUE + b"\r\nHTTP/1.1 102 Wait\r\nX: 1\r\n\r\n" + CHUNKED + b"0\r\n\r\n",
+        Read([(CONTINUE + b"\r\nHTTP/1.1 102 Wait\r\nX: 1\r\n\r\n" + CHUNKED, b"0\r\n\r\n")]),
+    ),
+    "an interim reply alone": ("reply", CONTINUE, Read([], (CONTINUE, b""))),
+    "an interim reply, and a torn one": ("reply", CONTINUE + CHUNKED[:20], Read([], (CONTINUE + CHUNKED[:20], b""))),
+    "another protocol": (
+        "reply",
+        b"HTTP/1.1 101 Switching\r\n\r\n" + TO_THE_END + b"\x00",
+        Read([(b"HTTP/1.1 101 Switching\r\n\r\n", b"")], (b"", TO_THE_END + b"\x00"), False, SWITCHED),
+    ),
+    "another protocol in silence": (
+        "reply",
+        b"HTTP/1.1 101 Switching\r\n\r\n",
+        Read([(b"HTTP/1.1 101 Switching\r\n\r\n", b"")], None, False, SWITCHED),
+    ),
+    "no HTTP": ("reply", b"RES=0&RS=0", Read([], (b"", b"RES=0&RS=0"), False, http1.NO_HTTP)),
+    "no HTTP, in lines": ("request", b"CMD=List\n\nx\n", Read([], (b"", b"CMD=List\n\nx\n"), False, http1.NO_HTTP)),
+    "no HTTP/1": ("request", b"GET / HTTP/2\r\n\r\n", Read([], (b"", b"GET / HTTP/2\r\n\r\n"), False, http1.NO_HTTP)),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_is_cut_the_same_in_pieces_of_any_size(name: str) -> None:
+    direction, stream, expected = STREAMS[name]
+    for size in (1, 2, 7, len(stream) or 1):
+        assert read(direction, stream, size) == expected, size
+
+
+def test_a_reply_to_head_has_no_body() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"
+    assert read("reply", head + CHUNKED, 7, bodiless=True) == Read([(head, b""), (CHUNKED, b"")])
+    asked = [http1.wants_head(RawMessage(head=head)) for head in (b"\r\nHEAD / HTTP/1.0\r\n\r\n", GET, b"")]
+    assert asked == [True, False, False]
+
+
+def test_a_head_that_never_ends_is_given_up() -> None:
+    for begin in (b"POST / HTTP/1.1\r\nX: ", b"x"):
+        for size in (10_000, 100_000):
+            reader = Reader("request")
+            stream = begin + bytes(90_000) + b"\r\n\r\n" + HEAD + b"abc"
+            for start in range(0, len(stream), size):
+                assert reader.feed(stream[start : start + size]) == []
+            assert (reader.broken, reader.unread) == ("no end of a head within 65536 bytes", b"")
+            whole = Cut(length=len(stream), sha256=hashlib.sha256(stream).hexdigest())
+            assert reader.flush() == RawMessage(body=stream[: http1.MAX_HEAD], cut=whole)
+            assert (reader.feed(b""), reader.pending, reader.flush()) == ([], False, None)
+            assert (reader.feed(HEAD), reader.flush()) == ([], RawMessage(body=HEAD))
+
+
+@pytest.mark.parametrize("head", [TO_THE_END, CHUNKED, lengths(b"2012").replace(b"POST / HTTP/1.1", TO_THE_END[:-4])])
+def test_a_long_body_is_cut(head: bytes) -> None:
+    body = b"7d0\r\n" + bytes(2000) + b"\r\n0\r\n\r\n"
+    for size in (1, 700, 5000):
+        reader = Reader("reply", limit=1000)
+        stream = head + body
+        messages = [m for start in range(0, len(stream), size) for m in reader.feed(stream[start : start + size])]
+        cut = Cut(length=len(body), sha256=hashlib.sha256(body).hexdigest())
+        whole: list[RawMessage | None] = [*messages] or [reader.flush()]
+        assert whole == [RawMessage(head=head, body=body[:1000], chunked=head == CHUNKED, cut=cut)]
 
 
 @pytest.mark.parametrize(
-    ("direction", "stream", "messages"),
-    [
-        ("request", HEAD + b"abc", [(HEAD, b"abc")]),
-        ("request", SLOPPY + b"abc", [(SLOPPY, b"abc")]),
-        ("request", BARE + b"abc", [(BARE, b"abc")]),
-        ("request", HEAD + b"abc" + SLOPPY + b"def", [(HEAD, b"abc"), (SLOPPY, b"def")]),
-        ("request", HEAD + b"abc\r\n" + HEAD + b"def", [(HEAD, b"abc"), (HEAD, b"def")]),
-        ("request", b"GET / HTTP/1.1\r\n\r\n", [(b"GET / HTTP/1.1\r\n\r\n", b"")]),
-        ("reply", CHUNKED + b"2\r\nab\r\n1;x=y\r\nc\r\n0\r\n\r\n", [(CHUNKED, b"abc")]),
-        ("reply", CHUNKED + b"3\nabc\n0\n\n", [(CHUNKED, b"abc")]),
-        ("reply", CHUNKED + b"0\r\nTrailer: 1\r\n\r\n", [(CHUNKED, b"")]),
-        (
-            "reply",
-            b"HTTP/1.1 204 No\r\n\r\nHTTP/1.1 304 No\r\n\r\n",
-            [(b"HTTP/1.1 204 No\r\n\r\n", b""), (b"HTTP/1.1 304 No\r\n\r\n", b"")],
-        ),
-        ("reply", TO_THE_END + b"abc", []),
-    ],
+    ("stream", "stray"),
+    [(b"RES=0\n", True), (b"RES=0", False), (CONTINUE, False), (b"\r\n", False), (b"HTTP/1.1 ", False)],
 )
-def test_a_stream_is_cut_the_same_in_pieces_of_any_size(
-    direction: Direction, stream: bytes, messages: list[tuple[bytes, bytes]]
-) -> None:
-    for size in (1, 2, 7, len(stream)):
-        reader = Reader(direction)
-        pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
-        cut = [message for piece in pieces for message in reader.feed(piece)]
-        assert [(message.head, message.body) for message in cut] == messages
-        assert reader.broken is None
-
-
-def test_a_broken_stream_keeps_nothing_more() -> None:
+def test_what_begins_as_no_message_is_told_early(stream: bytes, stray: bool) -> None:
     reader = Reader("reply")
-    reader.feed(b"no HTTP\r\n\r\n")
-    for _ in range(3):
-        assert reader.feed(bytes(100_000)) == []
-    assert not reader.pending
-    assert reader.flush() is None
-
-
-def test_a_body_has_a_limit() -> None:
-    for head in (TO_THE_END, CHUNKED + b"ffffff\r\n", TO_THE_END[:-2] + b"Content-Length: 99999999\r\n\r\n"):
-        reader = Reader("reply")
-        reader.feed(head + bytes(http1.MAX_CONTENT + 1))
-        assert reader.broken is not None
-
-
-def test_it_is_known_whether_the_end_of_the_connection_may_end_a_message() -> None:
-    for stream, expected in ((TO_THE_END, True), (CHUNKED, False), (HEAD, False), (b"", False), (b"HTTP/1.1", False)):
-        reader = Reader("reply")
-        reader.feed(stream)
-        assert reader.open_ended is expected
-
-
-def test_what_only_the_end_completes() -> None:
-    reader = Reader("reply")
-    assert reader.feed(TO_THE_END + b"ab") == []
-    pending = [reader.pending]
-    reader.feed(b"c")
-    assert reader.flush() == RawMessage(head=TO_THE_END, body=b"abc")
-    pending.append(reader.pending)
-    assert pending == [True, False]
-    assert reader.flush() is None
+    reader.feed(stream)
+    assert reader.stray is stray
+    reader.feed(TO_THE_END)
+    assert not reader.stray
 
 
 def test_a_request_without_a_length_is_whole_when_its_reply_begins() -> None:
@@ -89,44 +215,20 @@ def test_a_request_without_a_length_is_whole_when_its_reply_begins() -> None:
     reader = Reader("request")
     assert reader.feed(head + b"CMD=List") == []
     assert reader.flush() == RawMessage(head=head, body=b"CMD=List")
+    assert reader.feed(HEAD + b"abc") == [RawMessage(head=HEAD, body=b"abc")]
 
 
-def test_a_chunked_body_that_breaks_off_is_kept() -> None:
-    reader = Reader("reply")
-    reader.feed(CHUNKED + b"2\r\nab\r\n5\r\ncd")
-    assert reader.flush() == RawMessage(head=CHUNKED, body=b"ab")
-
-
-@pytest.mark.parametrize(
-    ("direction", "stream", "what"),
-    [
-        ("request", b"VER=1.1&CMD=Login\n\nx", "the first line is not HTTP/1's"),
-        ("request", b"x" * (http1.MAX_HEAD + 1), "no end of the head within 65536 bytes"),
-        ("request", b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "Content-Length is no number"),
-        ("reply", CHUNKED + b"zz\r\n", "a chunk's size is no number"),
-        ("reply", CHUNKED + b"2\r\nabc\r\n", "a chunk of 2 bytes is not followed by a line end"),
-    ],
-)
-def test_what_is_no_http(direction: Direction, stream: bytes, what: str) -> None:
-    reader = Reader(direction)
-    assert reader.feed(stream) == []
-    assert reader.broken == what
-    assert reader.feed(HEAD + b"abc") == []
-
-
-@given(st.sampled_from(["request", "reply"]), st.lists(st.binary(max_size=50), max_size=10))
-def test_any_stream_is_read_without_raising(direction: Direction, pieces: list[bytes]) -> None:
-    reader = Reader(direction)
-    for piece in pieces:
-        reader.feed(piece)
-    reader.flush()
+@given(st.sampled_from(["request", "reply"]), st.binary(max_size=200), st.integers(1, 50))
+def test_any_bytes_come_out_as_they_went_in(direction: Direction, stream: bytes, size: int) -> None:
+    assert read(direction, stream, size) == read(direction, stream, 1)
 
 
 def test_a_megabyte_in_chunks_of_one_byte() -> None:
     """What took seconds when every chunk moved the rest of the buffer."""
-    reader = Reader("reply")
-    cut = reader.feed(CHUNKED + b"1\r\na\r\n" * 200_000 + b"0\r\n\r\n")
-    assert cut == [RawMessage(head=CHUNKED, body=b"a" * 200_000)]
+    body = b"1\r\na\r\n" * 200_000 + b"0\r\n\r\n"
+    (message,) = Reader("reply").feed(CHUNKED + body)
+    assert message == RawMessage(head=CHUNKED, body=body, chunked=True)
+    assert http1.content(message) == b"a" * 200_000
 
 
 WORDS = [
@@ -134,25 +236,28 @@ WORDS = [
     b"/",
     b" HTTP/1.1",
     b"HTTP/1.1 200 OK",
+    b"HTTP/1.1 100 Continue",
+    b"HTTP/1.1 101 Other",
     b"\r\n",
     b"\n",
+    b"\r",
     b"Content-Length: 3",
+    b"Transfer-Encoding: chunked",
     b"abc",
     b"5\r\n",
     b"0\r\n",
+    HEAD,
+    SLOPPY,
+    CHUNKED,
+    CONTINUE,
+    GET,
 ]
 
 
-@given(st.sampled_from(["request", "reply"]), st.lists(st.sampled_from([*WORDS, CHUNKED[15:]]), max_size=20))
-def test_http_like_streams_lose_no_message_to_the_cut(direction: Direction, words: list[bytes]) -> None:
+@given(st.sampled_from(["request", "reply"]), st.lists(st.sampled_from(WORDS), max_size=20), st.integers(1, 50))
+def test_http_like_streams_lose_nothing_to_the_cut(direction: Direction, words: list[bytes], size: int) -> None:
     stream = b"".join(words)
-    whole, bytewise = Reader(direction), Reader(direction)
-    together = whole.feed(stream)
-    apart = [message for byte in stream for message in bytewise.feed(bytes([byte]))]
-    assert apart == together
-    assert bytewise.broken == whole.broken
-    if whole.broken is None:
-        assert bytewise.flush() == whole.flush()
+    assert read(direction, stream, size) == read(direction, stream, 1)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +304,7 @@ def packed(data: bytes) -> bytes:
         ("gzip", b"junk", None),
         ("gzip", packed(PLAIN)[:-9], None),
         ("br", PLAIN, None),
-        ("gzip", packed(bytes(http1.MAX_CONTENT + 1)), None),
+        ("gzip", packed(bytes(MAX_CONTENT + 1)), None),
     ],
 )
 def test_content_codings(coding: str, body: bytes, expected: bytes | None) -> None:
@@ -215,6 +320,97 @@ def test_a_new_body_changes_its_framing_only() -> None:
     assert http1.with_body(chunked, b"abc").head == b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"
     unframed = RawMessage(head=TO_THE_END, body=b"abc")
     assert http1.with_body(unframed, b"abcd") == RawMessage(head=TO_THE_END, body=b"abcd")
+
+
+CHUNKS = b"2;x\r\nab\r\n3\ncde\n0\r\nT: 1\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (CHUNKS, b"abcde"),
+        (b"0\r\n\r\n", b""),
+        (b"", b""),
+        (b"5\r\nab", b"ab"),
+        (b"2\r\nab\r", b"ab"),
+        (b"2\r\nab\r\n", b"ab"),
+        (b"2\r\nab\r\n1", b"ab"),
+        (b"2\r\nabc\r\n", b"abc\r\n"),
+        (b"2\r\nab\r\nPS=1\r\n", b"abPS=1\r\n"),
+        (b"2;" + b"x" * 20_000, b"2;" + b"x" * 20_000),
+    ],
+)
+def test_chunks_are_put_together(body: bytes, expected: bytes) -> None:
+    message = RawMessage(head=CHUNKED, body=body, chunked=True)
+    assert http1.content(message) == expected
+    assert http1.with_content(message, expected) is message
+    changed = http1.with_content(message, bytes(len(expected)))
+    assert http1.content(changed) == bytes(len(expected))
+    assert len(changed.body) == len(body)
+    assert http1.content(http1.with_content(message, expected + b"more")) == expected + b"more"
+
+
+def test_new_content_keeps_the_framing_true() -> None:
+    message = RawMessage(head=HEAD, body=b"abc")
+    assert http1.with_content(message, b"abcd") == RawMessage(head=HEAD.replace(b": 3", b": 4"), body=b"abcd")
+    assert http1.with_content(message, b"") == RawMessage(head=HEAD.replace(b": 3", b": 0"), body=b"")
+    wrong = RawMessage(head=HEAD, body=b"ab")
+    assert http1.with_content(wrong, b"abcd") == RawMessage(head=HEAD, body=b"abcd")
+    chunked = RawMessage(head=CHUNKED, body=CHUNKS, chunked=True)
+    patched = RawMessage(head=CHUNKED, body=CHUNKS.replace(b"ab", b"AB").replace(b"cde", b"CDE"), chunked=True)
+    assert http1.with_content(chunked, b"ABCDE") == patched
+    one = RawMessage(head=CHUNKED, body=b"a\r\n0123456789\r\n0\r\nT: 1\r\n\r\n", chunked=True)
+    assert http1.with_content(chunked, b"0123456789") == one
+    assert http1.with_content(chunked, b"").body == b"0\r\nT: 1\r\n\r\n"
+    line = RawMessage(body=b"a", end=b"\r\n")
+    assert http1.with_content(line, b"ab") == RawMessage(body=b"ab", end=b"\r\n")
+
+
+def test_new_content_is_in_no_coding() -> None:
+    coded = b"Content-Encoding: gzip\r\n"
+    packed_body = packed(PLAIN)
+    head = b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n" % (coded, len(packed_body))
+    new = http1.with_content(RawMessage(head=head, body=packed_body), b"abc")
+    assert new == RawMessage(head=b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", body=b"abc")
+    head = CHUNKED.replace(b"\r\n\r\n", b"\r\n" + coded + b"\r\n")
+    chunked = RawMessage(head=head, body=b"%x\r\n%b\r\n0\r\n\r\n" % (len(packed_body), packed_body), chunked=True)
+    assert http1.content(chunked) == PLAIN
+    assert http1.with_content(chunked, b"abc") == RawMessage(head=CHUNKED, body=b"3\r\nabc\r\n0\r\n\r\n", chunked=True)
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+def test_content_of_any_chunks_can_be_replaced(body: bytes, new: bytes) -> None:
+    message = RawMessage(head=CHUNKED, body=body, chunked=True)
+    assert http1.content(http1.with_content(message, new)) == new
+
+
+@pytest.mark.parametrize(
+    ("before", "head"),
+    [
+        (b"", HEAD),
+        (b"\r\n\n", SLOPPY),
+        (b"UN=1&X", HEAD),
+        (b"a\r\n\r\nb", HEAD),
+        (CONTINUE, CHUNKED),
+        (CONTINUE + b"\r\n" + CONTINUE, TO_THE_END),
+        (b"x", CONTINUE),
+        (CONTINUE, b"HTTP/1.1 2"),
+        (b"\r\n", b"no head"),
+    ],
+)
+def test_what_stands_before_a_head(before: bytes, head: bytes) -> None:
+    assert http1.proper(before + head) == head
+    assert http1.parse_head(before + head) == http1.parse_head(head)
+    assert http1.status(RawMessage(head=before + head)) == http1.status(RawMessage(head=head))
+    assert http1.with_header(before + head, "X", "1") == before + http1.with_header(head, "X", "1")
+    assert http1.without_header(before + head, "Host") == before + http1.without_header(head, "Host")
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=12))
+def test_a_head_is_a_part_of_what_it_stands_in(words: list[bytes]) -> None:
+    head = b"".join(words)
+    assert head.endswith(http1.proper(head))
+    http1.parse_head(head)
 
 
 @pytest.mark.parametrize("head", [HEAD, SLOPPY, BARE])

@@ -229,14 +229,20 @@ def test_relayed_requests_of_every_kind(start: Callable[..., Process], server: S
     assert send(port, POLL + b"\r\n\r\nmore", NO_TARGET, host=b"Content-Length: %d" % len(POLL)).endswith(ANSWER)
     assert process.stop() == 0
     capture = load(path)
-    assert bodies(capture) == [(POLL, ANSWER), (POLL, ANSWER), (POLL + b"&XX=torn", ANSWER[:5]), (POLL, ANSWER)]
+    assert bodies(capture) == [
+        (POLL, ANSWER),
+        (POLL, ANSWER),
+        (POLL + b"&XX=torn", ANSWER[:5]),
+        (POLL, ANSWER),
+        (b"\r\n\r\nmore", None),
+    ]
     assert [exchange.error for exchange in capture.exchanges] == [
         None,
         None,
         "the connection ended before the reply was complete",
         None,
+        "the first line is not HTTP/1's",
     ]
-    assert len(re.findall(r"qqlab: 127\.0\.0\.1:\d+: not recorded: ", process.output)) == 1
 
 
 def test_a_reply_that_is_streamed_or_broken_off_says_so(

@@ -25,6 +25,7 @@ from qqlab.formats import workers
 from qqlab.formats.mark import Found
 from qqlab.formats.tally import Tally
 from qqlab.proxy.flows import failure, http_exchange, tcp_exchanges
+from qqlab.spec import Spec
 
 # Flows are handed on by so many bytes; a flow of more than `MAX_FLOW` is passed over.
 CHUNK = 512 * 1024
@@ -48,7 +49,7 @@ _decoder = msgspec.msgpack.Decoder(_Batch)
 
 
 def read(
-    file: BinaryIO, where: str, wanted: Callable[[Exchange], bool], tally: Tally, *, partial: bool
+    file: BinaryIO, where: str, wanted: Callable[[Exchange], bool], spec: Spec, tally: Tally, *, partial: bool
 ) -> Iterator[Found]:
     """The exchanges of a flow file that are `wanted`; what else there is gets counted.
 
@@ -58,7 +59,7 @@ def read(
     number = 0
 
     def batch(chunk: bytes) -> bytes:
-        return _encoder.encode(_batch(chunk, wanted))
+        return _encoder.encode(_batch(chunk, wanted, spec))
 
     for packed in workers.mapped(batch, frames):
         made = _decoder.decode(packed)
@@ -139,13 +140,13 @@ class _Frames:
         return b"" if size else last
 
 
-def _batch(chunk: bytes, wanted: Callable[[Exchange], bool]) -> _Batch:
+def _batch(chunk: bytes, wanted: Callable[[Exchange], bool], spec: Spec) -> _Batch:
     tally = Tally()
     found: list[tuple[Exchange, Redacted | None]] = []
     whole, wrong = 0, None
     try:
         for one in FlowReader(io.BytesIO(chunk)).stream():
-            found.extend((e, redacted) for e, redacted in _found(one, tally) if _taken(e, wanted, tally))
+            found.extend((e, redacted) for e, redacted in _found(one, spec, tally) if _taken(e, wanted, tally))
             whole += 1
     except FlowReadException as error:
         wrong = f"is damaged: {error}"
@@ -161,7 +162,7 @@ def _taken(exchange: Exchange, wanted: Callable[[Exchange], bool], tally: Tally)
     return False
 
 
-def _found(one: flow.Flow, tally: Tally) -> Iterable[Found]:
+def _found(one: flow.Flow, spec: Spec, tally: Tally) -> Iterable[Found]:
     label = one.metadata.get(marks.NAME)
     mark = marks.read(label) if isinstance(label, str | bytes) else None
     if mark is not None:
@@ -170,15 +171,13 @@ def _found(one: flow.Flow, tally: Tally) -> Iterable[Found]:
         if restored is not None:
             return (restored,)
         tally.add("flow", "changed since qqlab wrote them: taken as they are now")
-    return map(Found, _exchanges(one, tally))
+    return map(Found, _exchanges(one, spec, tally))
 
 
-def _exchanges(one: flow.Flow, tally: Tally) -> list[Exchange]:
+def _exchanges(one: flow.Flow, spec: Spec, tally: Tally) -> list[Exchange]:
     if isinstance(one, tcp.TCPFlow):
-        exchanges, conversation = tcp_exchanges(one)
-        if conversation.lost is not None:
-            tally.add("connection", f"not read to its end: {conversation.lost}")
-        elif not exchanges:
+        exchanges, _ = tcp_exchanges(one, spec)
+        if not exchanges:
             tally.add("connection", "of another kind: left out")
         return exchanges
     if not isinstance(one, http.HTTPFlow):

@@ -70,7 +70,7 @@ def _found(source: Source, wanted: Wanted, spec: Spec, tally: Tally) -> Iterator
 
     kind = wanted.format or sniff(source.first, where)
     if kind == "flows":
-        return flows.read(file, where, keep, tally, partial=wanted.partial)
+        return flows.read(file, where, keep, spec, tally, partial=wanted.partial)
     if kind == "transcripts":
         return transcripts.read(file, where)  # whoever wrote the lines meant them
     return _kept(har.read(file, where, tally), keep, tally)

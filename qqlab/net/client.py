@@ -187,7 +187,7 @@ class _Exchange:
         self.error: str | None = None
         self._request = request
         self._limit = limit
-        self._reader = http1.Reader("reply")
+        self._reader = http1.Reader("reply", bodiless=lambda: http1.wants_head(request))
         self._received = bytearray()
         self._reply: RawMessage | None = None
         self._late = False
@@ -209,13 +209,13 @@ class _Exchange:
     def _take(self, data: bytes) -> None:
         room = self._limit - len(self._received)
         self._received += data[:room]
-        messages = [message for message in self._reader.feed(data[:room]) if not _is_interim(message)]
+        messages = self._reader.feed(data[:room])
         if messages:
             self._reply = messages[0]
             if len(messages) > 1 or self._reader.pending:
                 self.error = "more bytes follow the end of the reply"
-        elif self._reader.broken is not None:
-            self.error = f"the reply is no HTTP: {self._reader.broken}"
+        elif self._reader.broken is not None or self._reader.stray:
+            self.error = f"the reply is no HTTP: {self._reader.broken or http1.NO_HTTP}"
         elif len(data) > room:
             self.error = f"the reply is longer than {self._limit} bytes"
 
@@ -223,15 +223,14 @@ class _Exchange:
         """The server's direction is over: that ends a reply without a length, and cuts off any other."""
         assert self.stream is not None
         how = "the connection was closed" if self.stream.failure is None else _told(self.stream.failure)
-        message = self._reader.flush()
+        whole = self._reader.open_ended and self.stream.failure is None
         if not self._received:
             self.error = f"{how} without a reply"
-        elif message is None:
+        elif not self._reader.in_body:
             self.error = f"{how} within the head of the reply ({len(self._received)} bytes came)"
         else:
-            self._reply = message
-            if _is_framed(message) or self.stream.failure is not None:
-                self.error = f"{how} within the body of the reply ({len(message.body)} bytes came)"
+            self._reply = self._reader.flush() or RawMessage()
+            self.error = None if whole else f"{how} within the body of the reply ({len(self._reply.body)} bytes came)"
 
     def give_up(self, timeout: float) -> None:
         """The time is over."""
@@ -274,12 +273,6 @@ class _Exchange:
         if not received.lstrip(b"\r\n").startswith(b"HTTP/"):
             return RawMessage(body=received) if received else None
         return self._reader.flush() or RawMessage(head=received)
-
-
-def _is_interim(message: RawMessage) -> bool:
-    """Whether this is an answer such as 100 Continue: the reply proper is still to come."""
-    status = http1.status(message)
-    return status is not None and status < 200
 
 
 def _is_framed(message: RawMessage) -> bool:

@@ -27,7 +27,7 @@ from qqlab.proxy import flows
 from qqlab.proxy.known import Known
 from qqlab.proxy.options import read
 from qqlab.sheet import Sheet, part
-from qqlab.spec import DIRECTIONS
+from qqlab.spec import DIRECTIONS, Spec
 from qqlab.visible import visible
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Commands:
         found = [
             exchange
             for one in of
-            for exchange in _all(one)
+            for exchange in _all(one, self._known.spec)
             if (message := exchange.request or exchange.reply) is not None
             and recognise(content(message) or b"", self._known.spec)
         ]
@@ -103,9 +103,9 @@ class Commands:
         yield ""
 
 
-def _all(one: flow.Flow) -> Sequence[Exchange]:
+def _all(one: flow.Flow, spec: Spec) -> Sequence[Exchange]:
     if isinstance(one, tcp.TCPFlow):
-        return flows.tcp_exchanges(one)[0]
+        return flows.tcp_exchanges(one, spec)[0]
     exchange = flows.http_exchange(one, flows.failure(one)) if isinstance(one, http.HTTPFlow) else None
     return [] if exchange is None else [exchange]
 

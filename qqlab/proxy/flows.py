@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from mitmproxy import connection, http, tcp
 from mitmproxy.net.http.http1 import assemble
 
+from qqlab.conversation import Conversation, Paired, Transport
 from qqlab.exchange import Exchange, RawMessage, address
-from qqlab.proxy.streams import Conversation, Paired
+from qqlab.spec import Spec
 
 _STREAMED = "the reply's body was streamed past the recorder"
 _UNKNOWN = "unknown failure"
@@ -41,7 +42,7 @@ def http_exchange(flow: http.HTTPFlow, error: str | None = None) -> Exchange | N
     )
 
 
-def tcp_exchange(flow: tcp.TCPFlow, pair: Paired) -> Exchange:
+def tcp_exchange(flow: tcp.TCPFlow, pair: Paired, transport: Transport) -> Exchange:
     """The exchange of one pair of messages on a relayed connection."""
     return Exchange(
         id="",
@@ -50,10 +51,11 @@ def tcp_exchange(flow: tcp.TCPFlow, pair: Paired) -> Exchange:
         elapsed=_seconds(pair.elapsed),
         client=peer(flow.client_conn.peername),
         server=peer(flow.server_conn.address),
-        transport="tcp",
+        transport=transport,
         request=pair.request,
         reply=pair.reply,
         error=pair.error,
+        pairing=pair.pairing,
     )
 
 
@@ -63,12 +65,12 @@ def tcp_message(conversation: Conversation, message: tcp.TCPMessage) -> list[Pai
     return feed(message.content, datetime.fromtimestamp(message.timestamp, UTC))
 
 
-def tcp_exchanges(flow: tcp.TCPFlow) -> tuple[list[Exchange], Conversation]:
-    """All exchanges of a connection that is over, and the conversation that found them, which tells what it lost."""
-    conversation = Conversation()
+def tcp_exchanges(flow: tcp.TCPFlow, spec: Spec) -> tuple[list[Exchange], Conversation]:
+    """All exchanges of a connection that is over, and the conversation that found them."""
+    conversation = Conversation(spec)
     pairs = [pair for message in flow.messages for pair in tcp_message(conversation, message)]
     pairs += conversation.end(_ended(flow), failure(flow))
-    return [tcp_exchange(flow, pair) for pair in pairs], conversation
+    return [tcp_exchange(flow, pair, conversation.transport) for pair in pairs], conversation
 
 
 def failure(flow: http.HTTPFlow | tcp.TCPFlow) -> str | None:

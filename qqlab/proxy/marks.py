@@ -95,7 +95,7 @@ class Marks:
 
     def _tcp(self, of: tcp.TCPFlow) -> None:
         if _wanted() and len(of.messages) <= _MOST_READS:
-            self._put(of, flows.tcp_exchanges(of)[0])
+            self._put(of, flows.tcp_exchanges(of, self._known.spec)[0])
 
     def _put(self, of: flow.Flow, exchanges: Sequence[Exchange]) -> None:
         ours = [exchange for exchange in exchanges if _is_ours(exchange, self._known.spec)]

@@ -26,11 +26,11 @@ from mitmproxy.proxy.context import Context
 from qqlab import http1, spec
 from qqlab.capture import Writer, check, header, session
 from qqlab.codec import Decoded, decode, recognise
+from qqlab.conversation import Conversation, Paired
 from qqlab.errors import InputError, QqlabError, RefusedError, UsageError
 from qqlab.exchange import Exchange
 from qqlab.proxy import flows
 from qqlab.proxy.options import OPTIONS, Settings, read
-from qqlab.proxy.streams import Conversation, Paired
 from qqlab.redact import Redactor
 from qqlab.replay.target import normal_host, refuse_historical
 from qqlab.visible import visible
@@ -253,14 +253,14 @@ class Recorder:
 
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         """A connection is relayed as bytes."""
-        self._conversations[flow.id] = flow, Conversation()
+        self._conversations[flow.id] = flow, Conversation(self._spec)
 
     def tcp_message(self, flow: tcp.TCPFlow) -> None:
         """Some bytes passed: one read, which may be a part of a message or several of them."""
         if flow.id not in self._conversations:
             return  # it began before this script was loaded
         _, conversation = self._conversations[flow.id]
-        self._pairs(flow, flows.tcp_message(conversation, flow.messages[-1]))
+        self._pairs(flow, conversation, flows.tcp_message(conversation, flow.messages[-1]))
 
     def tcp_end(self, flow: tcp.TCPFlow) -> None:
         """The relayed connection is over."""
@@ -286,7 +286,8 @@ class Recorder:
     def _flow(self, flow: http.HTTPFlow, error: str | None) -> None:
         self._unanswered.pop(flow.id, None)
         exchange = flows.http_exchange(flow, error)
-        if exchange is None:
+        request = None if exchange is None else exchange.request
+        if exchange is None or request is None or not recognise(http1.content(request) or b"", self._spec):
             self.other += 1
         else:
             self._record(exchange)
@@ -295,20 +296,18 @@ class Recorder:
         if identifier not in self._conversations:
             return  # mitmproxy closes connections after it has told scripts that it is done
         flow, conversation = self._conversations.pop(identifier)
-        self._pairs(flow, conversation.end(datetime.now(UTC), error))
-        if conversation.lost is not None:
-            self._lose(flow.client_conn, conversation.lost)
-        else:
-            self.other += not conversation.any
+        self._pairs(flow, conversation, conversation.end(datetime.now(UTC), error))
+        self.other += not conversation.any
 
-    def _pairs(self, flow: tcp.TCPFlow, pairs: list[Paired]) -> None:
+    def _pairs(self, flow: tcp.TCPFlow, conversation: Conversation, pairs: list[Paired]) -> None:
+        """Record what is of the protocol, and what went wrong on a connection that carried it."""
         for pair in pairs:
-            self._record(flows.tcp_exchange(flow, pair))
+            if conversation.recognises(pair) or (conversation.ours and pair.error is not None):
+                self._record(flows.tcp_exchange(flow, pair, conversation.transport))
+            else:
+                self.other += 1
 
     def _record(self, exchange: Exchange) -> None:
-        if exchange.request is None or not recognise(http1.content(exchange.request) or b"", self._spec):
-            self.other += 1
-            return
         writer = self._opened()
         if writer is None:
             return

@@ -76,7 +76,8 @@ class _Planning:
             if head and not _names_no_host(head):
                 skipped[exchange.id] = "the request line names another host"
                 continue
-            steps.append(self._step(exchange, RawMessage(head=head, body=exchange.request.body), decoded))
+            addressed = msgspec.structs.replace(exchange.request, head=head)
+            steps.append(self._step(exchange, addressed, decoded))
         return Plan(steps=tuple(steps), skipped=skipped, lacking=tuple(self.lacking))
 
     def _step(self, exchange: Exchange, addressed: RawMessage, decoded: Decoded) -> Step:
@@ -84,8 +85,7 @@ class _Planning:
         if not addressed.head:
             body = wire.patch(addressed.body, values)
             return Step(recorded=exchange, request=http1.request(body, self.host), keep_alive=False)
-        opened = _opened(addressed) if values else addressed
-        request = http1.with_body(opened, wire.patch(opened.body, values))
+        request = _patched_content(addressed, values)
         connection = http1.parse_head(request.head).get("connection") or ""
         return Step(recorded=exchange, request=request, keep_alive="keep-alive" in connection.lower())
 
@@ -131,11 +131,11 @@ def _patched(field: Field, old: str, new: str) -> tuple[int, bytes]:
     return field.position, raw.replace(core, new.encode(), 1) if core in raw else new.encode()
 
 
-def _opened(message: RawMessage) -> RawMessage:
-    """The message without content coding, so that its spans can be patched."""
-    content = http1.content(message)
-    if content is None or content == message.body:
+def _patched_content(message: RawMessage, values: Sequence[tuple[int, bytes]]) -> RawMessage:
+    """The message with these pairs of its content patched, as it can be sent."""
+    content = http1.content(message) if values else None
+    if content is not None:
+        message = http1.with_content(message, wire.patch(content, values))
+    if message.chunked:
         return message
-    return http1.with_body(
-        msgspec.structs.replace(message, head=http1.without_header(message.head, "Content-Encoding")), content
-    )
+    return http1.with_body(message, message.body if content is not None else wire.patch(message.body, values))
