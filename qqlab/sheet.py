@@ -85,7 +85,7 @@ def _messages(data: bytes, direction: Direction) -> list[RawMessage] | None:
     if last is not None:
         found.append(last)
     whole = b"".join(raw.head + raw.body + raw.end for raw in found)
-    if not found or not data.startswith(whole):
+    if not found or not found[0].head or not data.startswith(whole):
         return None
     return found + ([RawMessage(body=data[len(whole) :])] if len(whole) < len(data) else [])
 

@@ -116,6 +116,7 @@ PIECES += [b"evil.example", b":80", b"HTTP/1.1", b"Host: evil.example", b"X: 1"]
 
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map(b"".join))
 @example(b"POST HTTP/1.1POST")
+@example(b"POST\r\nPOST Host: evil.example")
 def test_no_other_host_is_named_in_what_is_sent(head: bytes) -> None:
     planned = plan([exchange(b"CMD=Logout", head=head + b"\r\n\r\n")], SPEC, host=HOST, start=1)
     for step in planned.steps:

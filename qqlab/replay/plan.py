@@ -24,7 +24,9 @@ _VERSION = re.compile(rb"HTTP/[0-9]+\.[0-9]+")
 _ABSOLUTE = re.compile(rb"\A(\s*" + _METHOD.pattern + rb"[ \t]+)[A-Za-z][A-Za-z0-9+.-]*://[^/?\s]*([^\s]*)")
 # The line end before the header, its name, and the value with its continuation lines; a lone CR ends a line, too, for
 # some servers.
-_HOST = re.compile(rb"((?:\r?\n|\r)[ \t]*host[ \t]*:[ \t]*)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE)
+# A name of several words is none, but for servers that look for one in it.
+_NAME = rb"(?:\r?\n|\r)(?:[^\r\n:]*[ \t])?host(?:[ \t][^\r\n:]*)?:[ \t]*"
+_HOST = re.compile(rb"(" + _NAME + rb")[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE)
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
