@@ -12,7 +12,7 @@ import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mitmproxy import master, options, tcp
+from mitmproxy import connection, master, options, tcp
 from mitmproxy.addons import block, core, next_layer, proxyserver
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import layer, layers, mode_specs, server_hooks
@@ -105,7 +105,7 @@ class _Master(master.Master):
         self._began = began
         self._proxy = proxyserver.Proxyserver()
         self.addons.add(
-            core.Core(), block.Block(), self._proxy, _Door(), recorder, next_layer.NextLayer(), _Forgetful()
+            core.Core(), block.Block(), self._proxy, _Door(self._proxy), recorder, next_layer.NextLayer(), _Forgetful()
         )
 
     async def running(self) -> None:
@@ -129,9 +129,9 @@ class _Master(master.Master):
         self.should_exit.set()
 
 
-def _owed(connection: ProxyConnectionHandler) -> int:
+def _owed(handler: ProxyConnectionHandler) -> int:
     """How many bytes wait to be sent to a client."""
-    ends = connection.transports.get(connection.client)
+    ends = handler.transports.get(handler.client)
     if ends is None or not isinstance(ends.writer, asyncio.StreamWriter):
         return 0
     return ends.writer.transport.get_write_buffer_size()
@@ -147,15 +147,20 @@ def _options(plan: Plan) -> dict[str, object]:
         "validate_inbound_headers": False,
         # A request that finds no server is an exchange too, and only read where the connection does not come first.
         "connection_strategy": "eager" if ":tcp:" in plan.mode else "lazy",
-        "tcp_timeout": _DAYS,
     }
 
 
 class _Door:
     """How connections come in, and what becomes of the servers'."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxy: proxyserver.Proxyserver) -> None:
+        self._proxy = proxy
         self._down: set[str] = set()
+
+    def client_connected(self, client: connection.Client) -> None:
+        """Have mitmproxy keep silent connections; not all versions have an option for that."""
+        if (handler := self._proxy.connections.get(client.id)) is not None:
+            handler.timeout_watchdog.timeout = _DAYS
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Leave no doubt about connections that are relayed as bytes: whatever they carry, not a byte is changed."""
