@@ -174,9 +174,17 @@ def test_a_refused_request_counts_and_is_said(
         read_until(connection, b"RES=20")
         connection.sendall(b"POST HTTP/1.1" + rest)
         read_until(connection, b" 400 ")
-    process.wait_for("only the first request of a connection is relayed: qqlab record --tcp takes all")
+    assert b"RES=20" in ask(port, POLL % 2, b"\r\n\r\nPOST / HTTP/1.1")  # mitmproxy would wait for ever
+    ask(port, b"", b"POST / HTTP/1.1\r\nPS=5f4dcc3b5aa765d6")
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nX: PS=5f4dcc3b5aa765d6")
+    process.wait_for("not recorded: bytes of the client are no whole request; qqlab record --tcp relays and rec")
     assert process.stop() == 0
-    assert "  passed by      1 of other traffic" in process.output
+    assert process.output.count("not recorded: mitmproxy refused the request's first line; qqlab record --tcp") == 1
+    assert process.output.count("not recorded: mitmproxy refused a line of the request's head; qqlab record --tcp") == 1
+    assert "5f4dcc3b5aa765d6" not in process.output
+    assert "  passed by      3 of other traffic" in process.output
+    assert sequences(tmp_path / "a.jsonl") == ["1", "2"]
 
 
 @pytest.mark.parametrize(

@@ -39,15 +39,22 @@ logger = logging.getLogger(__name__)
 
 _STOPPED = "the proxy was stopped before the reply"
 _UNLOADED = "the script was removed or loaded anew while it recorded"
-_RELAY = "without a target, only the first request of a connection is relayed: qqlab record --tcp takes all"
+_RELAY = "qqlab record --tcp relays and records all"
 _IDLE = 1.0  # seconds
 _STOPS = ": the proxy stops, since nothing more can be recorded"
 
 _HTTP_PORT = 80
 _BLANK_LINES = b"\r\n"
 
-# What mitmproxy logs of a request that it refuses and tells no script of.
-_REFUSED = re.compile(r"Bad HTTP request line: .*")
+# What mitmproxy logs of bytes that it does not relay and tells no script of, and how to say that without them: there
+# may be a password among them.
+_REFUSALS = {
+    "Bad HTTP request line": "mitmproxy refused the request's first line",
+    "Invalid header": "mitmproxy refused a line of the request's head",
+    "Client closed connection before completing request headers": "bytes of the client are no whole request",
+    "Unexpected data from server": "bytes of the server answer no request",
+}
+_REFUSED = re.compile("|".join(map(re.escape, _REFUSALS)))
 _REFUSED_BY = logging.getLogger("mitmproxy.proxy.server")
 
 Told = Callable[[Exchange, Decoded], None]
@@ -193,7 +200,8 @@ class Recorder:
             # Too few bytes to tell. Scripts are asked before mitmproxy's own decision, which this holds off;
             # with more bytes it asks again.
             raise exceptions.AddonHalt
-        if not missing:
+        # Behind a blank line, mitmproxy waits for a request that is there already.
+        if not missing and first == data:
             return
         if "proxyauth" in ctx.options and ctx.options.proxyauth:
             self._refuse(nextlayer.context.client, "a request without a target cannot show the password of proxyauth")
@@ -227,7 +235,7 @@ class Recorder:
         self._refusing.add(flows.peer(client.peername))
 
     def _refused(self, record: logging.LogRecord) -> bool:
-        """Notice in mitmproxy's log a request that it refused: one without a target behind others on a connection."""
+        """Notice what mitmproxy says that it did not relay, and say it in its place."""
         if (match := _REFUSED.search(record.getMessage())) is None:
             return True
         where = flows.peer(getattr(record, "client", None))
@@ -235,9 +243,8 @@ class Recorder:
             self._refusing.remove(where)
         else:
             self.other += 1
-            what = visible(match[0], 100)
-            logger.warning("qqlab: %s: not recorded: mitmproxy refused it (%s); %s", where, what, _RELAY)
-        return True
+            logger.warning("qqlab: %s: not recorded: %s; %s", where, _REFUSALS[match[0]], _RELAY)
+        return False
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Nothing that a client asks for leads to the historical servers."""
