@@ -309,6 +309,19 @@ def test_commands(inside: taddons.context, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
 
+    key = tmp_path / "key"
+    key.write_bytes(bytes(32))
+    key.chmod(0o600)
+    inside.options.update(qq_redact_key_file=str(key))
+    key.unlink()
+    with pytest.raises(exceptions.CommandError, match=r"^qq.save: .*key: the key cannot be read") as caught:
+        commands.execute(f"qq.save @all {tmp_path / 'keyed.jsonl'}")
+    assert not (tmp_path / "keyed.jsonl").exists()
+    inside.options.update(qq_redact_key_file="", qq_redact="none")
+    commands.execute(f"qq.save @all {tmp_path / 'whole.jsonl'}")
+    assert load(tmp_path / "whole.jsonl").header.redacted == "none"
+    assert SECRET in (tmp_path / "whole.jsonl").read_text()
+
     commands.execute("qq.note @all 'look here'")
     commands.execute("qq.note @all again")
     assert {flow.comment for flow in listed} == {"look here; again"}

@@ -52,7 +52,16 @@ class Commands:
 
     def save(self, flows: Sequence[flow.Flow], path: types.Path) -> None:
         """Save the flows as a new capture of qqlab, secrets taken out as the options say."""
+        target = Path(path).expanduser()
         exchanges = self._exchanges(flows)
+        try:
+            refuse_existing(target, "choose another name, or move it away")
+            self._save(exchanges, target)
+        except QqlabError as error:
+            raise exceptions.CommandError(f"qq.save: {visible(str(error))}") from error
+        logger.log(ALERT, "qqlab: %d exchanges saved in %s", len(exchanges), visible(path))
+
+    def _save(self, exchanges: list[Exchange], target: Path) -> None:
         spec = self._known.spec
         settings = read(ctx.options)
         redactor = settings.redactor(spec)
@@ -62,12 +71,7 @@ class Commands:
             captures.with_session(msgspec.structs.replace(exchange, id=str(number)), spec)
             for number, exchange in enumerate(kept, 1)
         ]
-        try:
-            refuse_existing(Path(path).expanduser(), "choose another name, or move it away")
-            captures.save(Path(path).expanduser(), head, numbered, spec)
-        except QqlabError as error:
-            raise exceptions.CommandError(f"qq.save: {visible(str(error))}") from error
-        logger.log(ALERT, "qqlab: %d exchanges saved in %s", len(numbered), visible(path))
+        captures.save(target, head, numbered, spec)
 
     def note(self, flows: Sequence[flow.Flow], text: str) -> None:
         """Put the text into the flows' comments, behind what stands there."""
