@@ -33,6 +33,7 @@ _MOST_SHOWN = 4096
 _MOST_ALIGNED = 44
 _MOST_CELL = 60
 _WIDTH = 90
+_GAP = " "  # mitmweb gives a line without anything no height
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _NAME = r"\w[\w.-]*"
@@ -193,7 +194,7 @@ class _Section:
     def _head(self) -> Iterator[str]:
         if self._raw.head:
             yield from self._masks.opaque(self._raw.head)
-            yield ""
+            yield _GAP
 
     def _body(self) -> Iterator[str]:
         message = self._message
@@ -209,7 +210,7 @@ class _Section:
         for table in message.tables:
             yield from self._table(message, table)
         if self._notes:
-            yield ""
+            yield _GAP
             yield "# notes"
             yield from _columns(
                 ["", note.severity, note.code, self._masks.remark(note, message)] for note in self._notes
@@ -229,7 +230,7 @@ class _Section:
 
     def _table(self, message: Message, table: Table) -> Iterator[str]:
         columns = [name for name in table.spec.columns if any(name in row.cells for row in table.rows)]
-        yield ""
+        yield _GAP
         yield f"# {visible(table.spec.name)}: {visible(table.spec.doc)}"
         if columns:
             rows = [

@@ -55,7 +55,7 @@ def test_a_changed_field_changes_only_its_span(body: bytes, at: int, text: str) 
     body = START + body
     made = sheet(body)
     lines = made.text().split("\n")
-    fields = [number for number, line in enumerate(lines) if line and not line.startswith("#")]
+    fields = [number for number, line in enumerate(lines) if line.strip() and not line.startswith("#")]
     position = at % len(fields)
     pair = wire.split(body)[position]
     name = lines[fields[position]]
@@ -190,12 +190,12 @@ def test_a_reply_shows_codes_rows_and_notes() -> None:
         "UN: 10002,7,     # Account numbers of the friends.\n"
         "NK: 山%2c 水,x,  # Nicknames of the friends.\n"
         "RES: 9           # Whether the request was accepted, which does not say that it did what was meant.\n"
-        "\n"
+        " \n"
         "# friend: One friend that is online.\n"
         "#    UN     NK      ST                                          FC\n"
         "# 1  10002  山, 水  10 online                                   270\n"
         "# 2  7      x       30 busy (forum-2005); or away (mobile-1.4)  1\n"
-        "\n"
+        " \n"
         "# notes\n"
         "#   warning  code.unknown     RES: 9 is not in table RES\n"
         "#   warning  field.duplicate  RES stands there 2 times\n"
@@ -231,7 +231,7 @@ def test_one_read_of_a_connection() -> None:
     found = parts(data, "request", KNOWN)
     assert [one.raw.body for one in found] == [first, second]
     made = Sheet(found, KNOWN)
-    assert made.text().startswith("#| POST / HTTP/1.1\n#| Host: x\n#| Content-Length: 74\n\n# Login request")
+    assert made.text().startswith("#| POST / HTTP/1.1\n#| Host: x\n#| Content-Length: 74\n \n# Login request")
     assert "\n---\n#| POST" in made.text()
     changed = second.replace(b"A=1", b"A=123")
     # The length that the head tells follows.
@@ -292,4 +292,4 @@ def test_what_is_no_message_is_shown_as_it_is() -> None:
 def test_notes_beyond_the_message() -> None:
     message = decode_message(LOGIN, "request", KNOWN)
     made = Sheet([Part(RawMessage(body=LOGIN), message, (note("exchange.error", "\x1b broken"),))], KNOWN)
-    assert made.text().endswith("\n\n# notes\n#   error  exchange.error  \\x1b broken")
+    assert made.text().endswith("\n \n# notes\n#   error  exchange.error  \\x1b broken")

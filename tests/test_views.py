@@ -145,7 +145,7 @@ def test_reads_of_a_relayed_connection() -> None:
     flow = tcp_flow((True, whole), (True, whole[:30]), (True, whole[-40:]), (True, line), (False, MESSAGES))
     shown = [pretty(message, flow) for message in flow.messages]
     assert [name == "QQ" for name, _ in shown] == [True, False, False, True, True]
-    assert shown[0][1].startswith("#| POST HTTP/1.1\n#| Content-Length: 94\n\n# Login request")
+    assert shown[0][1].startswith("#| POST HTTP/1.1\n#| Content-Length: 94\n \n# Login request")
     assert shown[3][1].startswith("# Login request")
     assert shown[4][1].startswith("# GetMsgEx reply")
     assert SECRET not in "".join(text for _, text in shown)
@@ -395,14 +395,15 @@ def test_every_option_is_documented(start: Callable[..., Process], inside: taddo
 
 
 def test_mitmweb_shows_the_view_in_a_browser(start: Callable[..., Process], upstream: int) -> None:
-    port, web = free_port(), free_port()
+    port, relayed, web = free_port(), free_port(), free_port()
     process = start(
         MITMDUMP.with_name("mitmweb"), "-s", "addons/qq.py", "--set", "web_open_browser=false",
-        "--set", f"web_port={web}", "--mode", f"reverse:http://127.0.0.1:{upstream}",
-        "--listen-host", "127.0.0.1", "--listen-port", str(port),
+        "--set", f"web_port={web}",
+        "--mode", f"reverse:http://127.0.0.1:{upstream}@127.0.0.1:{port}",
+        "--mode", f"reverse:tcp://127.0.0.1:{upstream}@127.0.0.1:{relayed}",
     )  # fmt: skip
-    process.wait_for("proxy")
-    process.wait_for(f":{port}")
+    for one in (port, relayed):
+        process.wait_for(f"listening at 127.0.0.1:{one}")
     address = re.search(r"http://\S+", process.wait_for("Web server listening at"))
     assert address is not None
     send(port, LOGIN)
@@ -419,6 +420,11 @@ def test_mitmweb_shows_the_view_in_a_browser(start: Callable[..., Process], upst
         reply = page.inner_text("body")
         page.get_by_text("Comment", exact=True).click()
         page.get_by_text("Login: RES=0 accepted").wait_for()
+        send(relayed, POLL)
+        page.get_by_text(f"↔ 127.0.0.1:{upstream}").click()
+        page.get_by_text("Stream Data").click()
+        page.get_by_text("#| POST / HTTP/1.1").wait_for()
+        page.get_by_text("# GetMsgEx reply").wait_for()
         assert page.locator("script:not([src])", has_text="alert(1)").count() == 0
     assert said == []
     for text in ("QQ", "Account number of the user who sends the request.", "PS: !secret"):
