@@ -9,6 +9,7 @@ from qqlab.capture.reading import Capture, Located, Stream, load, open_capture
 from qqlab.capture.record import Record, record
 from qqlab.capture.session import session, with_session
 from qqlab.capture.storage import PROMISES, Storage, Sync
+from qqlab.capture.together import joined, together
 from qqlab.capture.writing import Writer, check, save
 
 __all__ = [
@@ -25,10 +26,12 @@ __all__ = [
     "check",
     "encode_line",
     "header",
+    "joined",
     "load",
     "open_capture",
     "record",
     "save",
     "session",
+    "together",
     "with_session",
 ]

@@ -1,17 +1,25 @@
 """Arguments and options that several commands share, so that they are spelled and explained once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qqlab import spec
-from qqlab.capture import Capture, load
-from qqlab.cli.console import talk
+from qqlab.capture import Capture, joined, load, together
+from qqlab.cli.console import counted, talk
 from qqlab.errors import UsageError
 from qqlab.spec import Spec
 from qqlab.visible import visible
 
+CaptureFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="CAPTURE...",
+        help="Captures, compressed or not; - is standard input. A recording's name stands for all its segments.",
+    ),
+]
 CaptureFile = Annotated[Path, typer.Argument(metavar="CAPTURE", help="A capture file; - is standard input.")]
 SpecOption = Annotated[
     Path | None,
@@ -27,8 +35,25 @@ def read_spec(path: Path | None) -> Spec:
 
 
 def read_capture(path: Path) -> Capture:
-    """Load a capture, and say so where its last line was torn."""
-    capture = load(path)
+    """Load a capture, and say so where something of it is missing."""
+    return _told(load(path))
+
+
+def read_captures(paths: Sequence[Path]) -> list[Capture]:
+    """Load captures as `read_capture` does; several segments of a recording are one, and none is read twice."""
+    loaded = [load(path) for path in paths]
+    return [_told(capture) for capture in together(loaded)]
+
+
+def read_as_one(paths: Sequence[Path]) -> Capture:
+    """Load captures as `read_captures` does, one after the other as one, and say so where ids had to change."""
+    capture, renamed = joined(read_captures(paths))
+    if renamed:
+        talk.say(f"qqlab: {counted(renamed, 'id')} stood in an earlier capture: each is NAME:ID now")
+    return capture
+
+
+def _told(capture: Capture) -> Capture:
     if capture.torn is not None:
         talk.say(f"qqlab: {visible(capture.torn)}")
     return capture

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from qqlab.capture import Capture, header, save
-from qqlab.cli.arguments import CaptureFile, Force, Json, SpecOption, read_capture, read_spec
+from qqlab.cli.arguments import CaptureFiles, Force, Json, SpecOption, read_as_one, read_spec
 from qqlab.cli.console import talk
 from qqlab.cli.diff import Equivalent, end, print_comparison
 from qqlab.diff import compare
@@ -28,7 +28,7 @@ _PASSWORD = "QQLAB_PASSWORD_"
 
 
 def replay(
-    capture: CaptureFile,
+    captures: CaptureFiles,
     target: Annotated[str, typer.Option("--target", metavar="URL", help="http://HOST:PORT or HOST:PORT.")],
     accounts: Annotated[
         Path | None,
@@ -63,7 +63,7 @@ def replay(
     aim = parse_target(target)
     if output is not None:
         _check_output(output, force)
-    recorded = read_capture(capture)
+    recorded = read_as_one(captures)
     passwords = _passwords(accounts)
     over: list[Exchange] = []
     try:

@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from qqlab import report as reports
-from qqlab.cli.arguments import Force, SpecOption, read_capture, read_spec
+from qqlab.cli.arguments import CaptureFiles, Force, SpecOption, read_captures, read_spec
 from qqlab.cli.console import talk
 from qqlab.errors import UsageError
 from qqlab.visible import visible
 
 
 def report(
-    captures: Annotated[list[Path], typer.Argument(metavar="CAPTURE...", help="Capture files; - is standard input.")],
+    captures: CaptureFiles,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="The directory to write.", show_default=False)
     ] = None,
@@ -31,7 +31,7 @@ def report(
     if output is None and not json:
         raise UsageError("report", "there is nowhere to write to", "give -o DIR, or --json")
     known = read_spec(spec)
-    built = reports.build([read_capture(path) for path in captures], known)
+    built = reports.build(read_captures(captures), known)
     if output is not None:
         for path in reports.write_report(output, built, force=force):
             if json:

@@ -12,7 +12,7 @@ from rich.table import Table
 from qqlab import capture as captures
 from qqlab import wording
 from qqlab.capture import Capture
-from qqlab.cli.arguments import Json, SpecOption, read_capture, read_spec
+from qqlab.cli.arguments import Json, SpecOption, read_captures, read_spec
 from qqlab.cli.console import counted, out, print_json
 from qqlab.cli.rows import COLUMNS, NARROW, cells
 from qqlab.codec import Field, Message, decode
@@ -45,7 +45,7 @@ def show(
     """
     known = read_spec(spec)
     files, wanted = _split(arguments)
-    loaded = [read_capture(file) for file in files]
+    loaded = read_captures(files)
     if wanted is not None:
         _show_one(loaded, wanted, known, json)
     elif json:

@@ -11,7 +11,7 @@ from qqlab.codec import values
 from qqlab.codec.message import Message, decode_message
 from qqlab.codec.notes import Note, note
 from qqlab.codec.values import Scalar
-from qqlab.exchange import Exchange, RawMessage
+from qqlab.exchange import Cut, Exchange, RawMessage
 from qqlab.spec import Command, Direction, Field, Spec
 
 
@@ -88,6 +88,8 @@ def _message(
 ) -> Message | None:
     if raw is None:
         return None
+    if raw.cut is not None:
+        notes.append(note("body.cut", _cut(len(raw.body), raw.cut), direction))
     content = http1.content(raw)
     if content is None:
         notes.append(note("http.encoding", "the content coding cannot be undone", direction))
@@ -95,6 +97,10 @@ def _message(
     message = decode_message(content, direction, spec, fallback)
     notes.extend(message.notes)
     return message
+
+
+def _cut(length: int, cut: Cut) -> str:
+    return f"only the first {length} of {cut.length} bytes are in the capture (SHA-256 of all: {cut.sha256})"
 
 
 def _both(exchange: Exchange, request: Message | None, reply: Message | None, spec: Spec) -> list[Note]:

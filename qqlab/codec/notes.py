@@ -15,6 +15,7 @@ Severity = Literal["info", "warning", "error"]
 
 CATALOGUE: dict[str, tuple[Severity, str]] = {
     "account.missing": ("warning", "The request names no account."),
+    "body.cut": ("warning", "The capture holds only the beginning of the body."),
     "body.foreign": ("error", "The body holds no field that the spec knows; nothing more is said of it."),
     "code.unknown": ("warning", "The value stands in no code table of the spec."),
     "command.missing": ("error", "The message names no command."),

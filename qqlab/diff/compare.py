@@ -127,6 +127,10 @@ class _Pair:
             return _Outcome([], "no reply was recorded")
         if self.expected.reply is None and self.actual.reply is None:
             return _Outcome([], "no reply on either side")
+        cuts = [reply.cut for reply in (self.expected.reply, self.actual.reply) if reply is not None]
+        if any(cuts):
+            same = len(cuts) == 2 and cuts[0] == cuts[1]
+            return _Outcome([], None if same else "only the beginning of a reply was recorded")
         return _Outcome(list(self._compared(self.actual, self.right)))
 
     def _unlike(self, rule: str, expected: str | None, actual: str | None, reason: str) -> _Outcome:

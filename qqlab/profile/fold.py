@@ -73,7 +73,9 @@ class _Fold:
         else:
             self.profile.more_commands += 1
         for message in decoded.messages():
-            self._message(label, message, decoded, cut=exchange.error is not None)
+            raw = exchange.request if message.direction == "request" else exchange.reply
+            broken = message.direction == "reply" and exchange.error is not None
+            self._message(label, message, decoded, cut=broken or (raw is not None and raw.cut is not None))
         self._notes(label, decoded)
 
     def _count(self, exchange: Exchange, decoded: Decoded) -> None:
@@ -123,7 +125,7 @@ class _Fold:
             tally.messages += 1
             self._fields(label, tally, message, decoded.version)
             self._cases(label, tally, message)
-            self._contradictions(label, tally, message, decoded, cut=cut and message.direction == "reply")
+            self._contradictions(label, tally, message, decoded, cut=cut)
             if message.direction == "reply":
                 self._echoes(tally, message, decoded)
 

@@ -74,6 +74,9 @@ class _Planning:
             if exchange.request is None:
                 skipped[exchange.id] = "no request was recorded"
                 continue
+            if exchange.request.cut is not None:
+                skipped[exchange.id] = "only the beginning of the request was recorded"
+                continue
             head = _addressed(exchange.request.head, self.host)
             if head and not _names_no_host(head):
                 skipped[exchange.id] = "the request line names another host"
