@@ -53,6 +53,11 @@ def proxy(folder: Path, arguments: Sequence[str | Path]) -> Iterator[tuple[int, 
             child.wait()
 
 
+def reverse_http(port: int) -> list[str | Path]:
+    """The arguments of a proxy before the server at that port."""
+    return ["--mode", f"reverse:http://127.0.0.1:{port}"]
+
+
 def processor_time(process: int) -> float:
     """The seconds that a process has computed."""
     fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()

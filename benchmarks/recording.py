@@ -6,17 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from children import ADDON, origin, processor_time, proxy, resident
+from children import ADDON, origin, processor_time, proxy, resident, reverse_http
 from load import ask, drive
 from measure import Figures, Result, ratio, rounds
 
 RATE = "requests/s"
 EFFORT = "requests/CPU s"
 WARM_UP = 0.5  # seconds: the first requests of a process pay for imports and for the way to the server
-
-
-def _http(port: int) -> list[str | Path]:
-    return ["--mode", f"reverse:http://127.0.0.1:{port}"]
 
 
 def _tcp(port: int) -> list[str | Path]:
@@ -56,9 +52,9 @@ def addon(folder: Path, scale: float) -> Iterator[Result]:
     """The addon against mitmdump alone, and against its own recording."""
     with origin() as behind:
         variants = {
-            "mitmdump": _http(behind),
-            "mitmdump -w": [*_http(behind), "-w", folder / "addon.flows"],
-            "with the addon": [*_http(behind), *_addon(folder / "addon.jsonl")],
+            "mitmdump": reverse_http(behind),
+            "mitmdump -w": [*reverse_http(behind), "-w", folder / "addon.flows"],
+            "with the addon": [*reverse_http(behind), *_addon(folder / "addon.jsonl")],
         }
         with _serving(folder, variants) as proxies:
             for keep_alive in (True, False):
@@ -74,7 +70,7 @@ def tcp(folder: Path, scale: float) -> Iterator[Result]:
     with origin() as behind:
         variants = {
             "TCP": [*_tcp(behind), *_addon(folder / "tcp.jsonl")],
-            "HTTP": [*_http(behind), *_addon(folder / "http.jsonl")],
+            "HTTP": [*reverse_http(behind), *_addon(folder / "http.jsonl")],
         }
         with _serving(folder, variants) as proxies:
             taken = rounds(_measured(proxies, 2 * scale, True), 7)

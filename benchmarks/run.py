@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+import importing
 import msgspec
 import recording
 from measure import Result
@@ -23,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Path, float], Iterator[Result]]] = {
     "addon": recording.addon,
     "tcp": recording.tcp,
     "memory": recording.memory,
+    "import": importing.flows,
 }
 LONG = 5
 

@@ -74,8 +74,8 @@ def proper(head: bytes) -> bytes:
 def parse_head(head: bytes) -> Head:
     """Read a head, from its start line on. Total: a line that is no header is passed over."""
     start, *lines = proper(head).decode("latin-1").replace("\r\n", "\n").split("\n")
-    split = (line.partition(":") for line in lines)
-    return Head(start, tuple((name.strip().lower(), value.strip()) for name, colon, value in split if colon))
+    split = [line.partition(":") for line in lines]
+    return Head(start, tuple([(name.strip().lower(), value.strip()) for name, colon, value in split if colon]))
 
 
 def status(reply: RawMessage) -> int | None:
@@ -129,7 +129,7 @@ def content(message: RawMessage) -> bytes | None:
 
 def _codings(head: bytes) -> list[str]:
     """The content codings that were applied, the last first."""
-    if b"ontent-" not in head.lower():
+    if head.lower().find(b"content-encoding") < 0:  # asked of each message several times, and nearly none has it
         return []
     named = ",".join(value for key, value in parse_head(head).headers if key == "content-encoding")
     return [coding for one in reversed(named.lower().split(",")) if (coding := one.strip()) not in ("", "identity")]

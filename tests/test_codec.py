@@ -235,6 +235,16 @@ def test_a_list_without_end_is_read_up_to_a_limit(known: Spec) -> None:
     assert [note.code for note in message.notes if note.field == "UN"] == ["field.many", *["value.type"] * MOST_NOTES]
 
 
+def test_what_was_decoded_before_changes_nothing() -> None:
+    """Fields are remembered where nothing was odd about them; whatever else is decoded first, they are the same."""
+    fresh = specs.builtin.__wrapped__()
+    odd = b"CMD=LIST&UN=1,2,&SN=x&UN=1&" + b"SN=x&" * 10 + b"RES=0\r\n"
+    bodies = [odd, b"CMD=LIST&UN=1,2,&SN=x&RES=0", b"CMD=LIST&UN=1,2,&SN=2&RES=0\r\n", odd, b"CMD=LIST&UN=1&UN=1,2,"]
+    bodies.append(b"CMD=LIST&" + b"RES=0&" * 8 + b"SN=x")  # where so many stood before that none was noted any more
+    for body in (*bodies, *bodies):
+        assert decode_message(body, "reply", fresh) == decode_message(body, "reply", specs.builtin.__wrapped__())
+
+
 def test_a_note_is_of_bounded_length(known: Spec) -> None:
     message = decode_message(b"CMD=List&" + b"X" * 1_000_000 + b"=1", "request", known)
     assert max(len(note.text) for note in message.notes) <= 300

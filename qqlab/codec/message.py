@@ -26,6 +26,9 @@ MOST_FIELDS = 1000
 MOST_ITEMS = 10_000
 MOST_NOTES = 5
 _MOST_TEXT = 300
+# For each command and direction.
+_MOST_REMEMBERED = 256
+_LONGEST_REMEMBERED = 64
 
 
 # Fields, rows and notes hold no cycles; told so, the garbage collector need not look at them.
@@ -157,6 +160,7 @@ class _Decoding:
         self.spec = spec
         self.direction = direction
         self.notes: list[Note] = []
+        self._noted = 0  # how often there was something to note; of many of a kind the first are made
         self._counts: dict[tuple[str, str | None], int] = {}
         self.pairs = self._first_pairs(body)
         self.last = len(self.pairs) - 1
@@ -200,6 +204,7 @@ class _Decoding:
         return wire.split(b"&".join(body.split(b"&", MOST_FIELDS)[:MOST_FIELDS]))
 
     def _note(self, code: str, text: str, field: str | None = None) -> None:
+        self._noted += 1
         count = self._counts[code, field] = self._counts.get((code, field), 0) + 1
         if count <= MOST_NOTES:
             shown = text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…"
@@ -217,13 +222,31 @@ class _Decoding:
         return texts.decode(texts.unescape(raw), self.spec.wire.charsets).value
 
     def _fields(self) -> Iterator[Field]:
-        by_key = self.layout.by_key
-        for position, (key, raw) in enumerate(self.pairs):
-            known = by_key.get(key)
-            if known is not None and raw is not None:
-                yield self._valued(position, known.name, known, raw)
-            elif key != b"" or raw is not None or (position != self.last and not self.empty):
-                yield self._odd_field(position, key, raw)
+        remembered = self.layout.remembered
+        for place in enumerate(self.pairs):
+            field = remembered.get(place) or self._field(*place)
+            if field is not None:
+                yield field
+
+    def _field(self, position: int, pair: wire.Pair) -> Field | None:
+        """The field that a pair is; None for the empty segment at the end."""
+        key, raw = pair
+        known = self.layout.by_key.get(key)
+        if known is None or raw is None:
+            is_end = key == b"" and raw is None and (position == self.last or self.empty)
+            return None if is_end else self._odd_field(position, key, raw)
+        noted = self._noted
+        field = self._valued(position, known.name, known, raw)
+        # Where there was nothing to note, the pair and its place alone decided; but for line ends at the body's end.
+        if self._noted == noted and len(raw) <= _LONGEST_REMEMBERED and not known.secret and raw[-1:] != b"\n":
+            self._remember((position, pair), field)
+        return field
+
+    def _remember(self, place: tuple[int, wire.Pair], field: Field) -> None:
+        """Most of what is said was said before: VER, CMD, UIN, RES are the same in hundreds of messages."""
+        if len(self.layout.remembered) >= _MOST_REMEMBERED:
+            self.layout.remembered.clear()
+        self.layout.remembered[place] = field
 
     def _odd_field(self, position: int, key: bytes, raw: bytes | None) -> Field:
         """A field whose key is not written as the spec has it, or that has no value."""

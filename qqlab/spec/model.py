@@ -6,7 +6,7 @@ mean for bytes is the codec's. A field is known by (command, direction, name), n
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -184,7 +184,7 @@ class Layout(NamedTuple):
 
     `by_key` finds a field by its key as the spec spells it, in bytes; `by_name` in upper case, whatever the message
     does. `order` says at which place a field stands. `versioned` names the fields that not every version has,
-    `echoed` are those that repeat the request's.
+    `echoed` are those that repeat the request's. `remembered` is room for what a reader has made of pairs before.
     """
 
     by_key: dict[bytes, Field]
@@ -194,6 +194,7 @@ class Layout(NamedTuple):
     versioned: frozenset[str]
     echoed: tuple[Field, ...]
     rows: tuple[Rows, ...]
+    remembered: dict[Any, Any]
 
 
 def _layout(fields: tuple[Field, ...], rows: tuple[Rows, ...] = ()) -> Layout:
@@ -205,6 +206,7 @@ def _layout(fields: tuple[Field, ...], rows: tuple[Rows, ...] = ()) -> Layout:
         versioned=frozenset(field.name for field in fields if field.versions),
         echoed=tuple(field for field in fields if field.echo),
         rows=rows,
+        remembered={},
     )
 
 
