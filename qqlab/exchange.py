@@ -21,7 +21,8 @@ def address(host: str, port: int) -> str:
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
-    """What a body was before it was cut to a limit: its full length in bytes, and the SHA-256 of all of it in hex."""
+    """What a body was before it was cut to a limit: its full length in bytes, and the SHA-256 of all of it in hex,
+    empty where what is left of it was redacted."""
 
     length: int
     sha256: str

@@ -11,10 +11,10 @@ import contextlib
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
-from ahocorasick_rs import BytesAhoCorasick, MatchKind
+from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 Writing = Literal["plain", "hex", "base64"]
 
@@ -24,20 +24,20 @@ _CUT_OFF = 7
 # Shorter codes than this many characters stand anywhere by chance.
 _SHORTEST_CODE = 6
 _PIECE = 1024 * 1024
+_WINDOW = 4096
 _WIDEST_ESCAPE = 12
 
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
-_ANY_ESCAPE = re.compile(
-    rb"%(?:25)*[0-9A-Fa-f]{2}"
-    rb"|\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8}"
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8}"
     rb"|\\x[0-9A-Fa-f]{2}|\\[nrt]|\\[!-/:-@\[-`{-~]"
     rb"|&#[xX][0-9A-Fa-f]{1,6};|&#[0-9]{1,7};|&(?:amp|lt|gt|quot|apos);"
 )
-_KINDS = (None, _PERCENT, _ANY_ESCAPE)
-_MARKS = {
-    _PERCENT: (b"%",),
-    _ANY_ESCAPE: (b"%25", b"\\", b"&#", b"&amp;", b"&lt;", b"&gt;", b"&quot;", b"&apos;"),
-}
+# In which order escapes are undone: each chain makes a form in which the data may have to be read.
+_Chain = tuple["re.Pattern[bytes]", ...]
+_CHAINS: tuple[_Chain, ...] = ((), (_PERCENT,), (_PERCENT, _PERCENT), (_ESCAPE,), (_ESCAPE, _PERCENT))
+_MARKS = {_PERCENT: re.compile(rb"%"), _ESCAPE: re.compile(rb"\\|&(?:#|amp;|lt;|gt;|quot;|apos;)")}
+_ONE_PERCENT = re.compile(rb"%(?:25)*[0-9A-Fa-f]{2}")
 _NAMED = {
     b"\\n": b"\n",
     b"\\r": b"\r",
@@ -65,28 +65,40 @@ class Find(NamedTuple):
 
 
 class Hunt:
-    """Replaces values by others of the same length: `known` maps each to what takes its place."""
+    """Replaces values by others of the same length: `known` maps each to what takes its place.
 
-    def __init__(self, known: Mapping[bytes, bytes]) -> None:
-        self._search = _Search(known)
+    Without `codes` they are looked for behind escapes only, not in hex and base64. To make one takes some 50 µs for
+    each value, to ask it about data that holds none of them a few.
+    """
+
+    def __init__(self, known: Mapping[bytes, bytes], *, codes: bool = True) -> None:
+        self._search = _Search(known, codes)
         self._beginnings: dict[bytes, list[tuple[bytes, bytes]]] = {}
         for value, instead in known.items():
             for one, other in _in_charsets(value[:LONGEST], instead[:LONGEST]):
                 self._beginnings.setdefault(_folded(one[:_CUT_OFF]), []).append((one, other))
         self._gate = _automaton([*self._beginnings, *self._search.coded()])
-        self._starts = _automaton(self._beginnings)
+        self._longer = [beginning for beginning in self._beginnings if len(beginning) == _CUT_OFF]
         self._reach = max(map(len, known), default=0)
+
+    @cached_property
+    def _starts(self) -> BytesAhoCorasick:
+        return _automaton(self._longer)
 
     def finds(self, data: bytes) -> bool:
         """Whether any of them, or the beginning of one, may stand there."""
-        return any(self._gate.find_matches_as_indexes(_folded(form.text)) for form in _forms(data))
+        return self.stands_in(readings(data))
+
+    def stands_in(self, texts: Iterable[bytes]) -> bool:
+        """The same of data of which these are the `readings`."""
+        return any(self._gate.find_matches_as_indexes(text) for text in texts)
 
     def replace(self, data: bytes) -> bytes:
         """The data with each of them replaced, and one that is cut off at the end too."""
         if not self.finds(data):
             return data
-        for escapes in _KINDS:
-            form = _form(data, escapes)
+        for chain in _CHAINS:
+            form = _form(data, chain)
             data = data if form is None else self._replaced(form)
         return data
 
@@ -99,9 +111,9 @@ class Hunt:
     def _cut_off(self, text: bytes) -> Iterator[tuple[int, int, bytes]]:
         tail = max(0, len(text) - self._reach)
         folded = _folded(text[tail:])
-        for _, start, _ in self._starts.find_matches_as_indexes(folded, overlapping=True):
+        for index, start, _ in self._starts.find_matches_as_indexes(folded, overlapping=True):
             rest = folded[start:]
-            for value, instead in self._beginnings[rest[:_CUT_OFF]] if len(rest) >= _CUT_OFF else ():
+            for value, instead in self._beginnings[self._longer[index]]:
                 if _folded(value).startswith(rest):
                     yield tail + start, len(text), _cased(instead[: len(rest)], value, text[tail + start :])
                     return
@@ -115,12 +127,18 @@ class Finder:
 
     def search(self, data: bytes) -> Iterator[Find]:
         """Each place where one of them stands, in order; where several overlap, the first and longest."""
+        reach = self._search.reach * _WIDEST_ESCAPE
         for start in range(0, len(data), _PIECE):
-            piece = data[start : start + _PIECE + self._search.reach * _WIDEST_ESCAPE]
-            found = {find.offset: find for form in _forms(piece) for find in self._within(form)}
-            for offset in sorted(found):
-                if offset < _PIECE:
-                    yield found[offset]._replace(offset=start + offset)
+            piece = data[start : start + _PIECE + reach]
+            if not self._search.stands_in(piece):
+                continue
+            # Where a value stands in escaped data takes long to tell: it is told of small pieces only.
+            for at in range(0, min(_PIECE, len(piece)), _WINDOW):
+                window = piece[at : at + _WINDOW + reach]
+                found = {find.offset: find for form in _forms(window) for find in self._within(form)}
+                for offset in sorted(found):
+                    if offset < _WINDOW:
+                        yield found[offset]._replace(offset=start + at + offset)
 
     def _within(self, form: "_Form") -> Iterator[Find]:
         hits = list(self._search.hits(form.text))
@@ -161,18 +179,25 @@ class _Hit(NamedTuple):
 class _Search:
     """All writings of all values in one automaton."""
 
-    def __init__(self, known: Mapping[bytes, bytes]) -> None:
+    def __init__(self, known: Mapping[bytes, bytes], codes: bool = True) -> None:
         self._codes: dict[bytes, list[_Code]] = {}
         for value, instead in known.items():
-            for code in _codes(value[:LONGEST], instead[:LONGEST]):
+            for code in _codes(value[:LONGEST], instead[:LONGEST], codes):
                 self._codes.setdefault(_folded(code.written), []).append(code)
         self._patterns = list(self._codes)
-        self._automaton = _automaton(self._patterns, MatchKind.LeftmostLongest)
         self.reach = max(map(len, self._patterns), default=0)
+
+    @cached_property
+    def _automaton(self) -> BytesAhoCorasick:
+        return _automaton(self._patterns, MatchKind.LeftmostLongest)
 
     def coded(self) -> Iterator[bytes]:
         """What is looked for beside the values themselves."""
         return (pattern for pattern, codes in self._codes.items() if any(code.writing != "plain" for code in codes))
+
+    def stands_in(self, data: bytes) -> bool:
+        """Whether any writing may stand there."""
+        return any(self._automaton.find_matches_as_indexes(text) for text in readings(data))
 
     def hits(self, text: bytes) -> Iterator[_Hit]:
         """Where they stand in a text without escapes, in order, without overlap."""
@@ -186,7 +211,13 @@ class _Search:
 
 
 def _automaton(patterns: Iterable[bytes], kind: MatchKind = MatchKind.Standard) -> BytesAhoCorasick:
-    return BytesAhoCorasick(patterns, kind)
+    # Of the library's kinds the one that is made fastest: most are asked a few times, about short data.
+    return BytesAhoCorasick(patterns, kind, Implementation.NoncontiguousNFA)
+
+
+def readings(data: bytes) -> list[bytes]:
+    """All forms in which the data may have to be read, in small letters, a plus as a blank."""
+    return [_folded(form.text) for form in _forms(data)]
 
 
 def _folded(text: bytes) -> bytes:
@@ -229,11 +260,12 @@ def _cased(instead: bytes, written: bytes, like: bytes) -> bytes:
     return instead.lower() if like == like.lower() and written != written.lower() else instead
 
 
-def _codes(value: bytes, instead: bytes) -> Iterator[_Code]:
+def _codes(value: bytes, instead: bytes, codes: bool) -> Iterator[_Code]:
     """All writings of a value; text in the other charset of the time too."""
     for one, other in _in_charsets(value, instead):
         yield _Code(value, "plain", one, other)
-        for cased, replaced in {one: other, one.lower(): other.lower(), one.upper(): other.upper()}.items():
+        variants = {one: other, one.lower(): other.lower(), one.upper(): other.upper()} if codes else {}
+        for cased, replaced in variants.items():
             if 2 * len(cased) >= _SHORTEST_CODE:
                 yield _Code(value, "hex", cased.hex().encode(), replaced.hex().encode())
             for alignment in range(3):
@@ -273,38 +305,65 @@ def _shares(old: bytes, new: bytes, place: int, mask: int) -> _Shared:
 
 
 class _Form(NamedTuple):
-    """Data with the escapes of one kind undone; None for no kind, where the text is the data."""
+    """Data with the escapes of a chain undone."""
 
     data: bytes
     text: bytes
-    escapes: "re.Pattern[bytes] | None"
+    chain: _Chain
 
     def places(self) -> Sequence[int]:
         """Where in the data each byte of the text begins, those of one escape at the same place; then the end."""
-        if self.escapes is None:
-            return range(len(self.data) + 1)
-        places: list[int] = []
-        at = 0
-        for match in self.escapes.finditer(self.data):
-            places.extend(range(at, match.start()))
-            places.extend([match.start()] * len(_undone(match[0])))
-            at = match.end()
-        places.extend(range(at, len(self.data) + 1))
+        places: Sequence[int] = range(len(self.data) + 1)
+        text = self.data
+        for escapes in self.chain:
+            inner = _places(text, escapes)
+            places = [places[place] for place in inner]
+            text = _plain(text, escapes)
         return places
 
 
 def _forms(data: bytes) -> Iterator[_Form]:
     """The data in each form that it may have to be read in."""
-    return filter(None, (_form(data, escapes) for escapes in _KINDS))
+    yield _Form(data, data, ())
+    if b"%" not in data and b"\\" not in data and b"&" not in data:
+        return
+    made: dict[_Chain, bytes | None] = {(): data}
+    for chain in _CHAINS[1:]:
+        before = made[chain[:-1]]
+        text = made[chain] = None if before is None else _without(before, chain[-1])
+        if text is not None:
+            yield _Form(data, text, chain)
 
 
-def _form(data: bytes, escapes: "re.Pattern[bytes] | None") -> _Form | None:
-    """The data in that form, or None where it has no escapes of the kind."""
-    if escapes is None:
-        return _Form(data, data, None)
-    if not any(mark in data for mark in _MARKS[escapes]):
+def _form(data: bytes, chain: _Chain) -> _Form | None:
+    """The data in that form, or None where it has no such escapes."""
+    text: bytes | None = data
+    for escapes in chain:
+        text = None if text is None else _without(text, escapes)
+    return None if text is None else _Form(data, text, chain)
+
+
+def _without(text: bytes, escapes: "re.Pattern[bytes]") -> bytes | None:
+    """The text with these escapes undone, None where there are none."""
+    if _MARKS[escapes].search(text) is None:
         return None
-    return _Form(data, escapes.sub(lambda match: _undone(match[0]), data), escapes)
+    plain = _plain(text, escapes)
+    return None if plain == text else plain
+
+
+def _plain(text: bytes, escapes: "re.Pattern[bytes]") -> bytes:
+    return escapes.sub(lambda match: _undone(match[0]), text)
+
+
+def _places(text: bytes, escapes: "re.Pattern[bytes]") -> list[int]:
+    places: list[int] = []
+    at = 0
+    for match in escapes.finditer(text):
+        places.extend(range(at, match.start()))
+        places.extend([match.start()] * len(_undone(match[0])))
+        at = match.end()
+    places.extend(range(at, len(text) + 1))
+    return places
 
 
 @lru_cache(4096)
@@ -331,7 +390,7 @@ def _edited(form: _Form, edits: Iterable[tuple[int, int, bytes]]) -> bytes:
     done, at = [], 0
     for start, end, instead in edits:
         done.append(form.data[at : places[start]])
-        done.append(instead if form.escapes is None else _written(form, places, start, end, instead))
+        done.append(instead if not form.chain else _written(form, places, start, end, instead))
         at = places[end]
     return b"".join([*done, form.data[at:]])
 
@@ -346,12 +405,14 @@ def _written(form: _Form, places: Sequence[int], start: int, end: int, instead: 
 
 
 def rewritten(unit: bytes, character: bytes) -> bytes:
-    """A character written like another one: as an escape of that kind, with hex digits of that case, or plain."""
+    """A character written like another one among escapes: as an escape of that kind, with hex digits of that case, or
+    plain; but the byte of GB18030 that was ASCII and is no longer is not bared among them."""
     if len(unit) == len(character) or not character:
-        return character
+        return b"%%%02x" % character[0] if unit.isascii() and not character.isascii() else character
     digits = "X" if _CAPITAL.search(unit) else "x"
     if unit.startswith(b"%"):
-        return unit[:-2] + f"{character[0]:02{digits}}".encode()
+        kept = unit[:-2] if _ONE_PERCENT.fullmatch(unit) else b"%"
+        return kept + f"{character[0]:02{digits}}".encode()
     if unit.startswith(b"\\x"):
         return f"\\x{character[0]:02{digits}}".encode()
     code = ord(character.decode("utf-8", "replace")[0])

@@ -12,7 +12,8 @@ import hmac
 import re
 import string
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import lru_cache
 
 _HEX = frozenset(string.hexdigits)
 _SMALL = string.ascii_lowercase
@@ -49,11 +50,10 @@ _SHORT = 200
 
 
 class Pseudonyms:
-    """The pseudonyms of one key; `kept` is what stays in a text wherever it stands: the escapes of its lists."""
+    """The pseudonyms of one key."""
 
-    def __init__(self, key: bytes, kept: Iterable[str] = ()) -> None:
+    def __init__(self, key: bytes) -> None:
         self._key = key
-        self._kept = re.compile("|".join(map(re.escape, kept)) or "(?!)", re.IGNORECASE)
         self._made: dict[tuple[str, bool, str], str] = {}
 
     def secret(self, value: str, charset: str = "utf-8") -> str:
@@ -78,20 +78,13 @@ class Pseudonyms:
         return known
 
     def _make(self, value: str, secret: bool, charset: str) -> str:
-        fixed = frozenset() if secret else self._stays(value)
-        alphabets = _alphabets(value, secret, charset, fixed)
+        alphabets = _alphabets(value, secret, charset)
         for attempt in range(_TRIES):
             stream = self._stream(f"{attempt}:{value.lower() if _is_hex(value) else value}")
             made = "".join(a if len(a) == 1 else a[next(stream) % len(a)] for a in alphabets)
             if made != value:
                 break
         return made
-
-    def _stays(self, text: str) -> frozenset[int]:
-        """The places in a text of the scheme of a web address, and of what is kept."""
-        scheme = _SCHEME.match(text)
-        kept = (at for match in self._kept.finditer(text) for at in range(*match.span()))
-        return frozenset((*range(scheme.end() if scheme else 0), *kept))
 
     def _stream(self, value: str) -> Iterator[int]:
         block = 0
@@ -105,12 +98,13 @@ def _is_hex(value: str) -> bool:
     return _HEX.issuperset(value)
 
 
-def _alphabets(value: str, secret: bool, charset: str, fixed: frozenset[int]) -> list[str]:
+def _alphabets(value: str, secret: bool, charset: str) -> list[str]:
     """What each character of a value's pseudonym is drawn from; a single character stays."""
-    is_worded = any(one.isalnum() for at, one in enumerate(value) if at not in fixed)
+    is_worded = any(one.isalnum() for one in value)
     # These two have a meaning for the wire.
-    if is_worded or not secret:
-        fixed |= {at for at, one in enumerate(value) if one in "%+"}
+    fixed = {at for at, one in enumerate(value) if one in "%+"} if is_worded or not secret else set()
+    if not secret and (scheme := _SCHEME.match(value)) is not None:
+        fixed.update(range(scheme.end()))
     drawn = _of_secret(value, charset) if secret else [_of_class(one, value, is_worded, charset) for one in value]
     alphabets = [
         one if place in fixed else alphabet for place, (one, alphabet) in enumerate(zip(value, drawn, strict=True))
@@ -164,5 +158,15 @@ def _beyond(one: str, charset: str) -> str:
     """The pool for a character beyond ASCII: the first whose characters are as wide in that charset."""
     if charset == BYTES:
         return _RAW
-    width = len(one.encode(charset))
-    return next((pool for pool in _BEYOND if len(pool[0].encode(charset, "replace")) == width), one)
+    encoded = one.encode(charset)
+    if len(encoded) == 2 and encoded[1:].isascii():
+        return _with_ascii(encoded[1], charset)
+    return next((pool for pool in _BEYOND if len(pool[0].encode(charset, "replace")) == len(encoded)), one)
+
+
+@lru_cache
+def _with_ascii(trail: int, charset: str) -> str:
+    """Characters of two bytes, the second a letter of ASCII, or else this very byte: what may stand bare in a message
+    depends on it."""
+    trails = string.ascii_letters.encode() if chr(trail).isalpha() else bytes([trail])
+    return bytes(byte for lead in range(0x81, 0xA1) for one in trails for byte in (lead, one)).decode(charset, "ignore")

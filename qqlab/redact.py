@@ -7,10 +7,11 @@ replay, comparison and report work as before. Codes of a table are left, and so 
 role (the account, the sequence). A value that was replaced is hunted in the whole exchange, and a secret of at least
 `LONG` bytes in all later ones, in every writing that `qqlab.hunt` knows and cut off at an end; credentials in a head
 are secrets too. A body that cannot be read, because its content coding cannot be undone, is left out, and the
-exchange's error says so.
+exchange's error says so; so is one with more values than can be replaced while a client waits.
 """
 
 import contextlib
+import math
 import os
 import re
 import secrets
@@ -32,7 +33,7 @@ from qqlab.codec import Message, case_of, decode_message
 from qqlab.codec import text as texts
 from qqlab.errors import InputError, RefusedError
 from qqlab.exchange import Exchange, RawMessage
-from qqlab.hunt import Hunt, rewritten
+from qqlab.hunt import LONGEST, Hunt, readings, rewritten
 from qqlab.pseudonyms import BYTES, Pseudonyms
 from qqlab.spec import Command, Direction, Field, Spec
 
@@ -46,6 +47,9 @@ LONG = 16
 MOST_IN_EXCHANGE = 16
 MOST_KNOWN = 256
 _RECENT = 16
+# To replace so many values, or look at so many fields, takes about a second; a message with more would hold up a proxy.
+MOST_VALUES = 20_000
+_CODED = "its content coding cannot be undone to look for secrets"
 
 _SHORTEST_KEY = 16
 _LONGEST_KEY = 64 * 1024
@@ -62,6 +66,7 @@ _CREDENTIALS = re.compile(
     rb"(?im)^((?:proxy-)?authorization|(?:set-)?cookie)([ \t]*:[ \t]*)([^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)"
 )
 _COOKIE = re.compile(rb"([^=;\s]+=)([^;]*)")
+_QUOTED = re.compile(rb"(?i)((?:authorization|cookie)[^A-Za-z0-9\r\n]{1,6})([^\r\n]+)")
 _LOGIN_OF_URL = re.compile(rb"(://[^/@\s:]*:)([^/@\s]+)(?=@)")
 _IN_HEADS = (b"authorization", b"cookie", b"content-encoding")
 
@@ -96,9 +101,7 @@ class Redactor:
     def __init__(self, spec: Spec, *, policy: Policy = "secrets", key: bytes | None = None) -> None:
         self._spec = spec
         self._policy = policy
-        self._pseudonyms = Pseudonyms(
-            secrets.token_bytes(32) if key is None else key, [f"%{ord(one):02x}" for one in spec.wire.list_escapes]
-        )
+        self._pseudonyms = Pseudonyms(secrets.token_bytes(32) if key is None else key)
         self._spared = {name.upper().encode() for name in msgspec.structs.astuple(spec.roles)}
         self._names = _names(spec, policy)
         self._gate = BytesAhoCorasick(
@@ -106,7 +109,9 @@ class Redactor:
         )
         # `NAME=value` inside of something else: a head, another field's text, a body that is no list of pairs.
         names = b"|".join(_any_writing(name) for name in sorted(self._names, key=len, reverse=True)) or b"(?!)"
-        self._assigned = re.compile(rb"(?<![A-Za-z0-9_%])(" + names + rb")(=|%3[dD]|\"\s*:\s*\")([^&;\s\"'<>,]+)")
+        self._assigned = re.compile(rb"(?<![A-Za-z0-9_%])(" + names + rb")(=|%3[dD]|\"\s*:\s*\"?)([^&;\s\"'<>,]+)")
+        escapes = "|".join(f"%{ord(one):02x}" for one in spec.wire.list_escapes)
+        self._item_units = re.compile(f"(?i:{escapes})|.", re.DOTALL) if escapes else re.compile(".", re.DOTALL)
         self._known = _Known()
         self.replaced: Counter[str] = Counter()
         self.elsewhere = 0
@@ -119,7 +124,7 @@ class Redactor:
         """The exchange without these values; the same object where it holds none."""
         if self._policy == "none" or not self._may_hold(exchange):
             return exchange
-        found = _Found({}, {})
+        found = _Found()
         asked = self._command(exchange.request, None)
         parts = (
             self._opened(exchange.request, "request", asked, found),
@@ -127,13 +132,28 @@ class Redactor:
         )
         hunts = self._hunts(found)
         request, reply = (None if part is None else self._closed(part, hunts) for part in parts)
-        error = "; ".join(filter(None, (exchange.error, *(part.problem for part in parts if part is not None)))) or None
+        problems = (part.told for part in parts if part is not None and part.problem)
+        error = "; ".join([*filter(None, [exchange.error]), *problems]) or None
         if error is not None:
-            error = self._hunted(error.encode("utf-8", "surrogateescape"), hunts).decode("utf-8", "surrogateescape")
+            old = error.encode("utf-8", "surrogateescape")
+            new = self._hunted(old, hunts)
+            error = error if new == old else new.decode("utf-8", "backslashreplace")
         self._known.learn(found.secrets)
         if (request, reply, error) == (exchange.request, exchange.reply, exchange.error):
             return exchange
         return msgspec.structs.replace(exchange, request=request, reply=reply, error=error)
+
+    def text(self, text: str) -> str:
+        """Free text that may quote a message, such as a line of a log or of a traceback, without what would be replaced
+        there and without all secrets that are known."""
+        data = text.encode("utf-8", "surrogateescape")
+        forms = readings(data)
+        if not (self._known.stand_in(forms) or self._names_one(forms) or b"@" in data):
+            return text
+        found = _Found()
+        new = _QUOTED.sub(lambda match: match[1] + self._token(match[2], "", found), data)
+        new = self._hunted(self._head(new, found), self._hunts(found))
+        return text if new == data else new.decode("utf-8", "backslashreplace")
 
     def _may_hold(self, exchange: Exchange) -> bool:
         """Whether there can be anything to replace: what most exchanges are asked, and all that is asked of them."""
@@ -141,18 +161,19 @@ class Redactor:
         if any(message.chunked for message in messages):
             return True
         error = (exchange.error or "").encode("utf-8", "surrogateescape")
-        text = b"\0".join((*(part for message in messages for part in (message.head, message.body)), error))
-        if self._known.finds(text) or any(_LOGIN_OF_URL.search(m.head) for m in messages if b"@" in m.head):
-            return True
-        return self._names_one(text)
+        forms = readings(b"\0".join((*(part for message in messages for part in (message.head, message.body)), error)))
+        return (
+            self._known.stand_in(forms)
+            or self._names_one(forms)
+            or any(b"@" in message.head and _LOGIN_OF_URL.search(message.head) for message in messages)
+        )
 
-    def _names_one(self, text: bytes) -> bool:
+    def _names_one(self, forms: list[bytes]) -> bool:
         """Whether the name of a field to replace stands there as a word, or that of a header to look into."""
-        forms = (text.lower(), unquote_to_bytes(text).lower()) if b"%" in text else (text.lower(),)
         return any(
-            folded[start - 1 : start] not in _WORDS and folded[end : end + 1] not in _WORDS
-            for folded in forms
-            for _, start, end in self._gate.find_matches_as_indexes(folded)
+            text[start - 1 : start] not in _WORDS and text[end : end + 1] not in _WORDS
+            for text in forms
+            for _, start, end in self._gate.find_matches_as_indexes(text)
         )
 
     def _command(self, message: RawMessage | None, fallback: Command | None) -> Command | None:
@@ -170,21 +191,32 @@ class Redactor:
         """The message with the values of its fields replaced."""
         if message is None:
             return None
+        found.left = math.inf  # a head is never so long
         head = self._head(message.head, found)
         content = http1.content(message)
         if content is None:
-            return _Opened(message, direction, command, head, None, None)
-        reading = _Reading(self._spec, content, direction, command)
-        pairs = wire.split(content)
-        new = wire.join([self._pair(pair, reading, found) for pair in pairs])
+            return _Opened(
+                message, direction, command, head, problem="its content coding cannot be undone to look for secrets"
+            )
+        try:
+            new = self._body(content, _Reading(self._spec, content, direction, command), found)
+        except _TooManyError:
+            return _Opened(message, direction, command, head, problem=f"it holds more than {MOST_VALUES} values")
         return _Opened(message, direction, command, head, content, new)
+
+    def _body(self, content: bytes, reading: "_Reading", found: "_Found") -> bytes:
+        if content.count(b"&") > MOST_VALUES:
+            raise _TooManyError
+        found.left = MOST_VALUES
+        return wire.join([self._pair(pair, reading, found) for pair in wire.split(content)])
 
     def _closed(self, part: "_Opened", hunts: "_Hunts") -> RawMessage:
         """The message with what was found hunted in it, and framed as it then must be."""
         head = self._hunted_head(part.head, hunts)
         if part.content is None or part.new is None:
             return RawMessage(head=head, end=part.message.end)
-        return _framed(part.message, head, part.content, self._hunted_body(part, part.new, hunts))
+        framed = _framed(part.message, head, part.content, self._hunted_body(part, part.new, hunts))
+        return _unchecked(part.message, framed)
 
     def _head(self, head: bytes, found: "_Found") -> bytes:
         if not head:
@@ -225,7 +257,7 @@ class Redactor:
         if field is None:
             return wire.Pair(pair.key, self._assignments(pair.value, found))
         if field.secret:
-            return wire.Pair(pair.key, self._secret(pair.value, field.name, found))
+            return wire.Pair(pair.key, self._secret(pair.value, field.name, found, plus=reading.plus))
         return wire.Pair(pair.key, self._personal(pair.value, field, found, reading))
 
     def _field(self, key: bytes, reading: "_Reading") -> Field | None:
@@ -241,7 +273,7 @@ class Redactor:
     def _is_replaced(self, field: Field) -> bool:
         return field.secret or (self._policy == "all" and field.personal and field.codes is None)
 
-    def _secret(self, raw: bytes, name: str, found: "_Found") -> bytes:
+    def _secret(self, raw: bytes, name: str, found: "_Found", *, plus: bool = False) -> bytes:
         """The raw value with its core (what remains without blanks and line ends) replaced."""
 
         def change(text: str, charset: str) -> str:
@@ -253,7 +285,7 @@ class Redactor:
             found.add(found.secrets, core.encode(charset), pseudonym.encode(charset))
             return text.replace(core, pseudonym, 1)
 
-        return _rewritten(raw, self._spec, change)
+        return _rewritten(raw, self._spec, change, plus)
 
     def _personal(self, raw: bytes, field: Field, found: "_Found", reading: "_Reading") -> bytes:
         """The raw value with each of its items replaced, but for those that are codes."""
@@ -264,17 +296,28 @@ class Redactor:
             return separator.join(item(part, place, charset) for place, part in enumerate(items))
 
         def item(text: str, place: int, charset: str) -> str:
-            if not text.strip(_BLANKS) or reading.is_code(field, place, text):
+            core = text.strip()
+            if not core.strip(_BLANKS) or reading.is_code(field, place, text):
                 return text
-            pseudonym = self._pseudonyms.personal(text, charset)
+            # The same text has the same pseudonym, also where it went through no list.
+            layered = field.list or field.layers == 2
+            inner = texts.unescape_item(core, self._spec.wire) if layered else core
+            pseudonym = self._pseudonyms.personal(inner, charset)
             self.replaced[field.name] += 1
-            found.add(found.personal, text.strip().encode(charset), pseudonym.strip().encode(charset))
-            return pseudonym
+            found.add(found.personal, inner.encode(charset), pseudonym.encode(charset))
+            return text.replace(core, self._escaped_alike(core, pseudonym) if layered else pseudonym, 1)
 
-        return _rewritten(raw, self._spec, change)
+        return _rewritten(raw, self._spec, change, reading.plus)
+
+    def _escaped_alike(self, item: str, pseudonym: str) -> str:
+        """A pseudonym in the place of an item's text, with the list's escapes where they stood: their characters are
+        none that a pseudonym changes."""
+        return "".join(
+            unit if len(unit) > 1 else one for unit, one in zip(self._item_units.findall(item), pseudonym, strict=True)
+        )
 
     def _assignments(self, data: bytes, found: "_Found") -> bytes:
-        if not any(mark in data for mark in _MARKS) or not self._names_one(data):
+        if not any(mark in data for mark in _MARKS) or not self._names_one(readings(data)):
             return data
         return self._assigned.sub(lambda match: match[1] + match[2] + self._assigned_value(match, found), data)
 
@@ -289,7 +332,7 @@ class Redactor:
         personal = dict(islice(found.personal.items(), MOST_IN_EXCHANGE))
         return _Hunts(
             (*([] if all(one in self._known.values for one in new) else [Hunt(new)]), *self._known.hunts),
-            (Hunt(personal),) if personal else (),
+            (Hunt(personal, codes=False),) if personal else (),
         )
 
     def _hunted(self, data: bytes, hunts: "_Hunts", *, text: bool = True) -> bytes:
@@ -325,34 +368,42 @@ class Redactor:
         )
 
 
-class _Found(NamedTuple):
+class _TooManyError(Exception):
+    """A message holds more values than can be replaced in the time that there is."""
+
+
+class _Found:
     """What was replaced in an exchange, with its pseudonyms, as far as it is long enough to be hunted."""
 
-    secrets: dict[bytes, bytes]
-    personal: dict[bytes, bytes]
+    def __init__(self) -> None:
+        self.secrets: dict[bytes, bytes] = {}
+        self.personal: dict[bytes, bytes] = {}
+        self.left: float = math.inf
 
-    @staticmethod
-    def add(to: dict[bytes, bytes], value: bytes, pseudonym: bytes) -> None:
+    def add(self, to: dict[bytes, bytes], value: bytes, pseudonym: bytes) -> None:
+        """Count a value, and keep it for the hunt. Raises _TooManyError where none is `left`."""
+        self.left -= 1
+        if self.left < 0:
+            raise _TooManyError
         if len(value) >= SHORT:
-            to[value] = pseudonym
+            to[value[:LONGEST]] = pseudonym[:LONGEST]
 
 
 class _Opened(NamedTuple):
-    """A message in work: its content as it was and as it will be, None where it cannot be read."""
+    """A message in work: its content as it was and as it will be, None where there is a `problem` with it."""
 
     message: RawMessage
     direction: Direction
     command: Command | None
     head: bytes
-    content: bytes | None
-    new: bytes | None
+    content: bytes | None = None
+    new: bytes | None = None
+    problem: str = ""
 
     @property
-    def problem(self) -> str | None:
-        """What has to be left out."""
-        if self.content is not None:
-            return None
-        return f"the {self.direction}'s body is left out: its content coding cannot be undone to look for secrets"
+    def told(self) -> str:
+        """What has to be left out, and why."""
+        return f"the {self.direction}'s body is left out: {self.problem}"
 
 
 class _Hunts(NamedTuple):
@@ -376,9 +427,9 @@ class _Known:
         self._old: tuple[Hunt, ...] = ()
         self.hunts: tuple[Hunt, ...] = ()
 
-    def finds(self, data: bytes) -> bool:
-        """Whether any of them may stand there."""
-        return any(hunt.finds(data) for hunt in self.hunts)
+    def stand_in(self, texts: list[bytes]) -> bool:
+        """Whether any of them may stand in data with these readings."""
+        return any(hunt.stands_in(texts) for hunt in self.hunts)
 
     def learn(self, found: Mapping[bytes, bytes]) -> None:
         new = {one: instead for one, instead in found.items() if len(one) >= LONG and one not in self.values}
@@ -403,6 +454,11 @@ class _Reading:
         self._content = content
 
     @cached_property
+    def plus(self) -> bool:
+        """Whether a plus means a blank."""
+        return b"+" in self._content and texts.plus_is_blank(self._content)
+
+    @cached_property
     def _message(self) -> Message:
         return decode_message(self._content, self.direction, self._spec, self.command)
 
@@ -425,29 +481,32 @@ def _names(spec: Spec, policy: Policy) -> dict[bytes, Field]:
     return {field.name.upper().encode(): field for field in sorted(wanted, key=lambda field: field.secret)}
 
 
-def _rewritten(raw: bytes, spec: Spec, change: Callable[[str, str], str]) -> bytes:
+def _rewritten(raw: bytes, spec: Spec, change: Callable[[str, str], str], plus: bool = False) -> bytes:
     """A raw value whose text is changed, character by character, and written with the same escapes."""
-    data = unquote_to_bytes(raw) if b"%" in raw else raw
+    data = texts.unescape(raw, plus)
     text, charset = texts.decode(data, spec.wire.charsets)
     if charset == texts.RAW or text.encode(charset) != data:
         text, charset = data.decode(BYTES), BYTES
     new = change(text, charset).encode(charset)
-    if new == data or data is raw:
+    if new == data:
+        return raw
+    if data is raw:
         return new
-    return b"".join(_unit(unit, new[at : at + 1]) for at, unit in enumerate(_UNIT.findall(raw)))
-
-
-def _unit(unit: bytes, byte: bytes) -> bytes:
-    """A byte written as another one was; one beyond ASCII is not bared among escapes."""
-    return (
-        rewritten(unit, byte) if byte.isascii() or not unit.isascii() or len(unit) > 1 else f"%{byte[0]:02x}".encode()
-    )
+    written = zip(_UNIT.findall(raw), data, new, strict=True)
+    return b"".join(unit if one == other else rewritten(unit, bytes([other])) for unit, one, other in written)
 
 
 def _framed(message: RawMessage, head: bytes, content: bytes, new: bytes) -> RawMessage:
     """The message with another content; what its head says of it is kept right."""
     changed = msgspec.structs.replace(message, head=head)
     return changed if new == content else http1.with_content(changed, new)
+
+
+def _unchecked(before: RawMessage, after: RawMessage) -> RawMessage:
+    """The message without the checksum of a whole of which a part was replaced: it would let one try out by what."""
+    if after.cut is None or after.body == before.body:
+        return after
+    return msgspec.structs.replace(after, cut=msgspec.structs.replace(after.cut, sha256=""))
 
 
 def _any_writing(name: bytes) -> bytes:

@@ -2,7 +2,8 @@
 
 Law: captured bytes are hostile. Whatever reaches a terminal, HTML, Markdown or a file name passes here first:
 control characters, escape sequences, invisible and direction-changing characters become visible escapes
-(`\\x1b`, `\\u202e`), and what remains is one printable line. Markup is the renderer's to escape, not ours.
+(`\\x1b`, `\\u202e`), and what remains is one printable line. Markup is the renderer's to escape, not ours. What goes
+into a table for a spreadsheet is guarded here against being taken for a formula.
 """
 
 import re
@@ -12,6 +13,12 @@ import unicodedata
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _PLAIN = re.compile(r"[ -~]*")
 _BEYOND_ASCII = re.compile("[^\x00-\x7e]")
+# What spreadsheets take for the start of a formula, also in full width, also behind blanks and what they pass over; and
+# the guard itself, so that it can be taken off again.
+_FORMULA = re.compile(
+    "[\\s\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\"]*[=+\\-@＝＋－＠﹢﹣﹦﹫−|%']|[\t\r\n]"
+)
+_GUARD = "'"
 
 
 def visible(text: str, limit: int | None = None) -> str:
@@ -26,6 +33,19 @@ def visible(text: str, limit: int | None = None) -> str:
 def json_safe(text: str) -> str:
     """JSON text in which characters that act on a terminal are written as `\\uXXXX`; its meaning is unchanged."""
     return _BEYOND_ASCII.sub(lambda match: _json_escape(match[0]) if _is_hidden(match[0]) else match[0], text)
+
+
+def csv_safe(text: str) -> str:
+    """A cell of a CSV file that no spreadsheet takes for a formula: an apostrophe goes before what looks like one.
+
+    `csv_plain` undoes it, so a cell that begins with an apostrophe gets one more.
+    """
+    return _GUARD + text if _FORMULA.match(text) else text
+
+
+def csv_plain(cell: str) -> str:
+    """The text of a cell that `csv_safe` made."""
+    return cell.removeprefix(_GUARD)
 
 
 def _json_escape(character: str) -> str:

@@ -406,7 +406,7 @@ NO_IMPORT = "what can be imported: "
         (b"5:3:abc,}", "flow 1: is damaged"),
         (b"4:1:a,}4:1:a,}", "flow 1: is damaged"),
         (b"# only talk\n", "holds no message"),
-        (b"> CMD=x\nCMD=y\n", "2: 'CMD=y' begins with neither '> ' nor '< '"),
+        (b"> CMD=x\nCMD=y\n", "2: the line begins with neither '> ' nor '< '"),
     ],
 )
 def test_what_cannot_be_imported(data: bytes, expected: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from itertools import accumulate
 from urllib.parse import quote_from_bytes
 
 import pytest
@@ -90,6 +91,17 @@ def test_a_value_across_pieces_is_found_once() -> None:
     assert [find.offset for find in Finder([VALUE]).search(data)] == [1024 * 1024 - 5, 1024 * 1024 + 1051]
 
 
+def test_values_close_together_in_a_large_file_are_all_found() -> None:
+    lines = [b'{"body":"a=1\\r\\n' + WRITINGS[name][0] + b'%41"}' for name in WRITINGS] * 40
+    data = b"\n".join(lines)
+    places = [data.index(line, at) for at, line in zip(_starts(lines), lines, strict=True)]
+    assert [find.offset for find in Finder([VALUE]).search(data)] == [place + 16 for place in places]
+
+
+def _starts(lines: list[bytes]) -> list[int]:
+    return [0, *accumulate(len(line) + 1 for line in lines)][:-1]
+
+
 def test_nothing_is_hunted_where_nothing_is_known() -> None:
     assert Hunt({}).replace(VALUE) == VALUE
     assert not Hunt({}).finds(VALUE)
@@ -120,9 +132,10 @@ def test_no_writing_of_any_bytes_survives(value: bytes, before: bytes, behind: b
     assert value not in base64.b64decode(hunt.replace(coded)) or len(value) < 7
 
 
-@given(st.binary(max_size=200), st.lists(VALUES, max_size=4))
-def test_foreign_bytes_never_raise(data: bytes, values: list[bytes]) -> None:
+@given(st.binary(max_size=200), st.lists(VALUES, max_size=4), st.lists(st.integers(0, 8), max_size=8))
+def test_foreign_bytes_never_raise(data: bytes, values: list[bytes], cuts: list[int]) -> None:
     known = {value: bytes(reversed(value)) for value in values}
+    data += b"".join(value[:cut] + data[:cut] for value in values for cut in cuts)
     Hunt(known).replace(data)
     for find in Finder(known).search(data):
         assert 0 <= find.offset < find.offset + find.length <= len(data)

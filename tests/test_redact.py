@@ -2,7 +2,8 @@
 
 import gzip
 import re
-from urllib.parse import unquote
+from pathlib import Path
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from qqlab import http1, wire
 from qqlab import spec as specs
-from qqlab.exchange import Exchange, RawMessage
-from qqlab.redact import Redactor
+from qqlab.errors import InputError, RefusedError
+from qqlab.exchange import Cut, Exchange, RawMessage
+from qqlab.redact import Policy, Redactor, read_key
 
 SPEC = specs.builtin()
 SECRET = "5f4dcc3b5aa765d61d8327deb882cf99"
@@ -116,6 +118,7 @@ def grams(text: str) -> set[str]:
         f"CMD=Login;UIN=1;PS={SECRET}",
         f"CMD=Login\r\nPS={SECRET}\r\n",
         f'{{"CMD":"Login","PS":"{SECRET}"}}',
+        f'{{"PS": {SECRET}, "CMD": 1}}',
         f"CMD=CLTMSG&MG=PS%3D{SECRET}",
         f"\x00PS={SECRET}&CMD=Login",
         f"\ufeffPS={SECRET}",
@@ -176,11 +179,36 @@ def test_a_packed_body_without_secrets_stays_packed() -> None:
 
 def test_a_reply_of_nothing_but_secrets_takes_no_time_to_speak_of() -> None:
     """What took more than a minute when each secret was replaced in the whole body."""
-    reply = RawMessage(body=b"&".join(b"PS=%06d" % number for number in range(100_000)))
+    reply = RawMessage(body=b"&".join(b"PS=%06d" % number for number in range(15_000)))
     redacted = REDACTOR.exchange(login("PS=", reply=reply)).reply
     assert redacted is not None
     assert len(redacted.body) == len(reply.body)
     assert not any(pair.value == b"%06d" % number for number, pair in enumerate(wire.split(redacted.body)))
+
+
+@pytest.mark.parametrize("body", [b"PS=1&" * 20_001, b"CMD=Dance&X=" + b"PS=123456;" * 20_001])
+def test_a_body_of_more_values_than_can_be_replaced_is_left_out(body: bytes) -> None:
+    redacted = REDACTOR.exchange(login("PS=", reply=RawMessage(body=body, end=b"\r\n")))
+    assert redacted.reply == RawMessage(end=b"\r\n")
+    assert redacted.error == ("the reply's body is left out: it holds more than 20000 values")
+
+
+def test_the_values_of_a_body_do_not_count_for_the_head_of_another() -> None:
+    request = RawMessage(body=b"PS=1&" * 19_999)
+    reply = RawMessage(head=b"HTTP/1.1 200 OK\r\nCookie: a=1; b=2; c=3\r\n\r\n", body=b"PS=1&PS=2&PS=3")
+    changed = REDACTOR.exchange(Exchange(id="1", session="", request=request, reply=reply))
+    assert changed.error is None
+    assert changed.reply is not None
+    assert (len(changed.reply.head), len(changed.reply.body)) == (len(reply.head), len(reply.body))
+
+
+def test_a_secret_as_long_as_a_message_takes_no_memory_to_speak_of() -> None:
+    redactor = Redactor(SPEC)
+    long = "0123456789abcdef" * 4096
+    changed = body(redactor.exchange(login(f"PS={long}&XX=a{long[:1024]}b")))
+    assert long[:1024] not in changed
+    assert len(changed) == len(body(login(f"PS={long}&XX=a{long[:1024]}b")))
+    assert sum(map(len, redactor._known.values)) == 1024
 
 
 def test_what_holds_no_secret_stays_byte_for_byte() -> None:
@@ -223,3 +251,154 @@ def test_redacting_never_raises(head: bytes, value: bytes, start: bytes) -> None
 def test_no_secret_survives_in_its_field(value: bytes) -> None:
     exchange = Exchange(id="1", session="", request=RawMessage(body=b"CMD=Login&PS=" + value))
     assert value not in REDACTOR.exchange(exchange).request.body  # type: ignore[union-attr]
+
+
+def message(body: str | bytes, head: bytes = b"") -> RawMessage:
+    return RawMessage(head=head, body=body.encode() if isinstance(body, str) else body)
+
+
+def redacted(body: str | bytes, policy: Policy = "all", head: bytes = b"") -> bytes:
+    """A reply's body, redacted."""
+    exchange = Exchange(id="1", session="", reply=message(body, head))
+    reply = Redactor(SPEC, policy=policy, key=b"a key").exchange(exchange).reply
+    assert reply is not None
+    return reply.body
+
+
+def test_personal_values_are_replaced_by_the_policy_all_alone() -> None:
+    body = "VER=1.1&CMD=GETINFO&SEQ=1&UIN=10001&RES=0&EM=you@example.org&LV=2&NK=小明&SX=1&UN=10002"
+    assert redacted(body, "secrets") == redacted(body, "none") == body.encode()
+    changed = redacted(body).decode()
+    pattern = r"(.*)&EM=[a-z]{3}@[a-z]{7}\.[a-z]{3}&LV=2&NK=[一-龥]{2}&SX=1&UN=10002"
+    assert re.fullmatch(pattern, changed)
+    assert "小明" not in changed
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "gb18030"])
+def test_a_list_is_replaced_item_by_item_and_codes_are_left(charset: str) -> None:
+    body = "CMD=GETMSGEX&RES=0&MN=4&MT=9,99,9,2,&UN=1,2,3,4,&MG=好 %252c了,30,好 %252c了,,"
+    items = redacted(body.encode(charset)).decode(charset).split("MG=")[1].split(",")
+    assert items[0] == items[2]
+    assert re.fullmatch("[一-龥] %252c[一-龥]", items[0])
+    assert items[0] != "好 %252c了"
+    assert [items[1], *items[3:]] == ["30", "", ""]
+
+
+def test_a_text_has_one_pseudonym_whether_it_went_through_a_list_or_not() -> None:
+    sent = redacted("CMD=CLTMSG&MG=你好%2c 100%25", "all")
+    asked = Exchange(id="1", session="", request=message("CMD=CLTMSG&UN=1&MG=你好%2c 100%25"))
+    request = Redactor(SPEC, policy="all", key=b"a key").exchange(asked).request
+    assert request is not None
+    received = redacted("CMD=GETMSGEX&RES=0&MN=1&MT=9,&UN=1,&MG=你好%252c 100%2525,")
+    assert unquote(request.body.decode()).split("MG=")[1] == unquote(unquote(received.decode())).split("MG=")[1][:-1]
+    assert sent != b""
+
+
+def test_escapes_keep_their_places_and_their_case() -> None:
+    body = "CMD=GETINFO&RES=0&NK=%E5%B0%8f%20Li"
+    changed = redacted(body).decode()
+    assert re.fullmatch(r"CMD=GETINFO&RES=0&NK=(%[0-9A-F]{2}){2}%[0-9a-f]{2}%20[A-Z][a-z]", changed)
+
+
+@pytest.mark.parametrize(
+    ("header", "left"),
+    [
+        (b"Authorization: Basic dXNlcjpwYXNzd29yZDE=", rb"Authorization: Basic [A-Za-z0-9]{19}="),
+        (b"proxy-authorization: Bearer abcDEF123456", rb"proxy-authorization: Bearer [a-z]{3}[A-Z]{3}[0-9]{6}"),
+        (b"Cookie: sid=abcdef123; b=x1", rb"Cookie: sid=[a-z]{6}[0-9]{3}; b=[a-z][0-9]"),
+        (b"Set-Cookie: sid=abcdef123; Path=/; HttpOnly", rb"Set-Cookie: sid=[a-z]{6}[0-9]{3}; Path=/; HttpOnly"),
+        (b"Referer: http://me:hunter22@example.org/", rb"Referer: http://me:[a-z0-9]{8}@example.org/"),
+    ],
+)
+def test_credentials_in_heads_are_secrets(header: bytes, left: bytes) -> None:
+    head = b"POST / HTTP/1.1\r\n" + header + b"\r\nContent-Length: 6\r\n\r\n"
+    exchange = Exchange(
+        id="1", session="", request=message("CMD=Li", head), error="password1, abcDEF123456, abcdef123 or hunter22"
+    )
+    changed = Redactor(SPEC).exchange(exchange)
+    assert changed.request is not None
+    assert re.fullmatch(b"POST / HTTP/1.1\r\n" + left + b"\r\nContent-Length: 6\r\n\r\n", changed.request.head)
+    assert header not in changed.request.head
+    assert changed.error != exchange.error
+
+
+def test_what_frames_a_message_is_no_secret() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 123456\r\nConnection: keep-alive\r\nX: keep-alive 123456\r\n\r\n"
+    reply = message("CMD=Login&PS=keep-alive&SSG=123456", head)
+    changed = Redactor(SPEC).exchange(Exchange(id="1", session="", reply=reply)).reply
+    assert changed is not None
+    assert changed.head.startswith(b"HTTP/1.1 200 OK\r\nContent-Length: 123456\r\nConnection: keep-alive\r\nX: ")
+    assert b"X: keep-alive" not in changed.head
+    assert not changed.head.endswith(b"123456\r\n\r\n")
+
+
+def test_a_telephone_number_is_hunted_in_text_only() -> None:
+    body = "CMD=GETINFO&RES=0&LV=1&PC=123456&UN=123456&XX=so 123456&NK=1"
+    pairs = dict(pair.split("=") for pair in redacted(body).decode().split("&"))
+    assert pairs["UN"] == "123456"
+    assert pairs["XX"] == f"so {pairs['PC']}" != "so 123456"
+
+
+def test_what_was_replaced_is_counted_by_name() -> None:
+    redactor = Redactor(SPEC, policy="all")
+    redactor.exchange(login(f"PS={SECRET}", error=f"sent {SECRET}"))
+    redactor.exchange(Exchange(id="2", session="", reply=message("CMD=QUERY_STAT&RES=0&NK=a,b,,")))
+    assert (redactor.replaced, redactor.elsewhere) == ({"PS": 1, "NK": 2}, 1)
+
+
+def test_a_cut_body_that_changed_shows_no_checksum() -> None:
+    cut = Cut(length=99, sha256="ab" * 32)
+    for body_, kept in ((b"CMD=Login&PS=abcdef", Cut(length=99, sha256="")), (b"CMD=Login&", cut)):
+        exchange = Exchange(id="1", session="", request=RawMessage(body=body_, cut=cut))
+        request = Redactor(SPEC).exchange(exchange).request
+        assert request is not None
+        assert request.cut == kept
+
+
+def test_many_secrets_are_remembered_and_the_oldest_forgotten() -> None:
+    redactor = Redactor(SPEC)
+    tokens = [f"{number:064x}" for number in range(1 << 60, (1 << 60) + 300)]
+    for token in tokens:
+        redactor.exchange(Exchange(id="1", session="", reply=message(f"CMD=Login&RES=0&RS=0&SG={token}")))
+    later = redactor.exchange(Exchange(id="2", session="", reply=message("CMD=Dance&X=" + " ".join(tokens))))
+    assert later.reply is not None
+    left = [token for token in tokens if token.encode() in later.reply.body]
+    assert left == tokens[: len(left)]
+    assert 0 < len(left) <= 44
+
+
+def test_an_error_that_quotes_bytes_stays_text() -> None:
+    secret = "密码12345".encode("gb18030")
+    request = RawMessage(body=b"CMD=Login&PS=" + secret)
+    error = f"sent {quote(secret)} and {secret!r}"
+    changed = Redactor(SPEC).exchange(Exchange(id="1", session="", request=request, error=error)).error
+    assert changed is not None
+    assert changed.encode()
+    assert quote(secret) not in changed
+    assert repr(secret)[2:-1] not in changed
+
+
+def test_a_key_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(bytes(range(32)) + b"\n")
+    path.chmod(0o600)
+    assert read_key(path) == bytes(range(32)) + b"\n"
+
+
+@pytest.mark.parametrize("key", [b"", b"fifteen bytes!!", bytes(64 * 1024 + 1)])
+def test_what_is_no_key_is_refused(tmp_path: Path, key: bytes) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(key)
+    path.chmod(0o600)
+    with pytest.raises(InputError, match=r"is no key: .*make one"):
+        read_key(path)
+
+
+def test_a_key_that_is_not_there_or_open_to_others_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    with pytest.raises(InputError, match=r"head -c 32 /dev/urandom"):
+        read_key(path)
+    path.write_bytes(bytes(32))
+    path.chmod(0o640)
+    with pytest.raises(RefusedError, match=r"chmod 600"):
+        read_key(path)

@@ -65,6 +65,7 @@ def test_secret_fields(known: Spec) -> None:
     secret = {(c.name if c else None, d, f.name) for c, d, f in known.every_field() if f.secret}
     assert secret == {
         ("Login", "request", "PS"),
+        ("Login", "request", "CKE"),
         ("Login", "reply", "SG"),
         ("Login", "reply", "SSG"),
         ("VERIFYCODE", "request", "VC"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qqlab.visible import json_safe, visible
+from qqlab.visible import csv_plain, csv_safe, json_safe, visible
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,22 @@ def test_json_keeps_its_meaning(text: str) -> None:
     assert json.loads(safe) == text
     hidden = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     assert [character for character in safe if unicodedata.category(character) in hidden] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", "－1", "\ufeff=1", '"=1', "'=1", "%0=1"]
+)
+def test_a_formula_is_no_formula_in_a_table(text: str) -> None:
+    assert csv_safe(text) == "'" + text
+    assert csv_plain(csv_safe(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "10001", "a=b", "小程", "you@me", "1-2"])
+def test_what_is_no_formula_stays_in_a_table(text: str) -> None:
+    assert csv_safe(text) == text
+
+
+@given(st.text(st.characters()))
+def test_a_guarded_cell_comes_back(text: str) -> None:
+    assert csv_plain(csv_safe(text)) == text
+    assert csv_safe(text)[:1] not in tuple("=+-@\t\r\n＝＋－＠")

@@ -11,9 +11,11 @@ import typer
 from typer.core import TyperGroup
 
 import qqlab
-from qqlab.cli import demo, diff, export, importing, record, replay, report, serve, show, spec, stdout, verify
+from qqlab.cli import demo, diff, export, importing, record, redact, replay, report, serve, show, spec, stdout, verify
 from qqlab.cli.console import talk
 from qqlab.errors import ExitCode, QqlabError
+from qqlab.redact import Redactor
+from qqlab.spec import builtin
 from qqlab.visible import visible
 
 
@@ -58,6 +60,7 @@ app.command("diff")(diff.diff)
 app.command("export")(export.export)
 app.command("import")(importing.import_)
 app.command("record")(record.record)
+app.command("redact")(redact.redact)
 app.command("replay")(replay.replay)
 app.command("report")(report.report)
 app.command("serve", epilog=serve.DEVIATIONS)(serve.serve)
@@ -85,6 +88,10 @@ def main() -> None:
         print("qqlab: interrupted", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
     except Exception:
-        traceback.print_exc()
+        # Its message may quote what was captured.
+        redactor = Redactor(builtin())
+        print(
+            *(visible(redactor.text(line)) for line in traceback.format_exc().splitlines()), sep="\n", file=sys.stderr
+        )
         print("qqlab: this is a bug in qqlab; the traceback above says where", file=sys.stderr)
         sys.exit(ExitCode.BUG)

@@ -25,6 +25,16 @@ SpecOption = Annotated[
     Path | None,
     typer.Option("--spec", metavar="FILE", help="Read the protocol from this spec file.", show_default=False),
 ]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--redact-key-file",
+        metavar="FILE",
+        help="Make pseudonyms with the key in this file (16 bytes or more, readable by you alone): equal ones in "
+        "all captures made with it. Without it, the key is random and forgotten.",
+        show_default=False,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace what exists already.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -23,8 +23,10 @@ from qqlab.cli.live import Showing, showing, summary
 from qqlab.errors import UsageError
 from qqlab.proxy.options import TEXTS, read
 from qqlab.proxy.tally import Tally
+from qqlab.redact import Redactor
 from qqlab.replay import parse_target
 from qqlab.replay.target import refuse_historical
+from qqlab.spec import Spec
 from qqlab.visible import visible
 
 _HOW = "name the server: --upstream http://HOST:PORT; or let the client name it: --proxy"
@@ -99,7 +101,7 @@ def record(
     _warn(host)
     shown = showing(json)(Tally(), known, output)
     try:
-        with shown, _logged():
+        with shown, _logged(known):
             _run(mode, (host, port), options, shown, duration, count)
     finally:
         if shown.where:
@@ -127,9 +129,9 @@ def _print_summary(tally: Tally, output: Path, json: bool) -> None:
 
 
 @contextmanager
-def _logged() -> Iterator[None]:
+def _logged(known: Spec) -> Iterator[None]:
     """What mitmproxy and the recorder log is said: warnings, and with -v the rest."""
-    log = _Log(logging.INFO if talk.verbose else logging.WARNING)
+    log = _Log(logging.INFO if talk.verbose else logging.WARNING, Redactor(known))
     root = logging.getLogger()
     before = root.level
     root.setLevel(log.level)
@@ -142,12 +144,20 @@ def _logged() -> Iterator[None]:
 
 
 class _Log(logging.Handler):
+    def __init__(self, level: int, redactor: Redactor) -> None:
+        super().__init__(level)
+        self._redactor = redactor
+
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it in one line, and where it is a bug with its traceback."""
+        """Say it in one line, and where it is a bug with its traceback; what it quotes goes without secrets."""
         text = record.getMessage()
-        talk.say(visible(text if text.startswith("qqlab: ") else f"qqlab: mitmproxy: {text}"))
+        self._say(text if text.startswith("qqlab: ") else f"qqlab: mitmproxy: {text}")
         if record.exc_info and record.exc_info[0] is not None:
-            talk.say("".join(traceback.format_exception(*record.exc_info)).rstrip())
+            for line in "".join(traceback.format_exception(*record.exc_info)).splitlines():
+                self._say(line)
+
+    def _say(self, line: str) -> None:
+        talk.say(visible(self._redactor.text(line)))
 
 
 def _warn(host: str) -> None:

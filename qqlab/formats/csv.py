@@ -15,9 +15,7 @@ from qqlab.capture.frame import frame
 from qqlab.exchange import Exchange
 from qqlab.formats.tally import Tally
 from qqlab.spec import Spec
-from qqlab.visible import visible
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from qqlab.visible import csv_safe, visible
 
 
 def write(file: BinaryIO, exchanges: Iterable[Exchange], spec: Spec, tally: Tally) -> None:
@@ -46,4 +44,4 @@ def cell(value: object) -> str | int | float:
 
 
 def _harmless(text: str) -> str:
-    return ("'" if text.startswith(_FORMULA) else "") + visible(text)
+    return visible(csv_safe(text))

@@ -105,8 +105,8 @@ def _lines(file: BinaryIO, where: str) -> Iterator[_Line]:
         elif _MARK.fullmatch(text):
             yield _Line(b"#", text)
         elif text.strip() and not text.startswith(b"#"):
-            shown = text[:30].decode("utf-8", "replace")
-            raise InputError(f"{where}:{number}", f"{shown!r} begins with neither '> ' nor '< '", "is it a transcript?")
+            # What stands there is not said: it may be a password.
+            raise InputError(f"{where}:{number}", "the line begins with neither '> ' nor '< '", "is it a transcript?")
 
 
 def _pairs(lines: Iterable[_Line]) -> Iterator[_Pair]:

@@ -74,6 +74,7 @@ class Recorder:
         self._spec = spec.builtin()
         self._writer: Writer | None = None
         self._redactor: Redactor | None = None
+        self._quoted = Redactor(self._spec)
         self._conversations: dict[str, tuple[tcp.TCPFlow, Conversation]] = {}
         self._unanswered: dict[str, http.HTTPFlow] = {}
         self._refusing: set[str] = set()
@@ -111,6 +112,7 @@ class Recorder:
             raise exceptions.OptionsError(f"qqlab: {visible(str(error))}") from error
         self._close()
         self._settings, self._spec, self._redactor = wanted, known, redactor
+        self._quoted = redactor or Redactor(known)
         self._writer, self.other = writer, 0
 
     def running(self) -> None:
@@ -235,8 +237,13 @@ class Recorder:
         self._refusing.add(flows.peer(client.peername))
 
     def _refused(self, record: logging.LogRecord) -> bool:
-        """Notice what mitmproxy says that it did not relay, and say it in its place."""
-        if (match := _REFUSED.search(record.getMessage())) is None:
+        """Notice what mitmproxy says that it did not relay, and say it in its place. What it quotes otherwise goes on
+        without secrets, whatever is recorded."""
+        said = record.getMessage()
+        if (match := _REFUSED.search(said)) is None:
+            text = self._quoted.text(said)
+            if text != said:
+                record.msg, record.args = text, ()
             return True
         where = flows.peer(getattr(record, "client", None))
         if where in self._refusing:
