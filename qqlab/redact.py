@@ -66,6 +66,7 @@ _CREDENTIALS = re.compile(
     rb"(?im)^((?:proxy-)?authorization|(?:set-)?cookie)([ \t]*:[ \t]*)([^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)"
 )
 _COOKIE = re.compile(rb"([^=;\s]+=)([^;]*)")
+_LAST_CHUNK = re.compile(rb"(?m)^0+[ \t]*(?:;[^\n]*)?\r?\n")
 _QUOTED = re.compile(rb"(?i)((?:authorization|cookie)[^A-Za-z0-9\r\n]{1,6})([^\r\n]+)")
 _LOGIN_OF_URL = re.compile(rb"(://[^/@\s:]*:)([^/@\s]+)(?=@)")
 _IN_HEADS = (b"authorization", b"cookie", b"content-encoding")
@@ -216,7 +217,13 @@ class Redactor:
         if part.content is None or part.new is None:
             return RawMessage(head=head, end=part.message.end)
         framed = _framed(part.message, head, part.content, self._hunted_body(part, part.new, hunts))
-        return _unchecked(part.message, framed)
+        return _unchecked(part.message, self._hunted_trailers(framed, hunts) if framed.chunked else framed)
+
+    def _hunted_trailers(self, message: RawMessage, hunts: "_Hunts") -> RawMessage:
+        """What follows the last chunk is no content, but may say as much as a head."""
+        last = max((match.end() for match in _LAST_CHUNK.finditer(message.body)), default=len(message.body))
+        trailers = self._hunted_head(message.body[last:], hunts)
+        return msgspec.structs.replace(message, body=message.body[:last] + trailers)
 
     def _head(self, head: bytes, found: "_Found") -> bytes:
         if not head:

@@ -171,6 +171,42 @@ def test_a_body_that_cannot_be_read_is_left_out_and_that_is_said() -> None:
         )
 
 
+def chunked(*pieces: bytes, trailers: bytes = b"") -> bytes:
+    return b"".join(b"%x;a=b\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n" + trailers + b"\r\n"
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_a_secret_across_chunks_is_replaced_within_them() -> None:
+    pieces = (b"CMD=Login&UIN=1&PS=" + SECRET[:7].encode(), SECRET[7:20].encode(), SECRET[20:].encode() + b"&M5=1")
+    mine = (
+        b"CMD=Login&UIN=1&PS=" + PSEUDONYM[:7].encode(),
+        PSEUDONYM[7:20].encode(),
+        PSEUDONYM[20:].encode() + b"&M5=1",
+    )
+    old = RawMessage(head=CHUNKED, body=chunked(*pieces, trailers=f"X-Said: {SECRET}\r\n".encode()), chunked=True)
+    new = RawMessage(head=CHUNKED, body=chunked(*mine, trailers=f"X-Said: {PSEUDONYM}\r\n".encode()), chunked=True)
+    assert REDACTOR.exchange(Exchange(id="1", session="", request=old)).request == new
+
+
+def test_a_secret_in_a_packed_body_in_chunks_is_replaced() -> None:
+    plain = login(f"PS={SECRET}").request
+    assert plain is not None
+    head = CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+    packed = RawMessage(head=head, body=chunked(gzip.compress(plain.body)), chunked=True)
+    request = REDACTOR.exchange(Exchange(id="1", session="", request=packed)).request
+    assert request is not None
+    assert (request.head, request.chunked) == (CHUNKED, True)
+    assert http1.content(request) == plain.body.replace(SECRET.encode(), PSEUDONYM.encode())
+
+
+def test_chunks_without_secrets_stay_as_they_were_sent() -> None:
+    message_ = RawMessage(head=CHUNKED, body=chunked(b"CMD=List&TN=", b"160"), chunked=True)
+    exchange = Exchange(id="1", session="", request=message_)
+    assert REDACTOR.exchange(exchange) is exchange
+
+
 def test_a_packed_body_without_secrets_stays_packed() -> None:
     packed = RawMessage(head=b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", body=gzip.compress(b"RES=0"))
     exchange = login("PS=", reply=packed)
