@@ -109,6 +109,18 @@ def test_a_missing_segment_is_said(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, f"qqlab: {capture.torn}\n")
 
 
+def test_a_header_may_claim_any_number_of_segments(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    written(path, 4)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b'"segment":2', b'"segment":1000000000000'))
+    assert load(path).torn == f"{path}: segment 2 to 999999999999 of this recording does not stand beside it"
+    for claim in (b'"segment":0', b'"segment":-7', b'"segment":1' + b"0" * 40, b'"segment":2,"before":-1'):
+        path.write_bytes(data.replace(b'"segment":2,"before":3', claim))
+        with pytest.raises(InputError, match=r"mine\.jsonl:1: the header is damaged"):
+            load(path)
+
+
 def test_where_the_last_segment_is_missing_the_others_are_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     written(path, 4)

@@ -4,7 +4,7 @@ import base64
 import gzip
 import hashlib
 import json
-import random
+import tempfile
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -208,13 +208,11 @@ def test_repairing_joins_segments_and_captures_redacted_alike(rotated: Path, tmp
 
 @given(st.lists(st.binary(max_size=30) | st.sampled_from([line(ONE), line(TWO), line(ONE)[:40], b"{}"]), max_size=5))
 def test_whatever_stands_in_a_capture_is_examined(pieces: list[bytes]) -> None:
-    path = Path(f"/dev/shm/qqlab-{random.getrandbits(64):x}")
-    try:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "a"
         path.write_bytes(msgspec.json.encode(HEAD) + b"\n" + b"\n".join(pieces))
         examination = examine(path, SPEC, Problems())
         assert examination.exchanges <= len(pieces)
-    finally:
-        path.unlink()
 
 
 def test_examining_holds_little(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ FORMAT = 2
 
 Redacted = Literal["secrets", "all", "none"]
 
+_MOST = 10**15
 _HINT = "a capture begins with a header line holding qqlab_capture"
 
 
@@ -126,7 +127,10 @@ def parse_header(line: bytes, where: str) -> tuple[Header, int]:
     for old in range(version, FORMAT):
         found = _STEPS[old](found)
     try:
-        return msgspec.convert(found, Header), version
+        head = msgspec.convert(found, Header)
+        if not (1 <= head.segment <= _MOST and 0 <= head.before <= _MOST):
+            raise msgspec.ValidationError("there is no such segment")
+        return head, version
     except msgspec.ValidationError as error:
         raise InputError(f"{where}:1", f"the header is damaged: {error}") from error
 

@@ -96,6 +96,17 @@ class Part:
                 yield found
 
 
+class Gap(NamedTuple):
+    """Segments that are missing, from the first to the last of them, or one that cannot be read, with the error."""
+
+    first: int
+    last: int
+    error: InputError | None = None
+
+    def __str__(self) -> str:
+        return f"segment {self.first}" + (f" to {self.last}" if self.last > self.first else "")
+
+
 class Stream:
     """A capture being read: `header` and `path` are known at once; iterating gives its exchanges in order, once.
 
@@ -113,10 +124,11 @@ class Stream:
 
     def __iter__(self) -> Iterator[Located]:
         seen: set[str] = set()
-        for number in self.numbers:
-            part = self.part(number)
-            if part is None:
-                self.missing.append(f"{self.path}: segment {number} of this recording does not stand beside it")
+        for part in self.parts():
+            if isinstance(part, Gap):
+                if part.error is not None:
+                    raise part.error
+                self.missing.append(f"{self.path}: {part} of this recording does not stand beside it")
                 continue
             for located in part:
                 identifier = located.exchange.id
@@ -124,21 +136,33 @@ class Stream:
                     raise InputError(located.where, f"an earlier exchange has the id {identifier!r} already")
                 seen.add(identifier)
                 yield located
-            self.segments.append(number)
+            self.segments.append(part.header.segment)
             if part.torn is not None:
                 self.missing.append(part.torn)
 
-    @property
-    def numbers(self) -> range:
-        """The numbers of the segments that are to be read."""
-        last = self.header.segment
-        return range(last if self._live is None else 1, last + 1)
+    def parts(self) -> Iterator[Part | Gap]:
+        """The files of the capture in order, and what is missing between them; once."""
+        expected = 1
+        for number in self._present():
+            try:
+                part = _find(self._live, self.header, number) if self._live is not None else None
+            except InputError as error:
+                yield Gap(number, number, error)
+                expected = number + 1
+                continue
+            if part is not None:
+                if number > expected:
+                    yield Gap(expected, number - 1)
+                yield part
+                expected = number + 1
+        if self._live is not None and self.header.segment > expected:
+            yield Gap(expected, self.header.segment - 1)
+        yield self._part
 
-    def part(self, number: int) -> Part | None:
-        """The segment of this number, or None where it does not stand there. Raises InputError as `open_part` does."""
-        if self._live is None or number == self.header.segment:
-            return self._part
-        return _find(self._live, self.header, number)
+    def _present(self) -> list[int]:
+        """The numbers of the segments that may stand beside the file that was named."""
+        found = () if self._live is None else map(segments.number_in, segments.present(self._live))
+        return sorted({number for number in found if number is not None and 0 < number < self.header.segment})
 
 
 def open_part(path: Path | str) -> Part:

@@ -16,7 +16,7 @@ import msgspec
 from qqlab import http1, wire
 from qqlab.capture import Header, open_capture, record
 from qqlab.capture.file import parse_line
-from qqlab.capture.reading import Part
+from qqlab.capture.reading import Gap, Part
 from qqlab.capture.source import Line, too_long
 from qqlab.codec import Decoded, decode, derive
 from qqlab.errors import InputError
@@ -70,9 +70,10 @@ class Examination:
         self._latest: datetime | None = None
 
     def __iter__(self) -> Iterator[Examined]:
-        for number in self._stream.numbers:
-            part = self._part(number)
-            if part is None:
+        for part in self._stream.parts():
+            if isinstance(part, Gap):
+                reason = "" if part.error is None else f": {part.error}"
+                self.problems.add("segment.missing", self.path, f"{part}{reason}")
                 self._highest = None
                 continue
             self.segments += 1
@@ -82,16 +83,6 @@ class Examination:
                 if found is not None:
                     self.exchanges += 1
                     yield found
-
-    def _part(self, number: int) -> Part | None:
-        try:
-            part = self._stream.part(number)
-            reason = f"segment {number}"
-        except InputError as error:
-            part, reason = None, f"segment {number}: {error}"
-        if part is None:
-            self.problems.add("segment.missing", self.path, reason)
-        return part
 
     def _follows(self, part: Part) -> None:
         before = part.header.before

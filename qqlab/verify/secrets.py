@@ -139,10 +139,10 @@ def _segments(path: Path) -> Iterator[Path]:
     if str(path) == "-":
         return
     try:
-        numbers = open_capture(path).numbers
+        head = open_capture(path).header
     except InputError:
         return
-    if len(numbers) > 1:
+    if head.segment > 1 and segments.number_in(path) is None:
         yield from segments.present(path)
 
 
