@@ -355,3 +355,34 @@ def test_appending_forcing_and_a_second_recorder(
     ask(port, POLL % 5)
     assert process.stop() == 0
     assert sequences(path) == ["5"]
+
+
+def test_lines_on_one_long_connection(record: Callable[..., tuple[Process, int]], tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        upstream = listening.getsockname()[1]
+        process, port = record(path, "--upstream", f"127.0.0.1:{upstream}", "--lines")
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as client, listening.accept()[0] as server:
+            server.settimeout(20)
+            push = b"VER=1.1&CMD=Server_Msg&SEQ=9&UIN=10001&UN=10002&MG=hi\r\n"
+            server.sendall(push)  # before the client has said anything
+            read_until(client, push)
+            for start in (1, 3):
+                asked = [b"VER=1.4&CON=1&CMD=GetMsgEx&SEQ=%d&UIN=10001\n" % one for one in (start, start + 1)]
+                client.sendall(asked[0] + asked[1][:9])
+                client.sendall(asked[1][9:])
+                read_until(server, asked[1])
+                answers = [b"VER=1.1&CMD=GETMSGEX&SEQ=%d&UIN=10001&RES=20\r\n" % one for one in (start + 1, start)]
+                server.sendall(answers[0] + push[:20])  # in another order than asked
+                server.sendall(push[20:] + answers[1])
+                read_until(client, answers[1])
+            printed = process.wait_for("7  ")
+            assert "Server_Msg" not in printed
+        assert process.stop() == 0
+    exchanges = load(path).exchanges
+    assert {exchange.transport for exchange in exchanges} == {"lines"}
+    assert [sent(exchange)[-15:-10] if exchange.request else "push" for exchange in exchanges] == [
+        "push", "SEQ=2", "push", "SEQ=1", "SEQ=4", "push", "SEQ=3",
+    ]  # fmt: skip
+    assert {exchange.pairing for exchange in exchanges if exchange.request} == {"echo"}
+    assert {exchange.reply.end for exchange in exchanges if exchange.reply} == {b"\r\n"}

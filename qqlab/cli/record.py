@@ -72,8 +72,10 @@ def record(
     line of the capture. At the end comes a summary. With -q nothing is printed but errors (and --json).
 
     Each exchange is in the file before the client has its reply. Without --tcp, mitmproxy reads and writes the HTTP:
-    line ends of heads become CR LF, chunks of bodies are put together, Expect: 100-continue is answered here and left
-    out. With --tcp or --lines each byte is relayed and recorded as it came, whatever it is.
+    fields, their order, case and bodies stay, but line ends of heads become CR LF, blanks around values one, chunks
+    are put together, Expect: 100-continue is answered here and left out, and what is no HTTP is refused, which is
+    said and counted. With --tcp or --lines each byte is relayed and recorded as it came, whatever it is; --lines
+    reads it as lines from the first byte on, where --tcp looks which of the two it is.
 
     The server may be on any host that you name; the protocol's historical servers are refused.
 
@@ -92,6 +94,7 @@ def record(
         "qq_body_limit": body_limit,
         "qq_redact": redact,
         "qq_redact_key_file": redact_key_file,
+        "qq_lines": lines,
         "qq_spec": "" if spec is None else str(spec),
         "qq_note": note,
     }

@@ -32,6 +32,7 @@ OPTIONS: tuple[tuple[str, type, str | bool, str], ...] = (
      "tokens), all (personal values too) or none."),
     ("qq_redact_key_file", str, "", "Make pseudonyms with the key in this file, so that they are equal in all "
      "recordings made with it; without, the key is random and kept nowhere."),
+    ("qq_lines", bool, False, "Read relayed connections as bare lines (VER 1.4), whatever they begin with."),
     ("qq_spec", str, "", "Read the protocol from this spec file, not from the built-in one."),
     ("qq_note", str, "", "Write this free text into the header of a new recording."),
 )  # fmt: skip
@@ -45,6 +46,7 @@ class Settings(NamedTuple):
     storage: Storage = Storage()
     redact: Policy = "secrets"
     redact_key_file: str = ""
+    lines: bool = False
     spec: str = ""
     note: str = ""
 
@@ -84,6 +86,7 @@ def read(options: Any, prefix: str = _PREFIX) -> Settings:
         storage=storage,
         redact=_choice(named("redact"), option("redact"), Policy),
         redact_key_file=option("redact_key_file"),
+        lines=option("lines"),
         spec=option("spec"),
         note=option("note"),
     )

@@ -267,7 +267,7 @@ class Recorder:
 
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         """A connection is relayed as bytes."""
-        self._conversations[flow.id] = flow, Conversation(self._spec)
+        self._conversations[flow.id] = flow, Conversation(self._spec, "lines" if self._settings.lines else None)
 
     def tcp_message(self, flow: tcp.TCPFlow) -> None:
         """Some bytes passed: one read, which may be a part of a message or several of them."""
