@@ -22,5 +22,11 @@ def cells(exchange: Exchange, decoded: Decoded, known: Spec) -> dict[str, str]:
         "command": visible(decoded.command or "?", 30),
         "status": wording.status(decoded, known),
         "ms": f"{exchange.elapsed * 1000:.1f}" if exchange.elapsed is not None else "",
-        "notes": visible(" ".join(dict.fromkeys(note.code for note in decoded.notes if note.severity != "info"))),
+        "notes": visible(" ".join(_codes(decoded))),
     }
+
+
+def _codes(decoded: Decoded) -> dict[str, None]:
+    """What is odd, errors first: a narrow column may show no more."""
+    notes = sorted(decoded.notes, key=lambda note: note.severity != "error")
+    return dict.fromkeys(note.code for note in notes if note.severity != "info")

@@ -114,7 +114,7 @@ class _Master(master.Master):
             if (error := server.last_exception) is not None:
                 where = address(self.options.listen_host, self.options.listen_port)
                 number = error.errno if isinstance(error, OSError) else None
-                what = os.strerror(number) if number else str(error)
+                what = os.strerror(number) if number and number > 0 else "there is no such address"
                 raise TargetError(where, f"cannot be listened on: {what}", "choose another: --listen")
         await super().running()
         for host, port, *_ in self._proxy.listen_addrs():
