@@ -49,13 +49,14 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """One request and its reply.
 
     `id` is unique within a capture. `session` tells one user's conversation from another's: exchanges of one
-    session happened one after the other. `time` is when the request was complete (aware, UTC), None where
-    unknown; `elapsed` the seconds from there to the complete reply. `client` and `server` are `host:port`,
-    or empty. `transport` is how the bytes travelled: `http`, `tcp` (HTTP relayed or reassembled byte for byte),
-    `lines` (bare lines on a TCP connection) or `transcript`. `pairing` is how the reply was found to belong to the
-    request: by the `order` of the connection, by what it repeats of the request (`echo`), or empty where there is no
-    pair or nobody knows; how sure that is, the codec says. `request` is None for a reply that nobody asked for,
-    `reply` is None when none came; `error` then says why in one line, and may also accompany a reply that broke off.
+    session happened one after the other. `time` is when the request was complete, or the reply that nobody asked for
+    (aware, UTC), None where unknown; `elapsed` the seconds from there to the complete reply, 0 where that came first.
+    `client` and `server` are `host:port`, or empty. `transport` is how the bytes travelled: `http`, `tcp` (HTTP
+    relayed or reassembled byte for byte), `lines` (bare lines on a TCP connection) or `transcript`. `pairing` is how
+    the reply was found to belong to the request: by the `order` of the connection, by what it repeats of the request
+    (`echo`), or empty where there is no pair or nobody knows; how sure that is, the codec says. `request` is None for
+    a reply that nobody asked for, `reply` is None when none came; `error` then says why in one line, and may also
+    accompany a reply that broke off.
     """
 
     id: str

@@ -37,6 +37,7 @@ _BODY_METHODS = ("POST", "PUT", "PATCH")
 _CHUNK_LINE = re.compile(rb"\s*([0-9A-Fa-f]{1,16})\s*(?:;[^\n]*)?")
 _MAY_END_LINE = re.compile(rb"\r?(?:\n|\Z)")
 _LINE_END = re.compile(rb"\r?\n|\r\Z")
+_BLANKS = " \t\r"
 _MAX_LINE = 16 * 1024
 _WINDOWS = {"gzip": (zlib.MAX_WBITS | 16,), "x-gzip": (zlib.MAX_WBITS | 16,), "deflate": (15, -15)}
 
@@ -75,7 +76,7 @@ def parse_head(head: bytes) -> Head:
     """Read a head, from its start line on. Total: a line that is no header is passed over."""
     start, *lines = proper(head).decode("latin-1").replace("\r\n", "\n").split("\n")
     split = [line.partition(":") for line in lines]
-    return Head(start, tuple([(name.strip().lower(), value.strip()) for name, colon, value in split if colon]))
+    return Head(start, tuple([(name.strip(_BLANKS).lower(), value.strip()) for name, colon, value in split if colon]))
 
 
 def status(reply: RawMessage) -> int | None:
@@ -135,6 +136,42 @@ def _codings(head: bytes) -> list[str]:
     return [coding for one in reversed(named.lower().split(",")) if (coding := one.strip()) not in ("", "identity")]
 
 
+def framing(message: RawMessage, *, bodiless: bool = False) -> list[str]:
+    """What a head says of its body that is not so, and what stands before it that belongs elsewhere: one phrase each.
+
+    `bodiless` for the reply to a request whose replies have no body. Nothing is said of chunks that whoever recorded
+    had put together.
+    """
+    if not message.head:
+        return []
+    wrong = ["bytes that belong to no message stand before it"] if _stray(message.head) else []
+    if message.chunked:
+        return wrong if _chunks(message.body)[1] < len(message.body) else [*wrong, "the chunks break off"]
+    lengths = _lengths_of(message.head)
+    actual = len(message.body) if message.cut is None else message.cut.length
+    stated = dict.fromkeys(length for length in lengths if length is not None)
+    wrong += ["Content-Length is no number"] if None in lengths else []
+    wrong += ["Content-Length is stated as " + " and as ".join(map(str, stated))] if len(stated) > 1 else []
+    if stated and actual not in stated and not (bodiless and actual == 0):
+        wrong.append(f"Content-Length is {next(iter(stated))}, and the body has {actual} bytes")
+    return wrong
+
+
+def _stray(head: bytes) -> bool:
+    """Whether more than blank lines and interim replies stands before a head."""
+    before = head[: len(head) - len(proper(head))].strip(b"\r\n")
+    return bool(before) and not before.startswith(b"HTTP/1.")
+
+
+def _lengths_of(head: bytes) -> list[int | None]:
+    return _lengths(parse_head(head)) if b"ontent-length" in head.lower() else []
+
+
+def has_no_body(reply: RawMessage, request: RawMessage | None) -> bool:
+    """Whether a reply has no body, whatever its head says: by its status, or by what was asked."""
+    return status(reply) in _NO_BODY or (request is not None and wants_head(request))
+
+
 def _joined(message: RawMessage) -> bytes:
     spans, _ = _chunks(message.body)
     return b"".join(message.body[start:stop] for start, stop in spans)
@@ -172,7 +209,7 @@ def with_content(message: RawMessage, new: bytes) -> RawMessage:
     old = content(message)
     if new == old:
         return message
-    head = message.head if old == message.body else without_header(message.head, "Content-Encoding")
+    head = without_header(message.head, "Content-Encoding") if _codings(message.head) else message.head
     if not message.chunked:
         if _lengths(parse_head(head)) == [len(message.body)] and len(new) != len(message.body):
             head = with_header(head, "Content-Length", str(len(new)))
@@ -206,7 +243,7 @@ def _inflate(packed: bytes, bits: int) -> bytes | None:
 def with_header(head: bytes, name: str, value: str) -> bytes:
     """The head with the first header of that name set to a value; every other byte stays. Absent: put at the end."""
     before, head = _parted(head)
-    pattern = re.compile(rb"^(" + re.escape(name.encode()) + rb"[ \t]*:[ \t]*)[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+    pattern = re.compile(rb"(?im)^(" + _named(name) + rb"[ \t]*)[^\r\n]*")
     patched, count = pattern.subn(lambda match: match[1] + value.encode(), head, count=1)
     if count:
         return before + patched
@@ -220,7 +257,12 @@ def with_header(head: bytes, name: str, value: str) -> bytes:
 def without_header(head: bytes, name: str) -> bytes:
     """The head without any header of that name; every other byte stays."""
     before, head = _parted(head)
-    return before + re.sub(rb"(?im)^" + re.escape(name.encode()) + rb"[ \t]*:[^\n]*\n", b"", head)
+    return before + re.sub(rb"(?im)^" + _named(name) + rb"[^\n]*(?:\n|\Z)", b"", head)
+
+
+def _named(name: str) -> bytes:
+    """A pattern for the name of a header, with the blanks around it that `parse_head` passes over."""
+    return rb"[ \t\r]*" + re.escape(name.encode()) + rb"[ \t\r]*:"
 
 
 def _parted(head: bytes) -> tuple[bytes, bytes]:

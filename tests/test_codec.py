@@ -117,6 +117,39 @@ NOTES: list[tuple[str, bytes | None, bytes | None, list[str]]] = [
 ]
 
 
+CERTAINTIES: list[tuple[str, bytes | None, bytes | None, str | None]] = [
+    ("all is repeated", REQUEST, REPLY, "sure"),
+    ("no reply", REQUEST, None, None),
+    ("no request", None, REPLY, None),
+    ("nothing is repeated", REQUEST, b"RES=0", "likely"),
+    ("no number is repeated", REQUEST, b"VER=1.1&CMD=GETMSGEX&UIN=1&RES=20", "likely"),
+    ("a template without a number", REQUEST.replace(b"SEQ=1", b"SEQ="), REPLY, "likely"),
+    ("another command's name", REQUEST, REPLY.replace(b"GETMSGEX", b"VERIFYCODE"), "likely"),
+    ("another number", REQUEST, REPLY.replace(b"SEQ=1", b"SEQ=2"), "doubtful"),
+    ("another account", REQUEST, REPLY.replace(b"UIN=1", b"UIN=2"), "doubtful"),
+    ("another name, and no number", REQUEST, b"VER=1.1&CMD=Login&UIN=1&RES=20", "doubtful"),
+    ("no protocol", b"\xff", b"\xff", "likely"),
+]
+
+
+@pytest.mark.parametrize(("asked", "said", "certainty"), [v[1:] for v in CERTAINTIES], ids=[v[0] for v in CERTAINTIES])
+def test_how_sure_a_pairing_is(asked: bytes | None, said: bytes | None, certainty: str | None, known: Spec) -> None:
+    assert decode(exchange(asked, said), known).certainty == certainty
+
+
+def test_framing_that_is_not_so_is_a_note(known: Spec) -> None:
+    request = RawMessage(head=b"HEAD / HTTP/1.1\r\nContent-Length: 99\r\n\r\n", body=REQUEST)
+    reply = RawMessage(head=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+    notes = decode(Exchange(id="1", session="", request=request, reply=reply), known).notes
+    assert [(note.code, note.text, note.direction) for note in notes] == [
+        ("http.framing", f"Content-Length is 99, and the body has {len(REQUEST)} bytes", "request"),
+        ("reply.empty", "the reply's body is empty", "reply"),
+    ]
+    chunked = RawMessage(head=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", body=b"0\r\n\r\n", chunked=True)
+    notes = decode(Exchange(id="1", session="", request=RawMessage(body=REQUEST), reply=chunked), known).notes
+    assert [note.code for note in notes] == ["reply.empty"]
+
+
 @pytest.mark.parametrize(("request_body", "reply_body", "codes"), [v[1:] for v in NOTES], ids=[v[0] for v in NOTES])
 def test_what_is_odd(request_body: bytes | None, reply_body: bytes | None, codes: list[str], known: Spec) -> None:
     decoded = decode(exchange(request_body, reply_body), known)

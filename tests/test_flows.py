@@ -62,6 +62,7 @@ def test_an_http_flow() -> None:
         transport="http",
         request=RawMessage(head=b"POST / HTTP/1.1\r\nhOST: x\r\n\r\n", body=ASK),
         reply=RawMessage(head=b"HTTP/1.0 200 Fine\r\n\r\n", body=SAY),
+        pairing="order",
     )
     assert http_exchange(http_flow()) == expected
     assert http_exchange(kept(http_flow())) == expected

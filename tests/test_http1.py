@@ -362,6 +362,8 @@ def test_new_content_keeps_the_framing_true() -> None:
     one = RawMessage(head=CHUNKED, body=b"a\r\n0123456789\r\n0\r\nT: 1\r\n\r\n", chunked=True)
     assert http1.with_content(chunked, b"0123456789") == one
     assert http1.with_content(chunked, b"").body == b"0\r\nT: 1\r\n\r\n"
+    empty = RawMessage(head=b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate")
+    assert http1.with_content(empty, b"a") == RawMessage(head=b"HTTP/1.1 200 OK\r\n", body=b"a")
     line = RawMessage(body=b"a", end=b"\r\n")
     assert http1.with_content(line, b"ab") == RawMessage(body=b"ab", end=b"\r\n")
 
@@ -413,6 +415,40 @@ def test_a_head_is_a_part_of_what_it_stands_in(words: list[bytes]) -> None:
     http1.parse_head(head)
 
 
+OTHERS = "bytes that belong to no message stand before it"
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "chunked", "wrong"),
+    [
+        (HEAD, b"abc", False, []),
+        (b"", b"abc", False, []),
+        (TO_THE_END, b"abc", False, []),
+        (b"\r\n" + CONTINUE + TO_THE_END, b"abc", False, []),
+        (HEAD, b"ab", False, ["Content-Length is 3, and the body has 2 bytes"]),
+        (lengths(b"3", b"3"), b"abc", False, []),
+        (lengths(b"2", b"3"), b"ab", False, ["Content-Length is stated as 2 and as 3"]),
+        (lengths(b"many"), b"abc", False, ["Content-Length is no number"]),
+        (lengths(b"x, 3"), b"abc", False, ["Content-Length is no number"]),
+        (b"def" + HEAD, b"abc", False, [OTHERS]),
+        (CHUNKED, CHUNKS, True, []),
+        (CHUNKED, b"3\r\nabc", True, ["the chunks break off"]),
+        (CHUNKED, b"3\r\nabc\r\n", True, ["the chunks break off"]),
+        (CHUNKED, b"abcde", False, []),
+    ],
+)
+def test_what_a_head_says_that_is_not_so(head: bytes, body: bytes, chunked: bool, wrong: list[str]) -> None:
+    assert http1.framing(RawMessage(head=head, body=body, chunked=chunked)) == wrong
+
+
+def test_framing_of_what_has_no_body_or_is_cut() -> None:
+    head = RawMessage(head=b"HTTP/1.1 304 Same\r\nContent-Length: 3\r\n\r\n")
+    assert http1.framing(head) == ["Content-Length is 3, and the body has 0 bytes"]
+    assert http1.has_no_body(head, None)
+    assert http1.framing(head, bodiless=True) == []
+    assert http1.framing(RawMessage(head=HEAD, body=b"ab", cut=Cut(length=3, sha256=""))) == []
+
+
 @pytest.mark.parametrize("head", [HEAD, SLOPPY, BARE])
 def test_the_head_that_bytes_begin_with(head: bytes) -> None:
     assert http1.first_head(head + b"abc") == head
@@ -426,6 +462,7 @@ def test_the_head_that_bytes_begin_with(head: bytes) -> None:
         (b"POST / HTTP/1.1\r\n\r\n", b"POST / HTTP/1.1\r\nHost: new\r\n\r\n"),
         (b"POST / HTTP/1.1\n\n", b"POST / HTTP/1.1\nHost: new\n\n"),
         (b"POST / HTTP/1.1", b"POST / HTTP/1.1"),
+        (b"POST / HTTP/1.1\r\n\thOst\r: old\r\n\r\n", b"POST / HTTP/1.1\r\n\thOst\r: new\r\n\r\n"),
     ],
 )
 def test_one_header_is_set_and_the_rest_stays(head: bytes, expected: bytes) -> None:

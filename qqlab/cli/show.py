@@ -15,12 +15,13 @@ from qqlab.capture import Capture
 from qqlab.cli.arguments import Json, SpecOption, read_captures, read_spec
 from qqlab.cli.console import counted, out, print_json
 from qqlab.cli.rows import COLUMNS, NARROW, cells
-from qqlab.codec import Field, Message, decode
+from qqlab.codec import Decoded, Field, Message, decode
 from qqlab.errors import InputError, UsageError
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.spec import Spec
 from qqlab.visible import visible
 
+_PAIRED = {"order": "by the order of the connection", "echo": "by what the reply repeats", "": "by whoever recorded it"}
 _REDACTED = {
     "secrets": "secrets are pseudonyms",
     "all": "secrets and personal values are pseudonyms",
@@ -107,7 +108,7 @@ def _print_one(exchange: Exchange, known: Spec) -> None:
     console.print(f"exchange {visible(exchange.id)}: {visible(decoded.command or 'unknown command')}")
     if decoded.spec is not None:
         console.print(f"  {visible(decoded.spec.doc)}")
-    for name, value in _circumstances(exchange):
+    for name, value in _circumstances(exchange, decoded):
         console.print(f"  {name:<9} {visible(value)}")
     for message, raw in ((decoded.request, exchange.request), (decoded.reply, exchange.reply)):
         if message is not None and raw is not None:
@@ -119,7 +120,7 @@ def _print_one(exchange: Exchange, known: Spec) -> None:
         console.print(table)
 
 
-def _circumstances(exchange: Exchange) -> Iterator[tuple[str, str]]:
+def _circumstances(exchange: Exchange, decoded: Decoded) -> Iterator[tuple[str, str]]:
     yield "session", exchange.session
     if exchange.time is not None:
         yield "time", exchange.time.isoformat(sep=" ")
@@ -127,6 +128,8 @@ def _circumstances(exchange: Exchange) -> Iterator[tuple[str, str]]:
         yield "elapsed", f"{exchange.elapsed * 1000:.1f} ms"
     if exchange.client or exchange.server:
         yield "between", f"{exchange.client or '?'} and {exchange.server or '?'} ({exchange.transport})"
+    if decoded.certainty is not None:
+        yield "paired", f"{_PAIRED[exchange.pairing]}: {decoded.certainty}"
     if exchange.error is not None:
         yield "error", exchange.error
 

@@ -1,6 +1,6 @@
 """Pairs and the spec to messages, and back. Total: content raises nothing, problems become notes."""
 
-from qqlab.codec.decode import Decoded, decode, succeeded
+from qqlab.codec.decode import Certainty, Decoded, decode, succeeded
 from qqlab.codec.message import (
     Field,
     Message,
@@ -17,6 +17,7 @@ from qqlab.codec.values import Scalar, Value, derive
 
 __all__ = [
     "CATALOGUE",
+    "Certainty",
     "Decoded",
     "Field",
     "Message",

@@ -4,6 +4,8 @@ Law: total. What `Decoded` says is a function of the exchange and the spec, so a
 captures; nothing of it is ever needed to load one.
 """
 
+from typing import Literal
+
 import msgspec
 
 from qqlab import http1
@@ -14,13 +16,19 @@ from qqlab.codec.values import Scalar
 from qqlab.exchange import Cut, Exchange, RawMessage
 from qqlab.spec import Command, Direction, Field, Spec
 
+# How sure it is that a reply belongs to its request.
+Certainty = Literal["sure", "likely", "doubtful"]
+
 
 class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     """An exchange, understood.
 
     `command` is the spec's spelling, or the wire's where the spec has no such command, or empty. `version`,
     `account` and `sequence` are the request's, or the reply's where the request says none; None where neither
-    does. `status` is the reply's. `notes` are the request's, the reply's, then those of both together.
+    does. `status` is the reply's. `certainty` is how sure it is that the reply belongs to the request, None where there
+    are not both: `sure` where the reply repeats the sequence number and nothing of what it repeats differs, `doubtful`
+    where the number differs, or more than the command's name does; else `likely`. `notes` are the request's, the
+    reply's, then those of both together.
     """
 
     command: str
@@ -32,6 +40,7 @@ class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     request: Message | None
     reply: Message | None
     notes: tuple[Note, ...]
+    certainty: Certainty | None = None
 
     def messages(self) -> tuple[Message, ...]:
         """The request and the reply, as far as there are any."""
@@ -43,7 +52,8 @@ def decode(exchange: Exchange, spec: Spec) -> Decoded:
     notes: list[Note] = []
     request = _message(exchange.request, "request", spec, None, notes)
     fallback = None if request is None else request.command
-    reply = _message(exchange.reply, "reply", spec, fallback, notes)
+    bodiless = exchange.reply is not None and http1.has_no_body(exchange.reply, exchange.request)
+    reply = _message(exchange.reply, "reply", spec, fallback, notes, bodiless=bodiless)
     notes.extend(_both(exchange, request, reply, spec))
     first = request or reply
     status = None if reply is None else reply.value(spec.roles.status)
@@ -58,7 +68,18 @@ def decode(exchange: Exchange, spec: Spec) -> Decoded:
         request=request,
         reply=reply,
         notes=tuple(notes),
+        certainty=None if request is None or reply is None else _certainty(request, reply, spec),
     )
+
+
+def _certainty(request: Message, reply: Message, spec: Spec) -> Certainty:
+    roles = spec.roles
+    echoed = [f for f in spec.common.reply if f.echo and request.text(f.name) and reply.text(f.name) is not None]
+    differing = {field.name for field in echoed if _echo(field, request, reply, spec)}
+    repeats = any(field.name == roles.sequence for field in echoed) and roles.sequence not in differing
+    if not differing:
+        return "sure" if repeats else "likely"
+    return "likely" if repeats and differing == {roles.command} else "doubtful"
 
 
 def _role(name: str, request: Message | None, reply: Message | None) -> str | None:
@@ -84,12 +105,19 @@ def succeeded(decoded: Decoded, spec: Spec) -> bool | None:
 
 
 def _message(
-    raw: RawMessage | None, direction: Direction, spec: Spec, fallback: Command | None, notes: list[Note]
+    raw: RawMessage | None,
+    direction: Direction,
+    spec: Spec,
+    fallback: Command | None,
+    notes: list[Note],
+    *,
+    bodiless: bool = False,
 ) -> Message | None:
     if raw is None:
         return None
     if raw.cut is not None:
         notes.append(note("body.cut", _cut(len(raw.body), raw.cut), direction))
+    notes.extend(note("http.framing", wrong, direction) for wrong in http1.framing(raw, bodiless=bodiless))
     content = http1.content(raw)
     if content is None:
         notes.append(note("http.encoding", "the content coding cannot be undone", direction))
@@ -113,7 +141,7 @@ def _both(exchange: Exchange, request: Message | None, reply: Message | None, sp
     status = http1.status(exchange.reply)
     if status is not None and status != http1.OK:
         notes.append(note("http.status", f"HTTP status {status}", "reply"))
-    if exchange.reply.body == b"":
+    if exchange.reply.body == b"" or (exchange.reply.chunked and not reply.fields):
         notes.append(note("reply.empty", "the reply's body is empty", "reply"))
     if request is None:
         notes.append(note("request.missing", "a reply without a request"))

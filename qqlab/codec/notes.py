@@ -31,6 +31,7 @@ CATALOGUE: dict[str, tuple[Severity, str]] = {
     "field.undocumented": ("warning", "The spec does not have this field here."),
     "field.version": ("info", "The spec has this field in other versions of the protocol only."),
     "http.encoding": ("warning", "The body's content coding cannot be undone."),
+    "http.framing": ("warning", "What the head says of the body's length is not so, or bytes stand where none belong."),
     "http.status": ("warning", "The reply's HTTP status is not 200."),
     "list.count": ("warning", "The count field does not say how many rows there are."),
     "list.length": ("warning", "Lists that belong together have different lengths."),

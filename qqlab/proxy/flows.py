@@ -39,6 +39,7 @@ def http_exchange(flow: http.HTTPFlow, error: str | None = None) -> Exchange | N
         request=RawMessage(head=assemble.assemble_request_head(flow.request), body=body),
         reply=_reply(flow.response),
         error=error,
+        pairing="" if flow.response is None else "order",
     )
 
 
