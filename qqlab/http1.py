@@ -38,6 +38,8 @@ _CHUNK_LINE = re.compile(rb"\s*([0-9A-Fa-f]{1,16})\s*(?:;[^\n]*)?")
 _MAY_END_LINE = re.compile(rb"\r?(?:\n|\Z)")
 _LINE_END = re.compile(rb"\r?\n|\r\Z")
 _BLANKS = " \t\r"
+_USUAL = (b"POST ", b"HTTP/1.1 200 ")
+_USUAL_LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]+)[ \t]*\r?\n", re.IGNORECASE)
 _MAX_LINE = 16 * 1024
 _WINDOWS = {"gzip": (zlib.MAX_WBITS | 16,), "x-gzip": (zlib.MAX_WBITS | 16,), "deflate": (15, -15)}
 
@@ -58,7 +60,7 @@ class Head(NamedTuple):
 def proper(head: bytes) -> bytes:
     """A head without what stands before its start line: blank lines, interim replies such as 100 Continue, and bytes
     that a wrong length left behind."""
-    if head.startswith((b"POST ", b"HTTP/1.1 200 ")):
+    if head.startswith(_USUAL):
         return head
     line = at = 0
     while (newline := head.find(b"\n", line)) >= 0:
@@ -142,7 +144,7 @@ def framing(message: RawMessage, *, bodiless: bool = False) -> list[str]:
     `bodiless` for the reply to a request whose replies have no body. Nothing is said of chunks that whoever recorded
     had put together.
     """
-    if not message.head:
+    if not message.head or _is_plain(message):
         return []
     wrong = ["bytes that belong to no message stand before it"] if _stray(message.head) else []
     if message.chunked:
@@ -157,6 +159,15 @@ def framing(message: RawMessage, *, bodiless: bool = False) -> list[str]:
     return wrong
 
 
+def _is_plain(message: RawMessage) -> bool:
+    """Whether a message is as nearly all are: nothing before its head, and one length, which is right."""
+    head = message.head
+    if not head.startswith(_USUAL) or message.chunked or head.lower().count(b"content-length") != 1:
+        return False
+    length = _USUAL_LENGTH.search(head)
+    return length is not None and length[1] == b"%d" % len(message.body)
+
+
 def _stray(head: bytes) -> bool:
     """Whether more than blank lines and interim replies stands before a head."""
     before = head[: len(head) - len(proper(head))].strip(b"\r\n")
@@ -164,7 +175,7 @@ def _stray(head: bytes) -> bool:
 
 
 def _lengths_of(head: bytes) -> list[int | None]:
-    return _lengths(parse_head(head)) if b"ontent-length" in head.lower() else []
+    return _lengths(parse_head(head)) if b"content-length" in head.lower() else []
 
 
 def has_no_body(reply: RawMessage, request: RawMessage | None) -> bool:

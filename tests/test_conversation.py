@@ -1,6 +1,7 @@
 """Connections as exchanges: who sent what in which order, and what the capture says of it."""
 
 import re
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qqlab import conversation as conversations
-from qqlab.conversation import Conversation, Paired
+from qqlab.conversation import Conversation, Paired, Transport
 from qqlab.exchange import RawMessage
 from qqlab.spec import builtin
 
@@ -421,6 +422,23 @@ def test_lines_that_nobody_answers_are_bounded() -> None:
     given_up = f"no reply came while {conversations.MAX_WAITING} more requests were sent"
     assert [pair.error for pair in conversation.from_client(asked, START)] == [given_up] * 2
     assert len(conversation.end(START)) == conversations.MAX_WAITING
+
+
+@pytest.mark.parametrize("transport", ["tcp", "lines"])
+def test_a_connection_of_days_stays_small(transport: Transport) -> None:
+    conversation = Conversation(SPEC, transport)
+    sizes = []
+    tracemalloc.start()
+    for number in range(4000):
+        asked, said = line("List", number), line("LIST", number, "&RES=0")
+        # Every tenth request has no reply, and some bytes belong to no message.
+        answered = b"" if number % 10 == 0 and transport == "lines" else said
+        conversation.from_client(asks(asked) + b"\r\n" if transport == "tcp" else asked + b"\n\n", START)
+        conversation.from_server(says(answered) + b"x" if transport == "tcp" else answered + b"\r\n", START)
+        if number % 2000 == 1999:
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert sizes[1] - sizes[0] < 10_000
 
 
 def test_what_a_connection_speaks_can_be_told_beforehand() -> None:
