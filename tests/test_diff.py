@@ -585,7 +585,7 @@ def test_the_order_counts_where_either_list_goes_on(left: str, right: str) -> No
 def test_every_rule_has_its_pair() -> None:
     shown = {wanted[0] for *_, wanted in [*DIFFERENCES.values(), *EQUIVALENT.values()]}
     shown |= {wanted[0] for _, _, wanted, _ in OF_EXCHANGES.values()}
-    assert RULES.keys() - shown == {"exchange.extra", "more"}
+    assert RULES.keys() - shown == {"exchange.extra", "line.end", "more", "push.extra", "push.missing"}
     assert all(describe(rule).endswith(".") for rule in RULES)
 
 

@@ -1,8 +1,8 @@
 """Two captures held against each other, exchange by exchange.
 
-Law: exchanges belong together by their id, and unlike things are never compared silently: another command, a
-request of other content, an exchange that only one side has is a finding. What could not be compared is counted
-with its reason. Pure and total; files and printing are elsewhere.
+Law: exchanges belong together by their id, pushes by what they are (`qqlab.diff.pushes`), and unlike things are never
+compared silently: another command, a request of other content, an exchange that only one side has is a finding. What
+could not be compared is counted with its reason. Pure and total; files and printing are elsewhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,10 +14,13 @@ from qqlab import http1
 from qqlab.codec import Decoded, decode
 from qqlab.diff.finding import RULES, Deviation, Finding
 from qqlab.diff.message import Replies, compare_requests
+from qqlab.diff.pushes import is_push, pair_pushes
+from qqlab.diff.values import said
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.spec import Direction, Spec
 
 _MOST_FINDINGS = 100
+_LINE_ENDS = {b"\n": "LF", b"\r\n": "CR LF"}
 
 Verdict = Literal["equal", "equivalent", "different"]
 
@@ -57,31 +60,57 @@ def compare(
 ) -> Comparison:
     """Compare the replies of two captures. `skipped` names ids that cannot be compared, each with the reason."""
     known = dict(skipped or {})
-    others = {exchange.id: exchange for exchange in actual}
+    pairs, extra = _paired([exchange for exchange in expected if exchange.id not in known], actual, known, spec)
     first = {exchange.id for exchange in expected}
     verdicts = {"equal": 0, "equivalent": 0, "different": 0}
     reasons: dict[str, list[str]] = {}
     findings: list[Finding] = []
-    for pair in [(exchange, others.get(exchange.id)) for exchange in expected if exchange.id not in known]:
+    for pair in pairs:
         outcome = _Pair(*pair, spec).outcome()
         findings.extend(outcome.findings)
         if outcome.skipped is None:
             verdicts[_verdict(outcome.findings)] += 1
         else:
             reasons.setdefault(outcome.skipped, []).append(pair[0].id)
-    for exchange in actual:
-        if exchange.id not in first:
-            reasons.setdefault("only in the second capture", []).append(exchange.id)
-            findings.append(_finding(exchange.id, decode(exchange, spec).command, Deviation("exchange.extra"), None))
+    for exchange in extra:
+        reasons.setdefault("only in the second capture", []).append(exchange.id)
+        findings.append(_extra(exchange, spec))
     for identifier, reason in known.items():
         if identifier in first:
             reasons.setdefault(reason, []).append(identifier)
     return Comparison(
-        total=len(first | others.keys()),
+        total=len(pairs) + len(extra) + len(first & known.keys()),
         skipped={reason: tuple(ids) for reason, ids in reasons.items()},
         findings=tuple(findings),
         **verdicts,
     )
+
+
+def _paired(
+    expected: Sequence[Exchange], actual: Sequence[Exchange], known: Mapping[str, str], spec: Spec
+) -> tuple[list[tuple[Exchange, Exchange | None]], list[Exchange]]:
+    """The exchanges of the first capture with their counterparts, and those that only the second has."""
+    asked = {exchange.id: exchange for exchange in actual if not is_push(exchange)}
+    pushes = pair_pushes(filter(is_push, expected), filter(is_push, actual), spec)
+    counterparts = {left.id: right for left, right in pushes if left is not None}
+    pairs = [(e, counterparts.get(e.id) if is_push(e) else asked.get(e.id)) for e in expected]
+    taken = {id(right) for _, right in pairs}
+    return pairs, [e for e in actual if id(e) not in taken and (is_push(e) or e.id not in known)]
+
+
+def _extra(exchange: Exchange, spec: Spec) -> Finding:
+    decoded = decode(exchange, spec)
+    push = is_push(exchange)
+    deviation = Deviation("push.extra", actual=_told(decoded, spec)) if push else Deviation("exchange.extra")
+    return _finding(exchange.id, decoded.command, deviation, None)
+
+
+def _told(decoded: Decoded, spec: Spec) -> str:
+    """What a push says, beside what every reply has."""
+    fields = () if decoded.reply is None else decoded.reply.fields
+    own = [field for field in fields if field.spec is None or field.spec not in spec.common.reply]
+    values = {} if decoded.reply is None else decoded.reply.values()
+    return ", ".join(f"{field.name} {said(field.value, field.spec, spec, values)}" for field in own)
 
 
 def _verdict(findings: Iterable[Finding]) -> Verdict:
@@ -118,6 +147,8 @@ class _Pair:
 
     def outcome(self) -> _Outcome:
         """The findings, and whether the replies were compared."""
+        if is_push(self.expected) and self.actual is None:
+            return self._unlike("push.missing", _told(self.left, self.spec), None, "only in the first capture")
         if self.actual is None or self.right is None:
             return self._unlike("exchange.missing", None, None, "only in the first capture")
         names = _label(self.left), _label(self.right)
@@ -166,6 +197,8 @@ class _Pair:
             if statuses[1] is not None and statuses[0] != statuses[1]:
                 yield Deviation("http.status", None, None, *statuses)
                 return
+            if old.end and new.end and old.end != new.end:
+                yield Deviation("line.end", None, None, *(_LINE_ENDS.get(side, "?") for side in (old.end, new.end)))
             yield from Replies(self.left, right, (_body(old), _body(new)), self.spec).deviations()
 
 

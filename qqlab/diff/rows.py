@@ -6,7 +6,7 @@ column that only one side has is not looked at here. Time and memory are bounded
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
 
@@ -94,7 +94,7 @@ class _Tables:
             return
         gone: list[int] = []
         come: list[int] = []
-        for left, right in _aligned(self.expected, self.actual):
+        for left, right in aligned(self.expected, self.actual):
             if left is not None and right is not None:
                 yield from self._cells(f"#{left + 1}", self.expected[left], self.actual[right])
             elif left is not None:
@@ -160,11 +160,12 @@ def _goes_on(command: Command, message: Message) -> bool:
     return command.paging is not None and message.value(command.paging.complete) not in (None, _COMPLETE)
 
 
-def _aligned(expected: Sequence[_Row], actual: Sequence[_Row]) -> Iterator[tuple[int | None, int | None]]:
-    """Places in both tables that belong together; None for a row that has no counterpart."""
+def aligned(expected: Sequence[Hashable], actual: Sequence[Hashable]) -> Iterator[tuple[int | None, int | None]]:
+    """Places in both sequences that belong together; None for what has no counterpart."""
     start = 0
     while start < min(len(expected), len(actual)) and expected[start] == actual[start]:
         start += 1
+    yield from zip(range(start), range(start), strict=True)
     left, right = expected[start:], actual[start:]
     if max(len(left), len(right)) > _MOST_ALIGNED:
         blocks = [("replace", 0, len(left), 0, len(right))]
