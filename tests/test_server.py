@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from qqlab import spec as specs
 from qqlab.errors import TargetError
-from qqlab.net.server import MOST_BODY, RequestReader, Server, serve
+from qqlab.net.reading import MOST_BODY, RequestReader
+from qqlab.net.server import Server, serve
 from qqlab.testserver import State, accounts, deviate
 
 SPEC = specs.builtin()

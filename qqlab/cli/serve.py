@@ -35,26 +35,31 @@ def serve(
         list[str] | None,
         typer.Option("--deviate", metavar="RULE", help="Answer wrongly on purpose (see below); may be repeated."),
     ] = None,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Speak VER 1.4 as bare lines too, with pushes; the first bytes tell.")
+    ] = False,
     spec: SpecOption = None,
 ) -> None:
     """Serve made-up accounts as a server of HTTP QQ does, until Ctrl-C.
 
     Example: qqlab serve --listen 127.0.0.1:0 --deviate drop:GetInfo.NK
 
-    With `qqlab -v serve` each request is told in one line.
+    Example: qqlab serve --listen 127.0.0.1:14000 --lines
+
+    Rules change what is pushed, too: its command is the push's. With `qqlab -v serve` each request is told in one line.
     """
     protocol = read_spec(spec)
     known = accounts.sample(protocol) if accounts_file is None else accounts.load(accounts_file, protocol)
     host, port = listen_address(address)
     deviations = [deviate.parse(rule, protocol) for rule in rules or ()]
-    asyncio.run(_serve(host, port, known, deviations, protocol))
+    asyncio.run(_serve(host, port, known, deviations, protocol, lines))
 
 
-async def _serve(host: str, port: int, known: Accounts, rules: list[Rule], spec: Spec) -> None:
+async def _serve(host: str, port: int, known: Accounts, rules: list[Rule], spec: Spec, lines: bool) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with listen(State(known, spec), host, port, rules=rules) as server:
+    async with listen(State(known, spec), host, port, rules=rules, lines=lines) as server:
         server.on_answer = _tell
         _announce(server, known)
         await ended.wait()
@@ -65,7 +70,8 @@ def _announce(server: Server, known: Accounts) -> None:
     if not ipaddress.ip_address(server.host).is_loopback:
         talk.say(f"qqlab: warning: {server.host} is no loopback address: whoever reaches this machine can log in")
     count = len(known.accounts)
-    print(f"qqlab: serving on {server.url} ({count} account{'s'[: count != 1]}; Ctrl-C ends)", flush=True)
+    spoken = ", HTTP and lines" if server.lines else ""
+    print(f"qqlab: serving on {server.url} ({count} account{'s'[: count != 1]}{spoken}; Ctrl-C ends)", flush=True)
 
 
 def _tell(answer: Answer) -> None:

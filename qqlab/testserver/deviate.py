@@ -20,7 +20,7 @@ from qqlab.wire import Pair
 ANY = "*"
 MOST_DELAY = 600.0
 
-Ending = Literal["whole", "cut", "closed", "garbage"]
+Ending = Literal["whole", "cut", "closed", "garbage", "silent"]
 
 _SPELLING = re.compile(r"([a-z-]+):(\*|[A-Za-z0-9_]+)(?:\.([A-Za-z0-9_]+))?(?:=(.*))?", re.DOTALL)
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
@@ -43,8 +43,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 class Deviated(msgspec.Struct, frozen=True, kw_only=True):
     """What to send in place of the honest reply.
 
-    `code` is the HTTP status, `delay` in seconds. `ending`: the reply is sent whole, cut in the middle, not at all, or
-    bytes that are no HTTP are sent in its place; but for the first the connection is then closed.
+    `code` is the HTTP status (lines have none), `delay` in seconds. `ending`: the reply is sent whole, cut in the
+    middle, not at all, or bytes that are no reply are sent in its place; but for the first the connection is then
+    closed. Or nothing is sent, and the connection stays (silent).
     """
 
     body: bytes
@@ -292,6 +293,7 @@ KINDS: dict[str, _Kind] = {
         _Kind("status:COMMAND=STATUS", "another HTTP status"),
         _Kind("close:COMMAND", "close the connection without a reply", ending="closed"),
         _Kind("cut:COMMAND", "close the connection in the middle of the reply", ending="cut"),
-        _Kind("garbage:COMMAND", "send bytes that are no HTTP", ending="garbage"),
+        _Kind("garbage:COMMAND", "send bytes that are no reply", ending="garbage"),
+        _Kind("silence:COMMAND", "send nothing, and keep the connection", ending="silent"),
     )
 }

@@ -1,0 +1,352 @@
+"""One connection of the test server: requests in, replies out, in order, over HTTP or as bare lines.
+
+Law: whatever a client sends or leaves unread harms no other. A request that has begun must be complete within the
+server's patience. While a reply is delayed, or the client does not read, nothing more is read from it. A closing
+connection is read on for a moment, since unread bytes would make the kernel take the reply back.
+"""
+
+import asyncio
+import re
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Protocol
+
+from qqlab import http1, lines
+from qqlab.exchange import RawMessage
+from qqlab.net.reading import MOST_BODY, Refusal, Request, RequestReader
+from qqlab.spec import Command
+from qqlab.testserver.deviate import Deviated
+from qqlab.testserver.state import Answer
+
+LINGER = 2.0  # seconds that a closing connection is read on
+MOST_UNREAD = 1024 * 1024  # so many bytes of pushes may wait for a client that does not read
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_GARBAGE = b"\x00\xff\x16\x03QQ\r\n\r\n\xfe"
+_LINE_END = b"\r\n"
+_PAIR = re.compile(rb"[\r\n]*[A-Za-z0-9_]{1,16}=")
+_PERHAPS_PAIR = re.compile(rb"[\r\n]*[A-Za-z0-9_]{0,16}")
+
+
+class Host(Protocol):
+    """What a connection needs of the server that it belongs to."""
+
+    patience: float
+
+    def joined(self, connection: "Connection | Sniffer") -> None:
+        """A connection has begun."""
+
+    def left(self, connection: "Connection | Sniffer") -> None:
+        """It is over."""
+
+    def ask(self, body: bytes, address: str, line: int | None = None) -> Answer:
+        """What the state machine says."""
+
+    def tell(self, answer: Answer) -> None:
+        """An answer that the state machine did not give."""
+
+    def deviated(self, body: bytes, command: Command) -> Deviated:
+        """What the rules make of a reply or a push."""
+
+    def deliver(self) -> None:
+        """Push what there is to be pushed."""
+
+
+class Connection(asyncio.Protocol):
+    """What HTTP and lines have in common."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._transport: asyncio.Transport
+        self._address = ""
+        self._busy = False  # a reply is delayed
+        self._blocked = False  # the client does not read
+        self._ending = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    @abstractmethod
+    def _feed(self, data: bytes) -> None:
+        """Take bytes as they came."""
+
+    @abstractmethod
+    def _pending(self) -> bool:
+        """Whether a request has begun and is not complete."""
+
+    @abstractmethod
+    def _next(self) -> bool:
+        """Answer one request, if there is one."""
+
+    @abstractmethod
+    def _time_out(self) -> None:
+        """The rest of a request did not come."""
+
+    @abstractmethod
+    def _send(self, deviated: Deviated, last: bool) -> None:
+        """Send a reply; `last` closes the connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self._address = peer[0] if peer else ""
+        self._host.joined(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._ending = True
+        self._set_timer(None)
+        self._host.left(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        if not self._ending:
+            self._feed(data)
+            self._work()
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        self._blocked = True
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self._blocked = False
+        self._go_on()
+
+    def abort(self) -> None:
+        """End it at once."""
+        self._transport.abort()
+
+    def _go_on(self) -> None:
+        if not self._busy and not self._blocked:
+            self._transport.resume_reading()
+            self._work()
+
+    def _work(self) -> None:
+        """Answer what is complete, one after the other."""
+        while not (self._busy or self._blocked or self._ending) and self._next():
+            pass
+        if self._ending or self._busy:
+            return
+        waits = self._pending() and not self._blocked
+        # One deadline for the whole of a request: bytes that drip in do not put it off.
+        if not waits:
+            self._set_timer(None)
+        elif self._timer is None:
+            self._set_timer(self._host.patience, self._time_out)
+
+    def _reply(self, deviated: Deviated, last: bool) -> None:
+        """Send a reply, and what it gives to push, once its delay is over."""
+        self._set_timer(None)
+        if deviated.delay == 0:
+            self._send(deviated, last)
+            self._host.deliver()
+            return
+        self._host.deliver()
+        self._busy = True
+        self._transport.pause_reading()
+        self._set_timer(deviated.delay, self._reply_late, deviated, last)
+
+    def _reply_late(self, deviated: Deviated, last: bool) -> None:
+        self._busy = False
+        self._send(deviated, last)
+        self._go_on()
+
+    def _end(self) -> None:
+        """Say that nothing more will come, and close once the client has done so too, or a moment later."""
+        self._ending = True
+        self._set_timer(LINGER, self._transport.close)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._transport.resume_reading()
+
+    def _set_timer(self, seconds: float | None, then: Callable[..., object] | None = None, *arguments: object) -> None:
+        """Have one thing done later, in place of what was to be done before."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        if seconds is not None and then is not None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, then, *arguments)
+
+
+class HttpConnection(Connection):
+    """Requests of HTTP. Each connection is closed after a reply, which says so, unless the request asks to keep it."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._reader = RequestReader()
+
+    def eof_received(self) -> bool:
+        """The client sends nothing more."""
+        # What was complete has been answered: while a reply is delayed or blocked nothing is read, not even the end.
+        if not self._ending and self._reader.pending:
+            self._refuse(Refusal(HTTPStatus.BAD_REQUEST, "The request broke off."))
+        return False
+
+    def _feed(self, data: bytes) -> None:
+        self._reader.feed(data)
+
+    def _pending(self) -> bool:
+        if self._reader.expects_continue():
+            self._transport.write(_CONTINUE)
+        return self._reader.pending
+
+    def _next(self) -> bool:
+        item = self._reader.next()
+        if isinstance(item, Refusal):
+            self._refuse(item)
+        elif item is not None:
+            self._answer(item)
+        return item is not None
+
+    def _answer(self, request: Request) -> None:
+        answer = self._host.ask(request.body, self._address)
+        if answer.command is None or answer.code != HTTPStatus.OK:
+            deviated = Deviated(body=answer.body, code=answer.code)
+        else:
+            deviated = self._host.deviated(answer.body, answer.command)
+        self._reply(deviated, not request.keep_alive)
+
+    def _send(self, deviated: Deviated, last: bool) -> None:
+        if deviated.ending == "silent":
+            return
+        last = last or deviated.ending != "whole"
+        data = _http(deviated.body, deviated.code, keep_alive=not last)
+        match deviated.ending:
+            case "whole":
+                self._transport.write(data)
+            case "cut":
+                self._transport.write(data[: len(data) - (len(deviated.body) + 1) // 2])
+            case "garbage":
+                self._transport.write(_GARBAGE)
+        if last:
+            self._end()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        body = f"{refusal.sentence}\n".encode()
+        self._host.tell(Answer(body=body, code=refusal.code, outcome=f"HTTP {int(refusal.code)}"))
+        self._transport.write(_http(body, refusal.code, keep_alive=False))
+        self._end()
+
+    def _time_out(self) -> None:
+        self._refuse(Refusal(HTTPStatus.REQUEST_TIMEOUT, "The rest of the request did not come."))
+
+
+class LineConnection(Connection):
+    """Bare lines, and what is pushed. What HTTP gets an empty body for gets no reply here, and what HTTP gets an error
+    for ends the connection, since a line has no other way to say it. Blank lines are passed over."""
+
+    def __init__(self, host: Host, number: int) -> None:
+        super().__init__(host)
+        self.number = number
+        self._reader = lines.Reader(MOST_BODY)
+        self._waiting: deque[RawMessage] = deque()
+
+    def push(self, deviated: Deviated) -> None:
+        """Send what nobody asked for, between the replies or in the middle of a delayed one's time."""
+        if deviated.delay:
+            asyncio.get_running_loop().call_later(deviated.delay, self._push, deviated)
+        else:
+            self._push(deviated)
+
+    def _push(self, deviated: Deviated) -> None:
+        if not self._ending:
+            self._send(deviated, last=False)
+        if self._transport.get_write_buffer_size() > MOST_UNREAD:
+            self.abort()
+
+    def _feed(self, data: bytes) -> None:
+        self._waiting.extend(self._reader.feed(data))
+
+    def _pending(self) -> bool:
+        return self._reader.pending
+
+    def _next(self) -> bool:
+        if not self._waiting:
+            return False
+        line = self._waiting.popleft()
+        if line.cut is not None:
+            self._refuse()
+        elif line.body:
+            self._answer(line.body)
+        return True
+
+    def _answer(self, body: bytes) -> None:
+        answer = self._host.ask(body, self._address, self.number)
+        if answer.code != HTTPStatus.OK:
+            self._end()
+        elif answer.command is not None:
+            self._reply(self._host.deviated(answer.body, answer.command), last=False)
+
+    def _send(self, deviated: Deviated, last: bool) -> None:
+        match deviated.ending:
+            case "whole":
+                self._transport.write(deviated.body + _LINE_END)
+            case "cut":
+                self._transport.write(deviated.body[: len(deviated.body) // 2])
+            case "garbage":
+                self._transport.write(_GARBAGE)
+        if last or deviated.ending not in ("whole", "silent"):
+            self._end()
+
+    def _refuse(self) -> None:
+        self._host.tell(Answer(body=b"", code=HTTPStatus.BAD_REQUEST, outcome="no line"))
+        self._end()
+
+    def _time_out(self) -> None:
+        self._refuse()
+
+
+class Sniffer(asyncio.Protocol):
+    """A connection of which the first bytes are to tell what it speaks: a line begins with a name and `=`."""
+
+    def __init__(self, host: Host, http: Callable[[], Connection], line: Callable[[], Connection]) -> None:
+        self._host = host
+        self._http = http
+        self._line = line
+        self._first = b""
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._host.joined(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._host.left(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        self._first += data
+        if _PAIR.match(self._first):
+            self._become(self._line())
+        elif not _PERHAPS_PAIR.fullmatch(self._first):
+            self._become(self._http())
+
+    def eof_received(self) -> bool | None:
+        """The client sends nothing more."""
+        return self._become(self._http()).eof_received() if self._first else False
+
+    def abort(self) -> None:
+        """End it at once."""
+        self._transport.abort()
+
+    def _become(self, connection: Connection) -> Connection:
+        self._host.left(self)
+        self._transport.set_protocol(connection)
+        connection.connection_made(self._transport)
+        connection.data_received(self._first)
+        return connection
+
+
+def _http(body: bytes, code: int, *, keep_alive: bool) -> bytes:
+    message = http1.reply(body, code=code, reason=_PHRASES.get(code, ""), keep_alive=keep_alive)
+    head = message.head
+    if code == HTTPStatus.METHOD_NOT_ALLOWED:
+        head = http1.with_header(head, "Allow", "POST")
+    return head + body
