@@ -26,7 +26,7 @@ docs: setup  ## write the generated reference in docs/ anew
 
 samples: setup  ## write the committed captures and reports anew, after a change of spec, codec or report
 	@.venv/bin/qqlab import captures/forum-2005.txt -o captures/forum-2005.jsonl --force
-	@.venv/bin/python captures/refresh.py captures/demo.jsonl
+	@.venv/bin/python captures/refresh.py captures/demo.jsonl captures/lines.jsonl
 	@.venv/bin/qqlab report captures/forum-2005.jsonl -o reports/forum-2005 --force
 
 bench: setup  ## measure speed and memory (4 minutes); BENCH=name for one, OPTIONS="--long --json FILE"

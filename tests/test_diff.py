@@ -9,7 +9,7 @@ from qqlab import http1
 from qqlab import spec as specs
 from qqlab.diff import RULES, Comparison, Finding, compare, describe, document, lines
 from qqlab.diff.text import outcome
-from qqlab.exchange import Exchange, RawMessage
+from qqlab.exchange import Cut, Exchange, RawMessage
 
 SPEC = specs.builtin()
 
@@ -512,6 +512,19 @@ def test_differences_of_whole_exchanges(name: str) -> None:
     assert [(f.rule, f.expected, f.actual) for f in comparison.findings] == [wanted]
     assert comparison.skipped == ({} if skipped is None else {skipped: ("1",)})
     assert comparison.compared == (0 if skipped else 1)
+
+
+def test_replies_that_were_cut_are_compared_by_their_whole_or_not_at_all() -> None:
+    def cut(sha256: str | None) -> Exchange:
+        whole = exchange(LOGOUT, OUT)
+        assert whole.reply is not None
+        rest = None if sha256 is None else Cut(length=10**9, sha256=sha256)
+        return msgspec.structs.replace(whole, reply=msgspec.structs.replace(whole.reply, cut=rest))
+
+    assert compare([cut("a")], [cut("a")], SPEC).equal == 1
+    for left, right in ((cut("a"), cut("b")), (cut("a"), cut(None)), (cut(None), cut("a"))):
+        comparison = compare([left], [right], SPEC)
+        assert (comparison.findings, comparison.skipped) == ((), {"only the beginning of a reply was recorded": ("1",)})
 
 
 def test_what_only_the_second_capture_has() -> None:

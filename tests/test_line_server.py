@@ -227,11 +227,19 @@ def test_a_line_without_end_and_a_line_too_long() -> None:
     async def scene(server: Server) -> None:
         async with line(server) as resting, line(server) as endless:
             resting.writer.write(LOGOUT)
+            undecided = asyncio.create_task(_rests(server, b"PO"))
             endless.writer.write(b"A=" + b"x" * (MOST_BODY + 1) + b"\n" + LOGOUT + b"\n")
             assert await endless.reader.read() == b""
             assert await resting.reader.read() == b""
+            assert (await undecided).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
     run(scene, patience=0.2)
+
+
+async def _rests(server: Server, sent: bytes) -> bytes:
+    async with line(server) as client:
+        client.writer.write(sent)
+        return await client.reader.read()
 
 
 def test_a_client_that_does_not_read_its_pushes_is_cut_off() -> None:
@@ -240,7 +248,7 @@ def test_a_client_that_does_not_read_its_pushes_is_cut_off() -> None:
         async with line(server, "10001") as deaf, line(server, "10002") as two:
             await deaf.login()
             await two.login()
-            while len(server._lines) == 2:
+            while server.connections == 2:
                 await two.ask("CLTMSG", f"UN=10001&MG={text}")
 
     run(scene)

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from qqlab import http1, wire
 from qqlab import spec as specs
 from qqlab.errors import RefusedError, UsageError
-from qqlab.exchange import Exchange, RawMessage
+from qqlab.exchange import Cut, Exchange, RawMessage
 from qqlab.replay import Target, check_address, check_name, parse_target, plan
 from qqlab.replay.sequences import Sequences
 
@@ -246,6 +247,85 @@ def test_accounts_without_a_known_password_are_named_once() -> None:
     planned = plan(recorded, SPEC, host=HOST, start=1)
     assert planned.lacking == ("10001",)
     assert [dict(wire.split(step.request.body))[b"PS"] for step in planned.steps[:3]] == [RIGHT.encode()] * 3
+
+
+PICTURE = b"VER=1.1&CMD=VERIFYCODE&SEQ=1&UIN=10001&RES=0&SC=1&NT=&VC=89504E47"
+AGAIN = b"VER=1.1&CMD=VERIFYCODE&SEQ=2&UIN=10001&RES=0&SC=1&NT=&VC=89504E47"
+NO_MORE = b"VER=1.1&CMD=VERIFYCODE&SEQ=2&UIN=10001&RES=20"
+
+
+def read(code: str, seq: int = 2) -> bytes:
+    return f"VER=1.4&CMD=VERIFYCODE&SEQ={seq}&UIN=10001&SC=2&VC={code}".encode()
+
+
+@pytest.mark.parametrize(
+    ("replies", "put_back"),
+    [
+        ([(login(RIGHT), PICTURE), (read("abcd"), IN)], [True, True]),
+        ([(login(RIGHT), PICTURE), (read("nope"), AGAIN), (read("abcd"), IN)], [True, False, True]),
+        ([(login(RIGHT), PICTURE), (read("abcd"), REFUSED)], [False, False]),
+        ([(login(RIGHT), PICTURE), (read("abcd"), NO_MORE)], [False, False]),
+        ([(login(RIGHT), PICTURE)], [False]),
+        ([(login(WRONG), PICTURE), (login(RIGHT), PICTURE), (read("abcd"), IN)], [False, True, True]),
+        ([(login(WRONG), PICTURE), (read("abcd"), REFUSED), (login(RIGHT), IN)], [False, False, True]),
+        ([(login(WRONG), PICTURE), (login(WRONG), REFUSED), (read("abcd"), IN)], [False, False, True]),
+    ],
+)
+def test_a_login_that_is_put_off_by_a_picture_is_judged_in_the_end(
+    replies: list[tuple[bytes, bytes]], put_back: list[bool]
+) -> None:
+    recorded = [exchange(body, reply, id=str(number)) for number, (body, reply) in enumerate(replies)]
+    planned = plan(recorded, SPEC, host=HOST, passwords={"10001": "mima"}.get, codes={"10001": "K7QX"}.get, start=1)
+    digest = hashlib.md5(b"mima").hexdigest().encode()
+    bodies = [dict(wire.split(step.request.body)) for step in planned.steps]
+    assert [body.get(b"PS") == digest or body.get(b"VC") == b"K7QX" for body in bodies] == put_back
+
+
+def line(body: bytes, reply: bytes | None = None, *, id: str = "1", client: str = "127.0.0.1:4000") -> Exchange:
+    return Exchange(
+        id=id,
+        session="127.0.0.1/10001",
+        client=client,
+        transport="lines",
+        request=RawMessage(body=body, end=b"\n"),
+        reply=None if reply is None else RawMessage(body=reply, end=b"\r\n"),
+    )
+
+
+def test_a_line_stays_a_line_on_its_own_connection() -> None:
+    pushed = Exchange(id="c", session="", client="b:1", transport="lines", reply=RawMessage(body=b"x", end=b"\r\n"))
+    planned = plan(
+        [
+            line(b"VER=1.4&CON=1&CMD=Logout&SEQ=1&UIN=1&SID=&XP=", id="a", client="a:1"),
+            msgspec.structs.replace(line(b"CMD=Logout&SEQ=2&UIN=1", id="b", client="b:1"), session="b/1"),
+            pushed,
+            msgspec.structs.replace(pushed, id="d", client="nobody:1"),
+            line(b"VER=1.4", id="e", client=""),
+        ],
+        SPEC,
+        host=HOST,
+        start=4,
+    )
+    assert [(step.recorded.id, step.line, step.request) for step in planned.steps] == [
+        ("a", "a:1", RawMessage(body=b"VER=1.4&CON=1&CMD=Logout&SEQ=5&UIN=1&SID=&XP=", end=b"\n")),
+        ("b", "b:1", RawMessage(body=b"CMD=Logout&SEQ=6&UIN=1", end=b"\n")),
+        ("e", "127.0.0.1/10001", RawMessage(body=b"VER=1.4", end=b"\n")),
+    ]
+    assert planned.pushes == {"b:1": ("c",)}
+    assert planned.skipped == {"d": "no request was recorded"}
+
+
+def test_what_was_cut_is_left_out() -> None:
+    cut = RawMessage(head=b"POST / HTTP/1.1\r\n\r\n", body=b"CMD=a", cut=Cut(length=10**9, sha256="0" * 64))
+    planned = plan([Exchange(id="a", session="", request=cut)], SPEC, host=HOST, start=1)
+    assert (planned.steps, planned.skipped) == ((), {"a": "only the beginning of the request was recorded"})
+
+
+def test_chunks_that_are_not_patched_are_sent_as_they_were() -> None:
+    head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunked = RawMessage(head=head, body=b"3\r\nCMD\r\n02;x=y\r\n=a\r\n0\r\n\r\n", chunked=True)
+    planned = plan([Exchange(id="a", session="", request=chunked)], SPEC, host=HOST, start=1)
+    assert [step.request for step in planned.steps] == [chunked]
 
 
 @given(st.binary(max_size=80), st.binary(max_size=80), st.none() | st.binary(max_size=60))

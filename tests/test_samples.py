@@ -1,10 +1,18 @@
-"""The committed samples: reports equal to what the code makes of the committed captures today."""
+"""The committed samples: reports equal to what the code makes of the committed captures today, and a recording of bare
+lines equal to what recording gives today, which replays without a difference."""
 
 import re
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, qqlab
+from conftest import ROOT, Process, qqlab
+
+from qqlab.capture import load
+from qqlab.diff import compare
+from qqlab.spec import Spec
 
 FILES = ("index.html", "report.json", "report.md")
 
@@ -38,3 +46,47 @@ def test_the_report_is_what_the_code_makes_now(name: str, forum: Path) -> None:
 def test_the_report_says_what_matters(saying: str, forum: Path) -> None:
     text = (forum / "report.md").read_text(encoding="utf-8").replace("\\", "")
     assert re.search(saying, text), saying
+
+
+LINES = ROOT / "captures" / "lines.jsonl"
+
+
+def test_lines_recorded_today_are_what_was_recorded(tmp_path: Path, known: Spec) -> None:
+    """After a change that is meant: rm captures/lines.jsonl; .venv/bin/python captures/lines.py captures/lines.jsonl"""
+    today = tmp_path / "lines.jsonl"
+    subprocess.run([sys.executable, ROOT / "captures" / "lines.py", today], check=True, timeout=60)
+    old, new = load(LINES), load(today)
+    comparison = compare(old.exchanges, new.exchanges, known)
+    assert (comparison.findings, comparison.equal) == ((), len(old.exchanges))
+    assert old.header.note == new.header.note
+    for secret in ("mima", "K7QX", "VC=0000"):
+        assert secret not in LINES.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("rules", "code", "told"),
+    [
+        ([], 0, ["compared 25 of 25 exchanges: 25 equal, 0 equivalent, 0 different"]),
+        (
+            ["value:Server_Msg.MG=oh", "case:CLTMSG", "drop:Query_Stat2.FN"],
+            1,
+            [
+                "Query_Stat2",
+                "  error  5  field.missing  FN  expected 1 complete",
+                "Server_Msg",
+                "  error  7   value  MG  expected 你好, 山 & 水, got oh",
+                "  error  9   value  MG  expected 在吗?, got oh",
+                "  error  18  value  MG  expected hi, got oh",
+                "compared 25 of 25 exchanges: 18 equal, 3 equivalent, 4 different",
+            ],
+        ),
+    ],
+)
+def test_recorded_lines_are_replayed(
+    start: Callable[..., Process], rules: list[str], code: int, told: list[str]
+) -> None:
+    deviations = [part for rule in rules for part in ("--deviate", rule)]
+    server = start(sys.executable, "-m", "qqlab", "serve", "--lines", "--listen", "127.0.0.1:0", *deviations)
+    target = server.wait_for("serving on").split()[3]
+    replayed = qqlab("replay", LINES, "--target", target)
+    assert (replayed.stdout.splitlines(), replayed.returncode) == (told, code), replayed.stderr

@@ -52,8 +52,10 @@ def replay(
     """Send a capture's requests to a server and compare its replies with the recorded ones.
 
     Sequence numbers are made fresh. Passwords, which a capture does not hold, are put back where they were right:
-    from the accounts file, or from the environment variable QQLAB_PASSWORD_<account>. Only servers on this machine
-    are contacted, unless --allow-host names others. A replay that is interrupted keeps what it has got.
+    from the accounts file, or from the environment variable QQLAB_PASSWORD_<account>; what verification pictures show
+    comes from the accounts file. Bare lines go over one long connection for each that was recorded, and what is pushed
+    there is compared as well. Only servers on this machine are contacted, unless --allow-host names others. A replay
+    that is interrupted keeps what it has got.
 
     Exit code 0: no differences; 1: differences; 3: nothing could be compared; 4: the target is down; 5: refused.
 
@@ -64,7 +66,7 @@ def replay(
     if output is not None:
         _check_output(output, force)
     recorded = read_as_one(captures)
-    passwords = _passwords(accounts)
+    passwords, codes = _secrets(accounts)
     over: list[Exchange] = []
     try:
         with _told(len(recorded.exchanges), over) as told:
@@ -74,6 +76,7 @@ def replay(
                     aim,
                     spec=known,
                     passwords=passwords,
+                    codes=codes,
                     allowed=allow_host or [],
                     timeout=timeout,
                     told=told,
@@ -130,8 +133,9 @@ def _told(total: int, over: list[Exchange]) -> Iterator[Callable[[Exchange], Non
         yield told
 
 
-def _passwords(file: Path | None) -> Passwords:
-    """The accounts file first, then the environment, then the sample that the test server knows by default."""
+def _secrets(file: Path | None) -> tuple[Passwords, Passwords]:
+    """Passwords, and what pictures show: the accounts file first, then (for passwords) the environment, then the sample
+    that the test server knows by default."""
     named = None if file is None else test_accounts.load(file)
     sample = test_accounts.sample() if named is None else None
 
@@ -141,7 +145,8 @@ def _passwords(file: Path | None) -> Passwords:
             known = os.environ.get(_PASSWORD + account)
         return sample.password(account) if known is None and sample is not None else known
 
-    return password
+    known = named or test_accounts.sample()
+    return password, known.verification
 
 
 def _warn(recorded: Capture, replayed: Replayed) -> None:

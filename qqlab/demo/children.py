@@ -19,7 +19,7 @@ from qqlab.errors import TargetError
 _PATIENCE = 30.0  # seconds until a child listens
 _FALL = 1.0  # seconds from a failure until the child that caused it has ended
 _FAREWELL = 10.0  # seconds that a child may take to end
-_LISTENING = re.compile(rb"(?:listening at|serving on) (?:http://)?[0-9.]+:([0-9]+)")
+_LISTENING = re.compile(rb"(?:listening at|serving on|recording on) (?:http://)?[0-9.]+:([0-9]+)")
 
 QQLAB = (sys.executable, "-m", "qqlab")
 # mitmdump's own script may stand elsewhere than this interpreter's, so its entry point is called.

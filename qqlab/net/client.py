@@ -11,16 +11,18 @@ a reply, it most likely had ended before the request came, and the request is se
 import asyncio
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from qqlab import http1
-from qqlab.exchange import RawMessage, address
+from qqlab.exchange import Pairing, RawMessage, address
 
 MAX_REPLY = 1024 * 1024
 MAX_KEPT = 100
+
+_P = TypeVar("_P", bound=asyncio.Protocol)
 
 
 class Outcome(NamedTuple):
@@ -28,7 +30,8 @@ class Outcome(NamedTuple):
 
     `time` is when it was sent, `elapsed` the seconds from there to the end, `client` our own `host:port` (empty
     where no connection came about). `reply` is None where nothing came; `error` says in one line what went wrong,
-    None where the reply is whole. `silent` means that there was no connection, or not a byte in time.
+    None where the reply is whole. `silent` means that there was no connection, or not a byte in time. `pairing` is how
+    the reply was found to belong to the request.
     """
 
     reply: RawMessage | None
@@ -37,6 +40,7 @@ class Outcome(NamedTuple):
     elapsed: float
     client: str
     silent: bool
+    pairing: Pairing = ""
 
 
 class Client:
@@ -64,7 +68,7 @@ class Client:
         except TimeoutError:
             exchange.give_up(self._timeout)
         except OSError as error:
-            exchange.error = f"cannot connect: {_told(error)}"
+            exchange.error = f"cannot connect: {told(error)}"
         finally:
             await self._release(exchange, lane)
         return exchange.outcome()
@@ -96,19 +100,22 @@ class Client:
             await self._kept.pop(next(iter(self._kept))).close()
 
     async def _connect(self) -> "_Stream":
-        """Connect to the first address that can be; it comes first from then on. Raises OSError of the last."""
-        loop = asyncio.get_running_loop()
-        failure = OSError("no address")
-        for candidate in list(self._addresses):
-            try:
-                _, stream = await loop.create_connection(lambda: _Stream(self._limit), *candidate)
-            except OSError as error:
-                failure = error
-                continue
-            self._addresses.remove(candidate)
-            self._addresses.insert(0, candidate)
-            return stream
-        raise failure
+        return await connect(self._addresses, lambda: _Stream(self._limit))
+
+
+async def connect(addresses: list[tuple[str, int]], make: Callable[[], _P]) -> _P:
+    """Connect to the first address that can be; it comes first from then on. Raises OSError of the last."""
+    failure = OSError("no address")
+    for candidate in list(addresses):
+        try:
+            _, protocol = await asyncio.get_running_loop().create_connection(make, *candidate)
+        except OSError as error:
+            failure = error
+            continue
+        addresses.remove(candidate)
+        addresses.insert(0, candidate)
+        return protocol
+    raise failure
 
 
 class _Stream(asyncio.Protocol):
@@ -222,7 +229,7 @@ class _Exchange:
     def _ended(self) -> None:
         """The server's direction is over: that ends a reply without a length, and cuts off any other."""
         assert self.stream is not None
-        how = "the connection was closed" if self.stream.failure is None else _told(self.stream.failure)
+        how = "the connection was closed" if self.stream.failure is None else told(self.stream.failure)
         whole = self._reader.open_ended and self.stream.failure is None
         if not self._received:
             self.error = f"{how} without a reply"
@@ -265,6 +272,7 @@ class _Exchange:
             elapsed=round(monotonic() - self._started, 6),
             client="" if self.stream is None else self.stream.client,
             silent=self.stream is None or (self._late and not self._received),
+            pairing="" if self._reply is None else "order",
         )
 
     def _partial(self) -> RawMessage | None:
@@ -281,7 +289,7 @@ def _is_framed(message: RawMessage) -> bool:
     return head.get("content-length") is not None or head.get("transfer-encoding") is not None
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """The system's words for a failure, in one line."""
     number = error.errno if isinstance(error, OSError) else None
     text = os.strerror(number) if number is not None and number > 0 else str(error) or type(error).__name__

@@ -26,8 +26,8 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _GARBAGE = b"\x00\xff\x16\x03QQ\r\n\r\n\xfe"
 _LINE_END = b"\r\n"
-_PAIR = re.compile(rb"[\r\n]*[A-Za-z0-9_]{1,16}=")
-_PERHAPS_PAIR = re.compile(rb"[\r\n]*[A-Za-z0-9_]{0,16}")
+_PAIR = re.compile(rb"[A-Za-z0-9_]{1,16}=")
+_PERHAPS_PAIR = re.compile(rb"[A-Za-z0-9_]{0,16}")
 
 
 class Host(Protocol):
@@ -308,6 +308,7 @@ class Sniffer(asyncio.Protocol):
         self._http = http
         self._line = line
         self._first = b""
+        self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -318,15 +319,22 @@ class Sniffer(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
+        self._forget()
+
+    def _forget(self) -> None:
         self._host.left(self)
+        if self._timer is not None:
+            self._timer.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
-        self._first += data
+        self._first = (self._first + data).lstrip(b"\r\n")
         if _PAIR.match(self._first):
             self._become(self._line())
         elif not _PERHAPS_PAIR.fullmatch(self._first):
             self._become(self._http())
+        elif self._first and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._host.patience, self._give_up)
 
     def eof_received(self) -> bool | None:
         """The client sends nothing more."""
@@ -336,8 +344,11 @@ class Sniffer(asyncio.Protocol):
         """End it at once."""
         self._transport.abort()
 
+    def _give_up(self) -> None:
+        self._become(self._http())
+
     def _become(self, connection: Connection) -> Connection:
-        self._host.left(self)
+        self._forget()
         self._transport.set_protocol(connection)
         connection.connection_made(self._transport)
         connection.data_received(self._first)

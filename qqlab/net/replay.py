@@ -1,6 +1,7 @@
 """Replaying a capture: its requests go to a server again, and what happens is a capture with the same ids.
 
-Law: exchanges go out in recorded order, one after the other. A target is checked before it is resolved
+Law: exchanges go out in recorded order, one after the other: each line over the connection that stands for its
+recorded one, what is pushed there becomes an exchange without a request. A target is checked before it is resolved
 and again after. Nothing the target does raises: it becomes the `error` of an exchange, and a target that is gone is
 given up soon. What is returned holds pseudonyms where secrets were sent.
 """
@@ -12,9 +13,12 @@ from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
+from qqlab.capture.session import session
+from qqlab.codec import decode
 from qqlab.errors import TargetError
 from qqlab.exchange import Exchange
 from qqlab.net.client import MAX_REPLY, Client, Outcome
+from qqlab.net.lines import Lines
 from qqlab.redact import Redactor
 from qqlab.replay import Passwords, Plan, Step, Target, check_address, check_name, plan
 from qqlab.replay.passwords import no_passwords
@@ -44,6 +48,7 @@ async def replay(
     *,
     spec: Spec,
     passwords: Passwords = no_passwords,
+    codes: Passwords = no_passwords,
     allowed: Collection[str] = (),
     timeout: float = 5.0,
     limit: int = MAX_REPLY,
@@ -52,19 +57,21 @@ async def replay(
 ) -> Replayed:
     """Replay exchanges against a target.
 
-    `allowed` are hosts outside loopback that may be contacted. `timeout` is seconds for each exchange, `limit` the
-    bytes of a reply. Fresh sequence numbers follow on `start`, by default on the clock. `told` is called with each
-    exchange once it is over. Raises RefusedError for a target that must not be contacted, TargetError for a name
-    that cannot be resolved.
+    `codes` knows what accounts' pictures show. `allowed` are hosts outside loopback that may be contacted. `timeout`
+    is seconds for each exchange, `limit` the bytes of a reply. Fresh sequence numbers follow on `start`, by default on
+    the clock. `told` is called with each exchange once it is over. Raises RefusedError for a target that must not be
+    contacted, TargetError for a name that cannot be resolved.
     """
     addresses = await resolve(target, allowed)
-    planned = plan(
-        exchanges, spec, host=str(target), passwords=passwords, start=int(time.time()) if start is None else start
-    )
+    start = int(time.time()) if start is None else start
+    planned = plan(exchanges, spec, host=str(target), passwords=passwords, codes=codes, start=start)
     client = Client(addresses, timeout=timeout, limit=limit)
+    lines = Lines(addresses, planned, spec, timeout=timeout, limit=limit)
+    taken = {exchange.id for exchange in exchanges}
     try:
-        return await _run(planned, client, target, Redactor(spec), told)
+        return await _Replaying(planned, client, lines, target, spec, taken, told).run()
     finally:
+        lines.close()
         await client.close()
 
 
@@ -85,25 +92,82 @@ async def resolve(target: Target, allowed: Collection[str] = ()) -> list[tuple[s
     return list(dict.fromkeys(addresses))
 
 
-async def _run(
-    planned: Plan, client: Client, target: Target, redactor: Redactor, told: Callable[[Exchange], None] | None
-) -> Replayed:
-    exchanges: list[Exchange] = []
-    skipped = dict(planned.skipped)
-    patience = min(GIVE_UP_AFTER, len(planned.steps))
-    silent = 0
-    down = None
-    for number, step in enumerate(planned.steps, 1):
-        outcome = await client.send(step.request, lane=step.recorded.session if step.keep_alive else None)
-        exchanges.append(redactor.exchange(_exchange(step, outcome, target)))
-        if told is not None:
-            told(exchanges[-1])
-        silent = silent + 1 if outcome.silent else 0
-        if silent == patience:
-            down = outcome.error
-            skipped.update((rest.recorded.id, "the target is down") for rest in planned.steps[number:])
-            break
-    return Replayed(exchanges=tuple(exchanges), skipped=skipped, lacking=planned.lacking, down=down)
+class _Replaying:
+    """The state of one replay: what has come of it so far."""
+
+    def __init__(
+        self,
+        planned: Plan,
+        client: Client,
+        lines: Lines,
+        target: Target,
+        spec: Spec,
+        taken: Collection[str],
+        told: Callable[[Exchange], None] | None,
+    ) -> None:
+        self._planned = planned
+        self._client = client
+        self._lines = lines
+        self._target = target
+        self._spec = spec
+        self._redactor = Redactor(spec)
+        self._taken = taken
+        self._told = told
+        self._exchanges: list[Exchange] = []
+        self._pushes = 0
+
+    async def run(self) -> Replayed:
+        steps = self._planned.steps
+        skipped = dict(self._planned.skipped)
+        patience = min(GIVE_UP_AFTER, len(steps))
+        silent = 0
+        down = None
+        for number, step in enumerate(steps, 1):
+            outcome = await self._send(step)
+            self._keep(_exchange(step, outcome, self._target))
+            silent = silent + 1 if outcome.silent else 0
+            if silent == patience:
+                down = outcome.error
+                left = [rest.recorded.id for rest in steps[number:]]
+                left += [identifier for ids in self._planned.pushes.values() for identifier in ids]
+                skipped.update((identifier, "the target is down") for identifier in left)
+                break
+        if down is None:
+            await self._lines.finish()
+        self._collect()
+        return Replayed(exchanges=tuple(self._exchanges), skipped=skipped, lacking=self._planned.lacking, down=down)
+
+    async def _send(self, step: Step) -> Outcome:
+        if step.line is None:
+            outcome = await self._client.send(step.request, lane=step.recorded.session if step.keep_alive else None)
+        else:
+            outcome = await self._lines.send(step.request, step.line, step.recorded.session)
+        self._collect()
+        return outcome
+
+    def _collect(self) -> None:
+        """Make exchanges of what was pushed."""
+        for push in self._lines.pushed():
+            self._pushes += 1
+            while (identifier := f"push-{self._pushes}") in self._taken:
+                self._pushes += 1
+            exchange = Exchange(
+                id=identifier,
+                session="",
+                time=push.line.time,
+                client=push.client,
+                server=str(self._target),
+                transport="lines",
+                reply=push.line.reply,
+                error=push.line.error,
+            )
+            account = decode(exchange, self._spec).account
+            self._keep(msgspec.structs.replace(exchange, session=session(push.host, account)))
+
+    def _keep(self, exchange: Exchange) -> None:
+        self._exchanges.append(self._redactor.exchange(exchange))
+        if self._told is not None:
+            self._told(self._exchanges[-1])
 
 
 def _exchange(step: Step, outcome: Outcome, target: Target) -> Exchange:
@@ -114,8 +178,9 @@ def _exchange(step: Step, outcome: Outcome, target: Target) -> Exchange:
         elapsed=None if outcome.reply is None else outcome.elapsed,
         client=outcome.client,
         server=str(target),
-        transport="http",
+        transport="http" if step.line is None else "lines",
         request=step.request,
         reply=outcome.reply,
         error=outcome.error,
+        pairing=outcome.pairing,
     )

@@ -45,6 +45,11 @@ class Server:
         """Where it listens, as a URL without a path."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
+    @property
+    def connections(self) -> int:
+        """How many connections stand."""
+        return len(self._connections)
+
     def ask(self, body: bytes, address: str, line: int | None = None) -> Answer:
         """What the state machine says."""
         answer = self._state.answer(body, address, time.monotonic(), line)

@@ -1,13 +1,15 @@
 """Putting passwords back where a recording holds pseudonyms.
 
 Law: a right password is put back only where the recording shows that it was right: in a request that succeeded by
-its command's own verdict, or one with the same secret as such a request of the same account. Whatever else was
-answered, the request keeps its pseudonym, so that a wrong password stays wrong. Passwords are asked for by account
-and never kept, printed or put into an error.
+its command's own verdict, one that was put off until something else had been answered which then succeeded so, or
+one with the same secret as such a request of the same account. Whatever else was answered, the request keeps its
+pseudonym, so that a wrong password stays wrong. Passwords are asked for by account and never kept, printed or put
+into an error. What is said of passwords holds for the codes that pictures show.
 """
 
 from collections.abc import Callable, Iterable
 
+from qqlab import spec as specs
 from qqlab.codec import Decoded, Field, decode, derive, succeeded
 from qqlab.exchange import Exchange
 from qqlab.spec import Derivation, Spec
@@ -28,30 +30,50 @@ def secret_field(decoded: Decoded) -> Field | None:
 
 
 def worked(exchanges: Iterable[Decoded], spec: Spec) -> frozenset[tuple[str, str]]:
-    """The (account, secret) pairs with which a request succeeded."""
-    return frozenset(
-        (decoded.account, _folded(field))
-        for decoded in exchanges
-        if decoded.account is not None
-        and (field := secret_field(decoded)) is not None
-        and succeeded(decoded, spec) is True
-        and _is_settled(decoded, spec)
-    )
+    """The (account, secret) pairs with which a request succeeded, at once or in the end."""
+    right: set[tuple[str, str]] = set()
+    put_off: dict[str, dict[str, tuple[str, str]]] = {}
+    for decoded in exchanges:
+        field = secret_field(decoded)
+        if decoded.account is None or field is None:
+            continue
+        before, secret = put_off.setdefault(decoded.account, {}), (decoded.account, _folded(field))
+        verdict = _verdict(decoded, spec)
+        if verdict is None:
+            before[decoded.command] = secret
+        elif verdict:
+            right.update({**before, decoded.command: secret}.values())
+            before.clear()
+        else:
+            before.pop(decoded.command, None)
+    return frozenset(right)
 
 
-def _is_settled(decoded: Decoded, spec: Spec) -> bool:
-    """Whether the reply holds the verdicts that the command itself requires, beside the status that every reply has:
-    that a request was accepted does not say that it did what was meant."""
-    verdicts = [
+def _verdict(decoded: Decoded, spec: Spec) -> bool | None:
+    """Whether the reply says that the secret was right, None where it wants something else first.
+
+    It says so by the codes that its command requires, beside the status that every reply has: that a request was
+    accepted does not say that it did what was meant. A reply of another command must have such a code; one that can
+    tell of no success (as the one that comes with a picture) puts the verdict off.
+    """
+    reply = decoded.reply
+    if reply is None or reply.command is None:
+        return False
+    judging = [
         field
-        for field in (decoded.spec.reply if decoded.spec is not None else ())
+        for field in reply.command.reply
         if field not in spec.common.reply and field.required and not field.when
         if field.codes is not None and spec.codes[field.codes].judges
     ]
-    reply = decoded.reply
-    return reply is not None and all(
-        (code := spec.code(field, reply.value(field.name))) is not None and code.ok is True for field in verdicts
+    if reply.command is not decoded.spec and not any(_can_succeed(field, spec) for field in judging):
+        return None if judging else False
+    return succeeded(decoded, spec) is True and all(
+        (code := spec.code(field, reply.value(field.name))) is not None and code.ok is True for field in judging
     )
+
+
+def _can_succeed(field: specs.Field, spec: Spec) -> bool:
+    return field.codes is not None and any(value.ok for value in spec.codes[field.codes].values)
 
 
 def turned_away(recorded: Iterable[Exchange], replayed: Iterable[Exchange], spec: Spec) -> tuple[str, ...]:
@@ -78,6 +100,8 @@ def was_right(decoded: Decoded, field: Field, right: frozenset[tuple[str, str]])
 def put_back(password: str, derivation: Derivation, recorded: str) -> str:
     """The secret field's value for a password; upper-case where the recorded one was."""
     value = derive(derivation, password)
+    if derivation == "verification":
+        return value
     return value.upper() if recorded != recorded.lower() else value
 
 

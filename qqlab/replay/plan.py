@@ -1,8 +1,9 @@
 """What a replay will send: recorded requests, with the few spans changed that must be.
 
-Law: pure. Every byte of a request stays as it was recorded, but for the sequence number, passwords put back, the
-Host header (one of them) and a target that names another host, and the framing that these force. A request without
-a target stays without. No other host is named in what is sent; what cannot be sent is left out with its reason.
+Law: pure. Every byte of a request stays as it was recorded, but for the sequence number, passwords and answers to
+pictures put back, the Host header (one of them) and a target that names another host, and the framing that these
+force. A request without a target stays without, a line stays a line. No other host is named in what is sent; what
+cannot be sent is left out with its reason. A push is not sent but waited for, where its connection is replayed.
 """
 
 import re
@@ -30,37 +31,55 @@ _HOST = re.compile(rb"(" + _NAME + rb")[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNO
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """A recorded exchange and the request to send for it. `keep_alive`: the client wanted its connection kept."""
+    """A recorded exchange and the request to send for it. `keep_alive`: the client wanted its connection kept. `line`
+    names the one long connection that it went over as a bare line, None for HTTP."""
 
     recorded: Exchange
     request: RawMessage
     keep_alive: bool
+    line: str | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All of a replay: the steps in recorded order, why others are left out (by id), and the accounts whose
-    password would be needed and is not known."""
+    """All of a replay: the steps in recorded order, why others are left out (by id), the accounts whose password (or
+    code of a picture) would be needed and is not known, and the ids of what was pushed over each line."""
 
     steps: tuple[Step, ...]
     skipped: dict[str, str]
     lacking: tuple[str, ...]
+    pushes: dict[str, tuple[str, ...]] = {}
 
 
 def plan(
-    exchanges: Sequence[Exchange], spec: Spec, *, host: str, passwords: Passwords = no_passwords, start: int
+    exchanges: Sequence[Exchange],
+    spec: Spec,
+    *,
+    host: str,
+    passwords: Passwords = no_passwords,
+    codes: Passwords = no_passwords,
+    start: int,
 ) -> Plan:
-    """Plan the replay of exchanges against `host` (as its Host header says it). Fresh sequence numbers follow on
-    `start`."""
-    return _Planning(exchanges, spec, host, passwords, start).plan()
+    """Plan the replay of exchanges against `host` (as its Host header says it). `codes` knows what accounts' pictures
+    show. Fresh sequence numbers follow on `start`."""
+    return _Planning(exchanges, spec, host, passwords, codes, start).plan()
 
 
 class _Planning:
     """What is known of the whole capture while its requests are rewritten one by one."""
 
-    def __init__(self, exchanges: Sequence[Exchange], spec: Spec, host: str, passwords: Passwords, start: int) -> None:
+    def __init__(
+        self,
+        exchanges: Sequence[Exchange],
+        spec: Spec,
+        host: str,
+        passwords: Passwords,
+        codes: Passwords,
+        start: int,
+    ) -> None:
         self.spec = spec
         self.host = host
         self.passwords = passwords
+        self.codes = codes
         self.decoded = [(exchange, decode(exchange, spec)) for exchange in exchanges]
         self.right = worked((decoded for _, decoded in self.decoded), spec)
         numbers = ((decoded.account or "", decoded.sequence or "") for _, decoded in self.decoded)
@@ -68,25 +87,47 @@ class _Planning:
         self.lacking: dict[str, None] = {}
 
     def plan(self) -> Plan:
-        steps = []
-        skipped = {}
+        steps: list[Step] = []
+        skipped: dict[str, str] = {}
+        pushes: dict[str, list[str]] = {}
+        lines = {_line(exchange) for exchange, _ in self.decoded if exchange.request is not None}
         for exchange, decoded in self.decoded:
-            if exchange.request is None:
-                skipped[exchange.id] = "no request was recorded"
-                continue
-            if exchange.request.cut is not None:
-                skipped[exchange.id] = "only the beginning of the request was recorded"
-                continue
-            head = _addressed(exchange.request.head, self.host)
-            if head and not _names_no_host(head):
-                skipped[exchange.id] = "the request line names another host"
-                continue
-            addressed = msgspec.structs.replace(exchange.request, head=head)
-            steps.append(self._step(exchange, addressed, decoded))
-        return Plan(steps=tuple(steps), skipped=skipped, lacking=tuple(self.lacking))
+            line = _line(exchange)
+            planned = self._step(exchange, decoded)
+            if isinstance(planned, Step):
+                steps.append(planned)
+            elif exchange.request is None and line is not None and line in lines:
+                pushes.setdefault(line, []).append(exchange.id)
+            else:
+                skipped[exchange.id] = planned
+        return Plan(
+            steps=tuple(steps),
+            skipped=skipped,
+            lacking=tuple(self.lacking),
+            pushes={line: tuple(ids) for line, ids in pushes.items()},
+        )
 
-    def _step(self, exchange: Exchange, addressed: RawMessage, decoded: Decoded) -> Step:
-        values = [*self._fresh_sequence(decoded), *self._password(decoded)]
+    def _step(self, exchange: Exchange, decoded: Decoded) -> Step | str:
+        """What to send for an exchange, or why nothing."""
+        if exchange.request is None:
+            return "no request was recorded"
+        if exchange.request.cut is not None:
+            return "only the beginning of the request was recorded"
+        line = _line(exchange)
+        if line is not None:
+            body = wire.patch(exchange.request.body, self._values(decoded))
+            request = msgspec.structs.replace(exchange.request, body=body)
+            return Step(recorded=exchange, request=request, keep_alive=True, line=line)
+        head = _addressed(exchange.request.head, self.host)
+        if head and not _names_no_host(head):
+            return "the request line names another host"
+        return self._http(exchange, msgspec.structs.replace(exchange.request, head=head), self._values(decoded))
+
+    def _values(self, decoded: Decoded) -> list[tuple[int, bytes]]:
+        """What is put in place of what was recorded, by the place of its pair."""
+        return [*self._fresh_sequence(decoded), *self._password(decoded)]
+
+    def _http(self, exchange: Exchange, addressed: RawMessage, values: list[tuple[int, bytes]]) -> Step:
         if not addressed.head:
             body = wire.patch(addressed.body, values)
             return Step(recorded=exchange, request=http1.request(body, self.host), keep_alive=False)
@@ -105,12 +146,18 @@ class _Planning:
         field = secret_field(decoded)
         if field is None or decoded.account is None or not was_right(decoded, field, self.right):
             return []
-        password = self.passwords(decoded.account)
-        if password is None or field.spec is None or field.spec.derived is None:
+        derived = None if field.spec is None else field.spec.derived
+        secret = (self.codes if derived == "verification" else self.passwords)(decoded.account)
+        if secret is None or derived is None:
             self.lacking[decoded.account] = None
             return []
         recorded = field.text.strip()
-        return [_patched(field, recorded, put_back(password, field.spec.derived, recorded))]
+        return [_patched(field, recorded, put_back(secret, derived, recorded))]
+
+
+def _line(exchange: Exchange) -> str | None:
+    """The long connection that an exchange went over as a bare line, None where it was none."""
+    return (exchange.client or exchange.session) if exchange.transport == "lines" else None
 
 
 def _addressed(head: bytes, host: str) -> bytes:

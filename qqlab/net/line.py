@@ -1,0 +1,144 @@
+"""The client's side of one long connection of bare lines: requests one after the other, and what comes unasked.
+
+Law: a request ends within its time and its size, whatever the other side does, and ends as an `Outcome`. What belongs
+to which request `qqlab.conversation` says, as it does when recording. Whatever else comes is kept as it came, up to
+`MOST_UNASKED` lines; then the connection is given up.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from time import monotonic
+from typing import NamedTuple
+
+from qqlab.conversation import Conversation, Paired
+from qqlab.exchange import Pairing, RawMessage, address
+from qqlab.net.client import Outcome, told
+from qqlab.spec import Spec
+
+MOST_UNASKED = 10_000
+
+
+class Unasked(NamedTuple):
+    """A line that nobody asked for; `error` says what is odd about it beside that."""
+
+    reply: RawMessage
+    time: datetime
+    error: str | None
+
+
+class Line(asyncio.Protocol):
+    """One connection; `limit` is the bytes of a line. `over` tells whether it has ended, `heard` how many bytes have
+    come since the last request, `count` how many lines have come unasked."""
+
+    def __init__(self, spec: Spec, limit: int) -> None:
+        self.over = False
+        self.client = ""
+        self.count = 0
+        self._limit = limit
+        self._conversation = Conversation(spec, "lines")
+        self._asked: RawMessage | None = None
+        self._answer: Paired | None = None
+        self._unasked: list[Unasked] = []
+        self._under_way = 0  # bytes of a line that is not complete
+        self.heard = 0
+        self._failure: str | None = None
+        self._changed = asyncio.Event()
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.client = address(*transport.get_extra_info("sockname")[:2])
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        if self.over:
+            return
+        self.heard += len(data)
+        self._under_way = self._under_way + len(data) if b"\n" not in data else len(data) - data.rindex(b"\n") - 1
+        self._take(self._conversation.from_server(data, datetime.now(UTC)))
+        if self._under_way > self._limit:
+            self._give_up(f"the reply is longer than {self._limit} bytes")
+        elif self.count > MOST_UNASKED:
+            self._give_up(f"more than {MOST_UNASKED} lines came that nobody asked for")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._end("the connection was closed" if exc is None else told(exc))
+
+    async def send(self, request: RawMessage, timeout: float) -> Outcome:
+        """Send a line and wait for what answers it. Without a line end it is the last that is sent."""
+        self._asked, self._answer, self.heard = request, None, 0
+        time, started = datetime.now(UTC), monotonic()
+        data = request.head + request.body + request.end
+        if not self.over:
+            self._take(self._conversation.from_client(data, time))
+            self._transport.write(data)
+            if not request.end and self._transport.can_write_eof():
+                self._transport.write_eof()
+        in_time = await self._until(self._is_answered, timeout)
+        self._asked = None
+        reply, error, pairing = self._outcome(in_time, timeout)
+        return Outcome(
+            reply=reply,
+            error=error,
+            time=time,
+            elapsed=round(monotonic() - started, 6),
+            client=self.client,
+            silent=not in_time and self.heard == 0,
+            pairing=pairing,
+        )
+
+    async def wait(self, count: int, timeout: float) -> bool:
+        """Wait until so many lines have come unasked since the beginning; whether they have."""
+        return await self._until(lambda: self.over or self.count >= count, timeout) and self.count >= count
+
+    def unasked(self) -> list[Unasked]:
+        """The lines that nobody asked for, since the last call."""
+        unasked, self._unasked = self._unasked, []
+        return unasked
+
+    def close(self) -> None:
+        """End the connection."""
+        self._end("the connection was closed")
+        self._transport.abort()
+
+    def _outcome(self, in_time: bool, timeout: float) -> tuple[RawMessage | None, str | None, Pairing]:
+        """The reply and what is wrong with it, or what is wrong without one; and how it was paired."""
+        if self._answer is not None and self._answer.reply is not None:
+            return self._answer.reply, self._answer.error, self._answer.pairing
+        return None, f"{self._failure} without a reply" if in_time else f"no reply within {timeout:g} s", ""
+
+    def _is_answered(self) -> bool:
+        return self.over or self._answer is not None
+
+    async def _until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait for a condition; whether it came about in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not condition():
+                    self._changed.clear()
+                    await self._changed.wait()
+        return condition()
+
+    def _take(self, pairs: Iterable[Paired]) -> None:
+        for pair in pairs:
+            if pair.request is not None and pair.request == self._asked and self._answer is None:
+                self._answer = pair
+            elif pair.reply is not None:
+                late = "the reply to a request that was given up" if pair.request is not None else None
+                self._unasked.append(Unasked(pair.reply, pair.time, pair.error or late))
+                self.count += 1
+        self._changed.set()
+
+    def _give_up(self, reason: str) -> None:
+        self._end(reason)
+        self._transport.abort()
+
+    def _end(self, reason: str) -> None:
+        if not self.over:
+            self.over, self._failure = True, reason
+            self._take(self._conversation.end(datetime.now(UTC), reason))

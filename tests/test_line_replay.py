@@ -1,0 +1,311 @@
+"""Replay over bare lines: a session with pushes against honest, deviating and hostile servers."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qqlab import spec as specs
+from qqlab.diff import Comparison, compare
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.net import line as lines
+from qqlab.net.replay import Replayed, replay
+from qqlab.net.server import serve
+from qqlab.replay import Target
+from qqlab.testserver import State, accounts, deviate
+
+SPEC = specs.builtin()
+KNOWN = accounts.sample()
+
+
+def request(id: str, uin: str, command: str, fields: str = "", *, client: str = "", end: bytes = b"\n") -> Exchange:
+    seq = 1000 + int(id)
+    body = f"VER=1.4&CON=1&CMD={command}&SEQ={seq}&UIN={uin}&SID=&XP=C4CA4238A0B92382{fields and '&'}{fields}"
+    return Exchange(
+        id=id,
+        session=f"127.0.0.1/{uin}",
+        client=client or f"127.0.0.1:{uin}",
+        transport="lines",
+        request=RawMessage(body=body.encode(), end=end),
+    )
+
+
+def login(id: str, uin: str, client: str = "") -> Exchange:
+    hashed = hashlib.md5(f"mima-{uin}".encode()).hexdigest().upper()
+    return request(id, uin, "Login", f"PS={hashed}&M5=1&LC=812822641C978097&LG=0&GD=EX&CKE=&ST=10", client=client)
+
+
+SESSION = [
+    login("1", "10001"),
+    login("2", "10002"),
+    request("3", "10001", "SimpleInfo2", "UN=0&TO=0"),
+    request("4", "10001", "Query_Stat2", "CM=2&UN=0"),
+    request("5", "10001", "CLTMSG", "UN=10002&MG=你好"),
+    request("6", "10002", "CLTMSG", "UN=10001&MG=a%2cb", end=b"\r\n"),
+    request("7", "10002", "Change_Stat2", "ST=50"),
+    login("8", "10005"),
+    request("9", "10005", "VERIFYCODE", "SC=2&VC=1234"),
+    request("10", "10005", "VERIFYCODE", "SC=2&VC=K7QX"),
+    request("11", "10005", "CLTMSG", "UN=10001&MG=hi"),
+    request("12", "10002", "Logout"),
+    # The client begins another connection, and is not there for a while.
+    request("13", "10001", "GetMsgEx", client="127.0.0.1:2"),
+    request("14", "10001", "Logout", client="127.0.0.1:2"),
+]
+
+
+async def _replayed(recorded: list[Exchange], port: int, *, timeout: float = 5.0) -> Replayed:
+    return await replay(
+        recorded,
+        Target("127.0.0.1", port),
+        spec=SPEC,
+        passwords=KNOWN.password,
+        codes=KNOWN.verification,
+        timeout=timeout,
+        start=500,
+    )
+
+
+def replayed(recorded: list[Exchange], *rules: str, timeout: float = 5.0) -> Replayed:
+    """A replay against a fresh test server."""
+
+    async def run() -> Replayed:
+        deviations = [deviate.parse(rule, SPEC) for rule in rules]
+        async with serve(State(KNOWN, SPEC), "127.0.0.1", 0, rules=deviations, lines=True) as server:
+            return await _replayed(recorded, server.port, timeout=timeout)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def recorded() -> list[Exchange]:
+    """The session with what an honest server says: what is sent for the first time is a recording."""
+    return list(replayed(SESSION).exchanges)
+
+
+def _pushed(exchanges: list[Exchange]) -> list[str]:
+    return [
+        exchange.reply.body.decode().removeprefix("VER=1.1&CMD=")
+        for exchange in exchanges
+        if exchange.request is None and exchange.reply is not None
+    ]
+
+
+def test_a_session_is_what_it_was(recorded: list[Exchange]) -> None:
+    asked = [exchange for exchange in recorded if exchange.request is not None]
+    assert [exchange.id for exchange in asked] == [exchange.id for exchange in SESSION]
+    assert {(exchange.transport, exchange.pairing, exchange.error) for exchange in asked} == {("lines", "echo", None)}
+    assert [exchange.request.end for exchange in asked if exchange.request] == [
+        exchange.request.end for exchange in SESSION if exchange.request
+    ]
+    assert sorted(_pushed(recorded)) == [
+        "Server_Msg&SEQ=1&UIN=10002&RES=0&UN=10001&MG=你好",
+        "Server_Msg&SEQ=2&UIN=10001&RES=0&UN=10002&MG=a%2cb",
+        "Server_Msg&SEQ=5&UIN=10001&RES=0&UN=10005&MG=hi",
+        "update_stat&SEQ=1&UIN=10001&RES=0&ST=10&UN=10002",
+        "update_stat&SEQ=3&UIN=10001&RES=0&ST=50&UN=10002",
+        "update_stat&SEQ=4&UIN=10001&RES=0&ST=10&UN=10005",
+        "update_stat&SEQ=6&UIN=10001&RES=0&ST=20&UN=10002",
+    ]
+    pushes = [exchange for exchange in recorded if exchange.request is None]
+    assert [exchange.id for exchange in pushes] == [f"push-{number}" for number in range(1, 8)]
+    assert {exchange.session for exchange in pushes} == {"127.0.0.1/10001", "127.0.0.1/10002"}
+    assert len({exchange.client for exchange in recorded}) == 4
+
+
+def test_an_honest_server_makes_no_difference_again_and_again(recorded: list[Exchange]) -> None:
+    again = replayed(recorded)
+    assert (again.skipped, again.lacking, again.down) == ({}, (), None)
+    comparison = compare(recorded, again.exchanges, SPEC)
+    assert (comparison.findings, comparison.equal, comparison.total) == ((), len(recorded), len(recorded))
+    third = replayed(list(again.exchanges))
+    assert compare(recorded, third.exchanges, SPEC).findings == ()
+
+
+def test_the_same_over_lines_and_http(recorded: list[Exchange]) -> None:
+    """A capture of both is replayed in its order."""
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
+    body = b"VER=1.1&CMD=CLTMSG&SEQ=1&UIN=10002&UN=10001&MG=http"
+    over_http = Exchange(
+        id="http", session="127.0.0.1/10002", request=RawMessage(head=head % len(body), body=body), transport="tcp"
+    )
+    mixed = [*SESSION[:7], over_http, *SESSION[7:]]
+    first = replayed(mixed)
+    assert "Server_Msg&SEQ=4&UIN=10001&RES=0&UN=10002&MG=http" in _pushed(list(first.exchanges))
+    assert compare(first.exchanges, replayed(list(first.exchanges)).exchanges, SPEC).findings == ()
+
+
+def _found(comparison: Comparison) -> set[tuple[str, str, str | None]]:
+    return {(finding.command, finding.rule, finding.field) for finding in comparison.findings}
+
+
+@pytest.mark.parametrize(
+    ("rule", "wanted"),
+    [
+        ("value:Server_Msg.MG=x", {("Server_Msg", "value", "MG")}),
+        ("code:update_stat.ST=30", {("update_stat", "code", "ST")}),
+        ("silence:update_stat", {("update_stat", "push.missing", None)}),
+        ("drop:Query_Stat2.ST", {("Query_Stat2", "field.missing", "ST")}),
+        ("row-drop:SimpleInfo2", {("SimpleInfo2", "row.missing", "UN")}),
+        ("silence:SimpleInfo2", {("SimpleInfo2", "reply.missing", None)}),
+        ("close:SimpleInfo2", {("SimpleInfo2", "reply.missing", None)}),
+        ("cut:SimpleInfo2", {("SimpleInfo2", "reply.broken", None)}),
+        ("garbage:SimpleInfo2", {("SimpleInfo2", "reply.missing", None), ("", "push.extra", None)}),
+        ("value:VERIFYCODE.VC=89", {("Login", "value", "VC"), ("VERIFYCODE", "value", "VC")}),
+        ("delay:CLTMSG=0.01", set()),
+    ],
+)
+def test_a_deviating_server_is_found_out(recorded: list[Exchange], rule: str, wanted: set[object]) -> None:
+    again = replayed(recorded, rule, timeout=1.0 if rule.startswith("silence") else 5.0)
+    assert _found(compare(recorded, again.exchanges, SPEC, skipped=again.skipped)) == wanted
+    assert again.down is None
+
+
+def test_without_the_codes_of_pictures_the_accounts_are_named(recorded: list[Exchange]) -> None:
+    async def run() -> Replayed:
+        async with serve(State(KNOWN, SPEC), "127.0.0.1", 0, lines=True) as server:
+            target = Target("127.0.0.1", server.port)
+            return await replay(recorded, target, spec=SPEC, passwords=KNOWN.password, timeout=0.5)
+
+    again = asyncio.run(run())
+    assert again.lacking == ("10005",)
+    assert ("VERIFYCODE", "echo", "CMD") in _found(compare(recorded, again.exchanges, SPEC))
+
+
+# -------------------------------------------------------------------------------------------------- hostile servers
+
+Serving = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+OUT = b"VER=1.1&CMD=LOGOUT&SEQ=%s&UIN=10001&RES=0\r\n"
+
+
+@contextlib.asynccontextmanager
+async def serving(serve_one: Serving) -> AsyncIterator[int]:
+    """A server of our own; gives its port."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await serve_one(reader, writer)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+
+
+async def _sequence(reader: asyncio.StreamReader) -> bytes:
+    """The sequence number of the next request."""
+    return (await reader.readuntil(b"\n")).partition(b"SEQ=")[2].partition(b"&")[0]
+
+
+def against(serve_one: Serving, *recorded: Exchange, timeout: float = 5.0) -> Replayed:
+    async def run() -> Replayed:
+        async with asyncio.timeout(30), serving(serve_one) as port:
+            return await _replayed(list(recorded), port, timeout=timeout)
+
+    return asyncio.run(run())
+
+
+LOGOUTS = [request(str(number), "10001", "Logout") for number in (1, 2)]
+
+
+def _told(outcome: Replayed) -> list[tuple[str, bytes | None, str | None]]:
+    return [(e.id, None if e.reply is None else e.reply.body, e.error) for e in outcome.exchanges]
+
+
+def test_a_server_that_closes_in_between_is_connected_to_again() -> None:
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OUT % await _sequence(reader))
+        writer.close()
+
+    told = _told(against(serve_one, *LOGOUTS))
+    assert [(identifier, error) for identifier, _, error in told] == [("1", None), ("2", None)]
+
+
+async def _sleeps(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+def test_a_server_that_never_answers_is_given_up_and_its_pushes_are_not_missed() -> None:
+    push = Exchange(id="3", session="", client="127.0.0.1:10001", transport="lines", reply=RawMessage(body=b"x"))
+    outcome = against(_sleeps, *LOGOUTS, push, timeout=0.1)
+    assert _told(outcome) == [("1", None, "no reply within 0.1 s"), ("2", None, "no reply within 0.1 s")]
+    assert (outcome.down, outcome.skipped) == ("no reply within 0.1 s", {"3": "the target is down"})
+
+
+def test_a_server_that_is_not_there() -> None:
+    async def run() -> Replayed:
+        async with serving(_sleeps) as port:
+            pass
+        return await _replayed(LOGOUTS, port)
+
+    outcome = asyncio.run(run())
+    assert outcome.down == "cannot connect: connection refused"
+
+
+def test_a_late_reply_is_kept_as_what_nobody_waits_for() -> None:
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first, second = await _sequence(reader), await _sequence(reader)
+        writer.write(OUT % first + OUT % second)
+
+    outcome = against(serve_one, *LOGOUTS, timeout=0.3)
+    assert [(identifier, error) for identifier, _, error in _told(outcome)] == [
+        ("1", "no reply within 0.3 s"),
+        ("push-1", "the reply to a request that was given up"),
+        ("2", None),
+    ]
+
+
+def test_a_line_without_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _sequence(reader)
+        while True:
+            writer.write(b"x" * 65536)
+            await writer.drain()
+
+    told = _told(against(serve_one, LOGOUTS[0]))
+    assert [(identifier, error) for identifier, _, error in told if identifier == "1"] == [
+        ("1", "the reply is longer than 1048576 bytes without a reply")
+    ]
+
+
+def test_a_flood_that_nobody_asked_for_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "MOST_UNASKED", 100)
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(b"VER=1.1&CMD=Server_Msg&UIN=10001&UN=1&MG=x\r\n" * 10)
+            await writer.drain()
+
+    outcome = against(serve_one, LOGOUTS[0])
+    by_id = {exchange.id: exchange for exchange in outcome.exchanges}
+    assert by_id["1"].error == "more than 100 lines came that nobody asked for without a reply"
+    assert len(outcome.exchanges) < 5000
+
+
+@given(
+    st.lists(st.binary(max_size=30) | st.sampled_from([b"\r\n", b"\n", OUT % b"1501", b"SEQ=1501&", OUT]), max_size=5)
+)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+def test_no_bytes_of_a_server_raise(pieces: list[bytes]) -> None:
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for piece in pieces:
+            writer.write(piece)
+        writer.write_eof()
+        await reader.read()
+
+    outcome = against(serve_one, LOGOUTS[0])
+    msgspec.json.encode([len(outcome.exchanges), outcome.skipped])
+    said = b"".join(
+        exchange.reply.body + exchange.reply.end for exchange in outcome.exchanges if exchange.reply is not None
+    )
+    assert said.replace(b"\r", b"").replace(b"\n", b"") == b"".join(pieces).replace(b"\r", b"").replace(b"\n", b"")
