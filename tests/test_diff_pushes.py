@@ -107,8 +107,10 @@ def test_an_id_that_is_a_push_here_and_a_request_there_is_two_things() -> None:
 
 
 def test_a_push_that_could_not_come_is_skipped() -> None:
-    comparison = compare([push(message("a"))], [], SPEC, skipped={"1": "the target is down"})
-    assert (comparison.total, comparison.findings, comparison.skipped) == (1, (), {"the target is down": ("1",)})
+    left = [push(message("a"), id="1"), push(presence(10), id="2")]
+    comparison = compare(left, [push(presence(20))], SPEC, skipped={"1": "the target is down", "2": "the same"})
+    assert (comparison.total, comparison.skipped) == (2, {"the target is down": ("1",)})
+    assert [(f.rule, f.exchange, f.field) for f in comparison.findings] == [("code", "2", "ST")]
 
 
 def test_the_end_of_a_line_matters() -> None:

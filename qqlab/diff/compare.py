@@ -58,10 +58,11 @@ def compare(
     *,
     skipped: Mapping[str, str] | None = None,
 ) -> Comparison:
-    """Compare the replies of two captures. `skipped` names ids that cannot be compared, each with the reason."""
+    """Compare the replies of two captures. `skipped` names ids that cannot be compared, each with the reason; a push
+    that came nevertheless is compared."""
     known = dict(skipped or {})
-    pairs, extra = _paired([exchange for exchange in expected if exchange.id not in known], actual, known, spec)
-    first = {exchange.id for exchange in expected}
+    pairs, extra = _paired(expected, actual, known, spec)
+    left_out = {exchange.id for exchange in expected} - {left.id for left, _ in pairs}
     verdicts = {"equal": 0, "equivalent": 0, "different": 0}
     reasons: dict[str, list[str]] = {}
     findings: list[Finding] = []
@@ -76,10 +77,10 @@ def compare(
         reasons.setdefault("only in the second capture", []).append(exchange.id)
         findings.append(_extra(exchange, spec))
     for identifier, reason in known.items():
-        if identifier in first:
+        if identifier in left_out:
             reasons.setdefault(reason, []).append(identifier)
     return Comparison(
-        total=len(pairs) + len(extra) + len(first & known.keys()),
+        total=len(pairs) + len(extra) + len(left_out),
         skipped={reason: tuple(ids) for reason, ids in reasons.items()},
         findings=tuple(findings),
         **verdicts,
@@ -93,7 +94,8 @@ def _paired(
     asked = {exchange.id: exchange for exchange in actual if not is_push(exchange)}
     pushes = pair_pushes(filter(is_push, expected), filter(is_push, actual), spec)
     counterparts = {left.id: right for left, right in pushes if left is not None}
-    pairs = [(e, counterparts.get(e.id) if is_push(e) else asked.get(e.id)) for e in expected]
+    all_pairs = [(e, counterparts.get(e.id) if is_push(e) else asked.get(e.id)) for e in expected]
+    pairs = [(e, other) for e, other in all_pairs if e.id not in known or (is_push(e) and other is not None)]
     taken = {id(right) for _, right in pairs}
     return pairs, [e for e in actual if id(e) not in taken and (is_push(e) or e.id not in known)]
 
