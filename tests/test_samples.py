@@ -63,6 +63,20 @@ def test_lines_recorded_today_are_what_was_recorded(tmp_path: Path, known: Spec)
         assert secret not in LINES.read_text(encoding="utf-8")
 
 
+def test_a_replay_says_whose_picture_it_cannot_read(start: Callable[..., Process], tmp_path: Path) -> None:
+    known = tmp_path / "known.toml"
+    table = '[[accounts]]\nuin = "{0}"\npassword = "mima-{0}"\nnickname = "x"\n'
+    known.write_text("".join(table.format(uin) for uin in ("10001", "10002", "10005")), encoding="utf-8")
+    server = start(sys.executable, "-m", "qqlab", "serve", "--lines", "--listen", "127.0.0.1:0")
+    target = server.wait_for("serving on").split()[3]
+    replayed = qqlab("replay", LINES, "--target", target, "--accounts", known, "--timeout", "0.5")
+    assert replayed.returncode == 1
+    assert replayed.stderr.splitlines() == [
+        "qqlab: account 10005 is asked to read a picture, and what it shows is not known: a pseudonym goes out "
+        "(give it as its `verification`: --accounts FILE)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("rules", "code", "told"),
     [

@@ -86,7 +86,7 @@ def replay(
         comparison = compare(recorded.exchanges, replayed.exchanges, known, skipped=replayed.skipped)
         print_comparison(comparison, equivalent=equivalent, json=json)
         for account in turned_away(recorded.exchanges, replayed.exchanges, known):
-            if account not in replayed.lacking:
+            if account not in (*replayed.lacking, *replayed.unread):
                 talk.say(f"qqlab: {_refused(account)}")
     except KeyboardInterrupt:
         talk.say(f"qqlab: interrupted after {len(over)} of {len(recorded.exchanges)} exchanges")
@@ -157,4 +157,10 @@ def _warn(recorded: Capture, replayed: Replayed) -> None:
         talk.say(
             f"qqlab: no password is known for account {shown}: its login goes out with a pseudonym "
             f"(give one: --accounts FILE, or {_PASSWORD}{shown})"
+        )
+    for account in replayed.unread:
+        shown = visible(account, 30)
+        talk.say(
+            f"qqlab: account {shown} is asked to read a picture, and what it shows is not known: a pseudonym goes out "
+            "(give it as its `verification`: --accounts FILE)"
         )

@@ -32,13 +32,15 @@ GIVE_UP_AFTER = 5
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """What a replay brought.
 
-    `skipped` tells by id why an exchange was not sent. `lacking` are the accounts whose password would have been
-    put back and is not known. `down` says in one line why the target counts as gone, None where it does not.
+    `skipped` tells by id why an exchange was not sent. `lacking` are the accounts whose password would have been put
+    back and is not known, `unread` those of whose picture the code is not. `down` says in one line why the target
+    counts as gone, None where it does not.
     """
 
     exchanges: tuple[Exchange, ...]
     skipped: dict[str, str]
     lacking: tuple[str, ...]
+    unread: tuple[str, ...]
     down: str | None
 
 
@@ -135,7 +137,13 @@ class _Replaying:
         if down is None:
             await self._lines.finish()
         self._collect()
-        return Replayed(exchanges=tuple(self._exchanges), skipped=skipped, lacking=self._planned.lacking, down=down)
+        return Replayed(
+            exchanges=tuple(self._exchanges),
+            skipped=skipped,
+            lacking=self._planned.lacking,
+            unread=self._planned.unread,
+            down=down,
+        )
 
     async def _send(self, step: Step) -> Outcome:
         if step.line is None:

@@ -41,12 +41,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All of a replay: the steps in recorded order, why others are left out (by id), the accounts whose password (or
-    code of a picture) would be needed and is not known, and the ids of what was pushed over each line."""
+    """All of a replay: the steps in recorded order, why others are left out (by id), the accounts whose password would
+    be needed and is not known, those of whose picture the code is not, and the ids of what was pushed over each line.
+    """
 
     steps: tuple[Step, ...]
     skipped: dict[str, str]
     lacking: tuple[str, ...]
+    unread: tuple[str, ...] = ()
     pushes: dict[str, tuple[str, ...]] = {}
 
 
@@ -85,6 +87,7 @@ class _Planning:
         numbers = ((decoded.account or "", decoded.sequence or "") for _, decoded in self.decoded)
         self.sequences = Sequences(numbers, start)
         self.lacking: dict[str, None] = {}
+        self.unread: dict[str, None] = {}
 
     def plan(self) -> Plan:
         steps: list[Step] = []
@@ -104,6 +107,7 @@ class _Planning:
             steps=tuple(steps),
             skipped=skipped,
             lacking=tuple(self.lacking),
+            unread=tuple(self.unread),
             pushes={line: tuple(ids) for line, ids in pushes.items()},
         )
 
@@ -149,7 +153,7 @@ class _Planning:
         derived = None if field.spec is None else field.spec.derived
         secret = (self.codes if derived == "verification" else self.passwords)(decoded.account)
         if secret is None or derived is None:
-            self.lacking[decoded.account] = None
+            (self.unread if derived == "verification" else self.lacking)[decoded.account] = None
             return []
         recorded = field.text.strip()
         return [_patched(field, recorded, put_back(secret, derived, recorded))]
