@@ -315,6 +315,26 @@ def test_a_line_stays_a_line_on_its_own_connection() -> None:
     assert planned.skipped == {"d": "no request was recorded"}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"CONNECT evil.example:80 HTTP/1.1",
+        b" GET\thttp://evil.example/",
+        b"VER=1.4\r\nGET http://evil.example/ HTTP/1.1",
+    ],
+)
+def test_a_line_that_might_be_taken_for_http_is_left_out(body: bytes) -> None:
+    planned = plan([line(body, id="a")], SPEC, host=HOST, start=1)
+    assert (planned.steps, planned.skipped) == ((), {"a": "the line might be taken for HTTP"})
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map(b"".join))
+def test_no_other_host_is_named_in_a_line(body: bytes) -> None:
+    for step in plan([line(body)], SPEC, host=HOST, start=1).steps:
+        lines = [one.split() for one in step.request.body.replace(b"\0", b" ").replace(b"\r", b"\n").split(b"\n")]
+        assert [words for words in lines if len(words) > 1 and words[0] in (b"POST", b"CONNECT")] == []
+
+
 def test_what_was_cut_is_left_out() -> None:
     cut = RawMessage(head=b"POST / HTTP/1.1\r\n\r\n", body=b"CMD=a", cut=Cut(length=10**9, sha256="0" * 64))
     planned = plan([Exchange(id="a", session="", request=cut)], SPEC, host=HOST, start=1)

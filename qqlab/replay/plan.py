@@ -23,6 +23,8 @@ _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VERSION = re.compile(rb"HTTP/[0-9]+\.[0-9]+")
 # The request line for a proxy names the server; sent on as it is, it would ask the target to go there.
 _ABSOLUTE = re.compile(rb"\A(\s*" + _METHOD.pattern + rb"[ \t]+)[A-Za-z][A-Za-z0-9+.-]*://[^/?\s]*([^\s]*)")
+# A server that takes a bare line for the first one of HTTP would go where it says.
+_HTTP_LINE = re.compile(rb"(?:\A|[\r\n])[\s\0]*" + _METHOD.pattern + rb"[\s\0]")
 # The line end before the header, its name, and the value with its continuation lines; a lone CR ends a line, too, for
 # some servers.
 # A name of several words is none, but for servers that look for one in it.
@@ -119,6 +121,8 @@ class _Planning:
             return "only the beginning of the request was recorded"
         line = _line(exchange)
         if line is not None:
+            if _HTTP_LINE.search(exchange.request.body):
+                return "the line might be taken for HTTP"
             body = wire.patch(exchange.request.body, self._values(decoded))
             request = msgspec.structs.replace(exchange.request, body=body)
             return Step(recorded=exchange, request=request, keep_alive=True, line=line)
