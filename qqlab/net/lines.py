@@ -56,7 +56,7 @@ class Lines:
         self._hosts[name] = session.rpartition("/")[0]
         self._left[name] -= 1
         started = datetime.now(UTC)
-        in_use = name in self._open
+        in_use = name in self._open and not self._open[name].over
         try:
             line = await self._line(name)
             outcome = await line.send(request, self._timeout)
