@@ -10,9 +10,10 @@ from load import ask
 from measure import Figures, Result, ratio, rounds
 from mitmproxy.io import FlowReader
 
-from qqlab import formats, spec
+from qqlab import spec
 from qqlab.capture import header, save
-from qqlab.redact import Redactor
+from qqlab.formats.importing import Wanted, imported
+from qqlab.formats.tally import Tally
 
 UNIT = "flows/s"
 
@@ -39,7 +40,7 @@ def _read(file: Path) -> int:
 
 def _import(file: Path, capture: Path) -> int:
     """As `qqlab import` does it."""
-    known, tally = spec.builtin(), formats.Tally()
-    exchanges = formats.imported([file], formats.Wanted(), known, Redactor(known), tally)
+    known, tally = spec.builtin(), Tally()
+    exchanges = imported([file], Wanted(policy="secrets"), known, tally)
     save(capture, header(known, redacted="secrets"), exchanges, known, force=True)
     return tally.taken

@@ -23,7 +23,7 @@ from qqlab.codec import CATALOGUE, Note
 from qqlab.diff import RULES
 from qqlab.errors import ExitCode
 from qqlab.exchange import Cut, Exchange, RawMessage
-from qqlab.formats import csv, flows, har, mark, transcripts
+from qqlab.formats import csv, flows, har, mark, pcap, transcripts
 from qqlab.proxy import commands as typed
 from qqlab.proxy.script import OPTIONS
 from qqlab.spec import model
@@ -121,7 +121,14 @@ def captures() -> str:
 
 def other_formats() -> str:
     """What each of the other formats carries."""
-    modules = (("mitmproxy flows", flows), ("HAR", har), ("Transcripts", transcripts), ("CSV", csv), ("The mark", mark))
+    modules = (
+        ("mitmproxy flows", flows),
+        ("HAR", har),
+        ("pcap and pcapng", pcap),
+        ("Transcripts", transcripts),
+        ("CSV", csv),
+        ("The mark", mark),
+    )
     parts = "\n\n".join(f"## {title}\n\n{inspect.getdoc(module)}" for title, module in modules)
     return (
         "# Other people's formats\n\nFor `qqlab import` and `qqlab export`. The format of what is imported is told "

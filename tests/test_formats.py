@@ -24,10 +24,13 @@ from qqlab import spec as specs
 from qqlab.capture import Redacted, load
 from qqlab.errors import InputError
 from qqlab.exchange import Cut, Exchange, RawMessage
-from qqlab.formats import Export, Tally, Wanted, export, imported, sniff
+from qqlab.formats import flows
+from qqlab.formats.exporting import Export, export
+from qqlab.formats.importing import Wanted, imported
 from qqlab.formats.mark import Found
 from qqlab.formats.order import Ids, by_time
-from qqlab.redact import Redactor
+from qqlab.formats.sniff import sniff
+from qqlab.formats.tally import Tally
 from qqlab.spec import Spec
 
 SPEC = specs.builtin()
@@ -75,12 +78,10 @@ def written(kind: Export, *exchanges: Exchange, redacted: Redacted = "secrets") 
     return file.getvalue(), tally.lines()
 
 
-def read(
-    path: Path, data: bytes, wanted: Wanted = ALL, redactor: Redactor | None = None
-) -> tuple[list[Exchange], list[str]]:
+def read(path: Path, data: bytes, wanted: Wanted = ALL) -> tuple[list[Exchange], list[str]]:
     path.write_bytes(data)
     tally = Tally()
-    return list(imported([path], wanted, SPEC, redactor, tally)), tally.lines()
+    return list(imported([path], wanted, SPEC, tally)), tally.lines()
 
 
 @pytest.fixture(scope="module")
@@ -142,12 +143,12 @@ def test_any_bodies_come_back_from_a_transcript(path: Path, pairs: list[tuple[by
 @pytest.mark.parametrize("kind", ["flows", "har", "transcripts"])
 def test_a_redacted_capture_is_not_redacted_again(kind: Export, path: Path) -> None:
     data, _ = written(kind, exchange())
-    ((found,), _) = read(path, data, redactor=Redactor(SPEC))
+    ((found,), _) = read(path, data, Wanted(policy="secrets"))
     assert found.request is not None
     assert found.request.body == LOGIN
     for redacted, edited in (("none", data), ("secrets", data.replace(b"UIN=10001", b"UIN=10002"))):
         again, _ = written(kind, exchange(), redacted="none") if redacted == "none" else (edited, [])
-        ((found,), told) = read(path, again, redactor=Redactor(SPEC))
+        ((found,), told) = read(path, again, Wanted(policy="secrets"))
         assert found.request is not None
         assert PASSWORD.encode() not in found.request.body
         assert any("changed since qqlab" in line for line in told) == (edited is not data and kind != "transcripts")
@@ -180,9 +181,9 @@ def test_mitmproxy_reads_exported_flows(tmp_path: Path, require: Callable[[str],
     assert result.returncode == 0, result.stderr
     recorded = load(DEMO).exchanges
     with (tmp_path / "demo.flows").open("rb") as file:
-        flows = list(FlowReader(file).stream())
-    assert [one.type for one in flows] == [exchange.transport for exchange in recorded]
-    first = flows[0]
+        found = list(FlowReader(file).stream())
+    assert [one.type for one in found] == [exchange.transport for exchange in recorded]
+    first = found[0]
     assert isinstance(first, http.HTTPFlow)
     assert recorded[0].request is not None
     assert (first.request.pretty_url, first.request.raw_content) == (
@@ -362,17 +363,18 @@ def test_ids_are_unique_and_kept_where_free(wanted: list[str]) -> None:
 def test_several_files_in_one(tmp_path: Path) -> None:
     for name, number in (("a", 2), ("b", 1)):
         (tmp_path / name).write_bytes(written("flows", exchange(number=number))[0])
-    found = list(imported([tmp_path / "a", tmp_path / "b", tmp_path / "a"], Wanted(), SPEC, None, Tally()))
+    found = list(imported([tmp_path / "a", tmp_path / "b", tmp_path / "a"], Wanted(), SPEC, Tally()))
     assert [(e.id, e.time and e.time.second) for e in found] == [("2", 2), ("1", 1), ("3", 2)]
 
 
-def test_a_long_file_is_read_in_several_processes(path: Path) -> None:
-    many = [msgspec.structs.replace(exchange(number=1), id=str(number)) for number in range(1, 2001)]
+def test_a_long_file_is_read_in_several_processes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flows, "CHUNK", 16 * 1024)
+    many = [msgspec.structs.replace(exchange(number=1), id=str(number)) for number in range(1, 201)]
     data, _ = written("flows", *many)
-    assert len(data) > 4 * 512 * 1024
+    assert len(data) > 10 * flows.CHUNK
     found, told = read(path, data)
     assert (found, told) == (many, [])
-    with pytest.raises(InputError, match=r"flow 2001: does not begin with its length \(--partial imports the 2000"):
+    with pytest.raises(InputError, match=r"flow 201: does not begin with its length \(--partial imports the 200 "):
         read(path, data + b"x" * 100)
     assert read(path, data + b"x" * 100, Wanted(partial=True))[0] == many
 
@@ -400,7 +402,7 @@ NO_IMPORT = "what can be imported: "
         (HAR[:-20], "is no whole HAR"),
         (b'{"log": {"entries": 5}}', "is no whole HAR"),
         (b'{"log": {"entries": []}}', "holds no exchange of httpqq: there is nothing in it"),
-        (FLOW[:-5], "flow 1: is cut off (--partial imports the 0 flows before it)"),
+        (FLOW[:-5], "flow 1: is cut off (is it a flow file of mitmproxy?)"),
         (FLOW * 2 + FLOW[:5], "flow 3: is cut off (--partial imports the 2 flows before it)"),
         (FLOW + b"hello", "flow 2: does not begin with its length"),
         (b"5:3:abc,}", "flow 1: is damaged"),
@@ -412,7 +414,7 @@ NO_IMPORT = "what can be imported: "
 def test_what_cannot_be_imported(data: bytes, expected: str, tmp_path: Path) -> None:
     (tmp_path / "material").write_bytes(data)
     with pytest.raises(InputError) as caught:
-        list(imported([tmp_path / "material"], Wanted(), SPEC, None, Tally()))
+        list(imported([tmp_path / "material"], Wanted(), SPEC, Tally()))
     assert str(caught.value).startswith(str(tmp_path / "material"))
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -446,16 +448,19 @@ LONG = {
     b'{"log":{': "is a HAR of more than",
     b"1073741000:1:": "flow 1: is damaged",
     b"999999999999:1:": "flow 1: is cut off",
+    b"\xd4\xc3\xb2\xa1": "packet 1: is damaged",
+    b"\x0a\x0d\x0d\x0a": "packet 1: is damaged",
 }
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from qqlab import formats, spec
+from qqlab import spec
 from qqlab.errors import InputError
+from qqlab.formats.importing import Tally, Wanted, imported
 resource.setrlimit(resource.RLIMIT_AS, (1_500_000_000, 1_500_000_000))
 for name in sys.argv[1:]:
     try:
-        list(formats.imported([Path(name)], formats.Wanted(), spec.builtin(), None, formats.Tally()))
+        list(imported([Path(name)], Wanted(), spec.builtin(), Tally()))
     except InputError as error:
         print(error)
 """
@@ -483,7 +488,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         cases.append((tmp_path / "unreadable", "Permission denied"))
     for path, expected in cases:
         with pytest.raises(InputError, match=expected):
-            list(imported([path], Wanted(), SPEC, None, Tally()))
+            list(imported([path], Wanted(), SPEC, Tally()))
 
 
 def test_nothing_is_written_where_something_is_wrong(tmp_path: Path) -> None:

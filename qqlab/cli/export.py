@@ -10,6 +10,7 @@ from qqlab.capture import open_capture
 from qqlab.cli.arguments import CaptureFile, Force, SpecOption, read_spec
 from qqlab.cli.console import talk
 from qqlab.files import refuse_existing, replacing
+from qqlab.formats.tally import Tally
 from qqlab.visible import visible
 
 
@@ -33,14 +34,14 @@ def export(
     Example: qqlab export captures/demo.jsonl --format har -o demo.har
     """
     # mitmproxy takes longer to import than all of the command line; who exports nothing need not wait.
-    from qqlab import formats  # noqa: PLC0415
+    from qqlab.formats import exporting  # noqa: PLC0415
 
     known, stream = read_spec(spec), open_capture(capture)
-    tally = formats.Tally()
+    tally = Tally()
 
     def write(file: BinaryIO) -> None:
         exchanges = (located.exchange for located in stream)
-        formats.export(file, format_, exchanges, stream.header.redacted, known, tally)
+        exporting.export(file, format_, exchanges, stream.header.redacted, known, tally)
 
     if str(output) == "-":
         write(sys.stdout.buffer)

@@ -49,7 +49,7 @@ _decoder = msgspec.msgpack.Decoder(_Batch)
 
 
 def read(
-    file: BinaryIO, where: str, wanted: Callable[[Exchange], bool], spec: Spec, tally: Tally, *, partial: bool
+    file: BinaryIO, where: str, wanted: Callable[[Found], bool], spec: Spec, tally: Tally, *, partial: bool
 ) -> Iterator[Found]:
     """The exchanges of a flow file that are `wanted`; what else there is gets counted.
 
@@ -75,7 +75,8 @@ def read(
 
 def _stop(where: str, number: int, wrong: str, tally: Tally, partial: bool) -> None:
     if not partial:
-        raise InputError(f"{where}, flow {number + 1}", wrong, f"--partial imports the {number} flows before it")
+        hint = f"--partial imports the {number} flows before it" if number else "is it a flow file of mitmproxy?"
+        raise InputError(f"{where}, flow {number + 1}", wrong, hint)
     tally.add("flow", f"before the one that {wrong}: the rest of {where} is left out", number)
 
 
@@ -140,13 +141,13 @@ class _Frames:
         return b"" if size else last
 
 
-def _batch(chunk: bytes, wanted: Callable[[Exchange], bool], spec: Spec) -> _Batch:
+def _batch(chunk: bytes, wanted: Callable[[Found], bool], spec: Spec) -> _Batch:
     tally = Tally()
     found: list[tuple[Exchange, Redacted | None]] = []
     whole, wrong = 0, None
     try:
         for one in FlowReader(io.BytesIO(chunk)).stream():
-            found.extend((e, redacted) for e, redacted in _found(one, spec, tally) if _taken(e, wanted, tally))
+            found.extend(each[:2] for each in _found(one, spec, tally) if _taken(each, wanted, tally))
             whole += 1
     except FlowReadException as error:
         wrong = f"is damaged: {error}"
@@ -155,8 +156,8 @@ def _batch(chunk: bytes, wanted: Callable[[Exchange], bool], spec: Spec) -> _Bat
     return _Batch(found, tally.counts(), whole, wrong)
 
 
-def _taken(exchange: Exchange, wanted: Callable[[Exchange], bool], tally: Tally) -> bool:
-    if wanted(exchange):
+def _taken(found: Found, wanted: Callable[[Found], bool], tally: Tally) -> bool:
+    if wanted(found):
         return True
     tally.add("exchange", "of another kind: left out")
     return False
@@ -171,15 +172,13 @@ def _found(one: flow.Flow, spec: Spec, tally: Tally) -> Iterable[Found]:
         if restored is not None:
             return (restored,)
         tally.add("flow", "changed since qqlab wrote them: taken as they are now")
-    return map(Found, _exchanges(one, spec, tally))
+    return _foreign(one, spec, tally)
 
 
-def _exchanges(one: flow.Flow, spec: Spec, tally: Tally) -> list[Exchange]:
+def _foreign(one: flow.Flow, spec: Spec, tally: Tally) -> list[Found]:
     if isinstance(one, tcp.TCPFlow):
-        exchanges, _ = tcp_exchanges(one, spec)
-        if not exchanges:
-            tally.add("connection", "of another kind: left out")
-        return exchanges
+        exchanges, conversation = tcp_exchanges(one, spec)
+        return [Found(exchange, ours=conversation.ours) for exchange in exchanges]
     if not isinstance(one, http.HTTPFlow):
         tally.add("flow", "of neither HTTP nor TCP: left out")
         return []
@@ -188,7 +187,7 @@ def _exchanges(one: flow.Flow, spec: Spec, tally: Tally) -> list[Exchange]:
     if exchange is None:
         tally.add("flow", "without its request's body, or of a web socket: left out")
         return []
-    return [exchange]
+    return [Found(exchange)]
 
 
 def shown_by(one: flow.Flow) -> Exchange | None:

@@ -16,76 +16,84 @@ from qqlab.capture.session import with_session
 from qqlab.codec import recognise
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
-from qqlab.formats import flows, har, transcripts
+from qqlab.formats import flows, har, pcap, transcripts
 from qqlab.formats.mark import Found
 from qqlab.formats.order import Ids, by_time
 from qqlab.formats.sniff import Format, sniff
 from qqlab.formats.source import Source, opened
 from qqlab.formats.tally import Tally
-from qqlab.redact import Redactor
+from qqlab.redact import Policy, Redactor
 from qqlab.spec import Spec
+
+_STRICTNESS = {None: 0, "none": 0, "secrets": 1, "all": 2}
 
 
 class Wanted(NamedTuple):
-    """What is imported: in which format (None: told from the content), exchanges of other kinds too (`everything`),
-    and what is whole of a file that is damaged (`partial`)."""
+    """What is imported: in which format (None: told from the content), with what replaced by pseudonyms, exchanges of
+    other kinds too (`everything`), and what is whole of a file that is damaged (`partial`)."""
 
     format: Format | None = None
+    policy: Policy = "none"
     everything: bool = False
     partial: bool = False
 
 
 def imported(
-    paths: Iterable[Path], wanted: Wanted, spec: Spec, redactor: Redactor | None, tally: Tally
+    paths: Iterable[Path], wanted: Wanted, spec: Spec, tally: Tally, key: bytes | None = None
 ) -> Iterator[Exchange]:
-    """The exchanges of files, one after the other, each in the order of time.
+    """The exchanges of files, one after the other, each in the order of time. `key` is that of pseudonyms, random
+    without one.
 
     Raises InputError where a file cannot be read, is damaged, or where none of them holds any exchange.
     """
-    ids = Ids()
+    ids, redactor = Ids(), Redactor(spec, policy=wanted.policy, key=key)
     where = ""
     for path in paths:
         with opened(path) as source:
             where = where or source.where
             for found in by_time(_found(source, wanted, spec, tally)):
                 tally.taken += 1
-                yield _finished(found, ids, spec, redactor)
+                yield _finished(found, ids, spec, redactor, wanted.policy)
     if not tally.taken:
         seen = "; ".join(tally.lines()) or "there is nothing in it"
         raise InputError(where, f"holds no exchange of {spec.name}: {seen}", "--all takes exchanges of any kind")
 
 
 def is_of(exchange: Exchange, spec: Spec) -> bool:
-    """Whether an exchange is of the protocol: by its request, or by its reply where nobody asked."""
-    message = exchange.request or exchange.reply
-    return message is not None and recognise(http1.content(message) or b"", spec)
+    """Whether an exchange is of the protocol, as a recording tells it: HTTP by its request, relayed bytes by either."""
+    messages = [message for message in (exchange.request, exchange.reply) if message is not None]
+    asked = messages[:1] if exchange.transport == "http" else messages
+    return any(recognise(http1.content(message) or message.body, spec) for message in asked)
 
 
 def _found(source: Source, wanted: Wanted, spec: Spec, tally: Tally) -> Iterator[Found]:
     """The exchanges that are wanted of one file."""
     where, file = source.where, source.file
 
-    def keep(exchange: Exchange) -> bool:
-        return wanted.everything or is_of(exchange, spec)
+    def keep(found: Found) -> bool:
+        torn = found.ours and found.exchange.error is not None
+        return wanted.everything or torn or is_of(found.exchange, spec)
 
     kind = wanted.format or sniff(source.first, where)
     if kind == "flows":
         return flows.read(file, where, keep, spec, tally, partial=wanted.partial)
     if kind == "transcripts":
         return transcripts.read(file, where)  # whoever wrote the lines meant them
+    if kind == "pcap":
+        return _kept(pcap.read(file, where, spec, tally, partial=wanted.partial), keep, tally)
     return _kept(har.read(file, where, tally), keep, tally)
 
 
-def _kept(found: Iterable[Found], keep: Callable[[Exchange], bool], tally: Tally) -> Iterator[Found]:
+def _kept(found: Iterable[Found], keep: Callable[[Found], bool], tally: Tally) -> Iterator[Found]:
     for one in found:
-        if keep(one.exchange):
+        if keep(one):
             yield one
         else:
             tally.add("exchange", "of another kind: left out")
 
 
-def _finished(found: Found, ids: Ids, spec: Spec, redactor: Redactor | None) -> Exchange:
+def _finished(found: Found, ids: Ids, spec: Spec, redactor: Redactor, policy: Policy) -> Exchange:
     exchange = msgspec.structs.replace(found.exchange, id=ids.take(found.exchange.id))
-    if redactor is not None and found.redacted in (None, "none"):
+    if _STRICTNESS[found.redacted] < _STRICTNESS[policy]:
         exchange = redactor.exchange(exchange)
     return exchange if exchange.session else with_session(exchange, spec)

@@ -20,10 +20,14 @@ _VERSION = 1
 
 
 class Found(NamedTuple):
-    """An exchange in other people's material, and its redaction where a mark tells of one."""
+    """An exchange in other people's material, and its redaction where a mark tells of one.
+
+    `ours` tells that its connection is of the protocol, whatever became of this exchange.
+    """
 
     exchange: Exchange
     redacted: Redacted | None = None
+    ours: bool = False
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
