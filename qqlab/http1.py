@@ -226,14 +226,16 @@ def with_content(message: RawMessage, new: bytes) -> RawMessage:
             head = with_header(head, "Content-Length", str(len(new)))
         return msgspec.structs.replace(message, head=head, body=new)
     spans, last = _chunks(message.body)
-    if sum(stop - start for start, stop in spans) != len(new):
-        body = (b"%x\r\n%s\r\n" % (len(new), new) if new else b"") + message.body[last:]
-        return msgspec.structs.replace(message, head=head, body=body)
-    patched, at = bytearray(message.body), 0
-    for start, stop in spans:
-        patched[start:stop] = new[at : at + stop - start]
-        at += stop - start
-    return msgspec.structs.replace(message, head=head, body=bytes(patched))
+    if sum(stop - start for start, stop in spans) == len(new):
+        patched, at = bytearray(message.body), 0
+        for start, stop in spans:
+            patched[start:stop] = new[at : at + stop - start]
+            at += stop - start
+        # What was no chunk may become one.
+        if _chunks(bytes(patched)) == (spans, last):
+            return msgspec.structs.replace(message, head=head, body=bytes(patched))
+    body = (b"%x\r\n%s\r\n" % (len(new), new) if new else b"") + message.body[last:]
+    return msgspec.structs.replace(message, head=head, body=body)
 
 
 def _inflate(packed: bytes, bits: int) -> bytes | None:

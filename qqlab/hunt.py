@@ -277,7 +277,9 @@ def _in_charsets(value: bytes, instead: bytes) -> Iterator[tuple[bytes, bytes]]:
     yield value, instead
     if not value.isascii():
         with contextlib.suppress(UnicodeError):
-            yield value.decode().encode("gb18030"), instead.decode().encode("gb18030")
+            old, new = value.decode().encode("gb18030"), instead.decode().encode("gb18030")
+            # Characters of one length in UTF-8 may have two or four bytes there.
+            yield old, new if len(new) == len(old) else b"x" * len(old)
 
 
 def _base64(value: bytes, cased: bytes, replaced: bytes, alignment: int) -> Iterator[_Code]:

@@ -6,7 +6,7 @@ import zlib
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qqlab import http1
@@ -381,6 +381,8 @@ def test_new_content_is_in_no_coding() -> None:
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60))
+@example(b"\x00", b"A")
+@example(b"aA\x00", b"0\r\n")
 def test_content_of_any_chunks_can_be_replaced(body: bytes, new: bytes) -> None:
     message = RawMessage(head=CHUNKED, body=body, chunked=True)
     assert http1.content(http1.with_content(message, new)) == new

@@ -34,6 +34,7 @@ TOP_LEVEL = {
     "tests",
     "docs",
     "benchmarks",
+    "fuzz",
 }
 
 

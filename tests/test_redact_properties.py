@@ -4,7 +4,7 @@ import base64
 from collections import Counter
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qqlab import spec as specs
@@ -136,6 +136,7 @@ SECRETS = st.binary(min_size=8, max_size=30).filter(lambda value: len(value.stri
 
 
 @given(SECRETS, st.binary(max_size=8), st.sampled_from(POLICIES))
+@example(b"\x01\x00\xc2\x80\x00\x00\xc2\x80", b"", "secrets")
 def test_a_secret_stands_in_no_writing_anywhere(value: bytes, beside: bytes, policy: Policy) -> None:
     writings = [
         value,
