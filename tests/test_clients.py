@@ -28,7 +28,6 @@ CLIENTS = ROOT / "tests/clients"
 QQLAB = (sys.executable, "-m", "qqlab")
 ASKED = ["Login", "CLTMSG", "GetMsgEx", "Logout"]
 TEXT = "你好, 山 & 水! 100% 真心\r\n再见"
-FRIEND = "10001"
 
 
 class Client(NamedTuple):
@@ -38,6 +37,7 @@ class Client(NamedTuple):
     tool: str
     command: tuple[str, ...]
     line: str = ""
+    friend: str = "10001"
 
 
 HTTP = {
@@ -48,11 +48,14 @@ HTTP = {
     "java": Client("10005", "javac", ("java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "Client.java")),
 }
 NO_PROXY = {"php 1.0"}  # a proxy wants to know from the target where to go, or from the Host header where there is none
+# It writes to itself: the server pushes that.
+LINES = {"lines": Client("10006", "sh", (sys.executable, "lines.py"), friend="10006")}
 
 MODES: dict[str, tuple[list[str], dict[str, Client]]] = {
     "http": ([], HTTP),
     "tcp": (["--tcp"], HTTP),
     "proxy": (["--proxy"], {name: client for name, client in HTTP.items() if name not in NO_PROXY}),
+    "lines": (["--lines"], LINES),
 }
 
 
@@ -105,9 +108,9 @@ class Tap:
 
 @pytest.fixture(scope="module")
 def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of the test server."""
+    """The port of the test server, which speaks HTTP and lines."""
     home = tmp_path_factory.mktemp("home")
-    server = Process(*QQLAB, "serve", "--listen", "127.0.0.1:0", home=home)
+    server = Process(*QQLAB, "serve", "--listen", "127.0.0.1:0", "--lines", home=home)
     yield int(server.wait_for("serving on").split("127.0.0.1:")[1].split()[0].rstrip("/"))
     server.close()
 
@@ -137,6 +140,7 @@ def test_what_a_client_said_and_was_told_is_recorded_byte_for_byte(
         of_client = [exchange for exchange in exchanges if decode(exchange, spec.builtin()).account == client.account]
         asked = [exchange for exchange in of_client if exchange.request is not None]
         assert commands(asked) == ASKED, name
+        assert (len(of_client) > len(asked)) == (mode == "lines"), name
         assert message(asked[1]) == TEXT, name
         # A proxy is asked for a whole address; what it sends on, and records, is the server's part of it.
         sent = bytes(taps[name].sent).replace(f"POST http://127.0.0.1:{upstream}/".encode(), b"POST /")
@@ -172,7 +176,7 @@ def run_all(clients: dict[str, tuple[Client, int]], upstream: int, proxied: bool
                 "QQ_REQUEST_LINE": client.line,
                 "QQ_UIN": client.account,
                 "QQ_PASSWORD": f"mima-{client.account}",
-                "QQ_FRIEND": FRIEND,
+                "QQ_FRIEND": client.friend,
                 "QQ_TEXT": TEXT,
                 "no_proxy": "",
                 "NO_PROXY": "",
