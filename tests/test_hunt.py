@@ -52,6 +52,17 @@ def test_base64_at_every_alignment(before: bytes, behind: bytes, coded: Callable
     assert [find.writing for find in Finder([value]).search(b"x" + data)] == ["base64"]
 
 
+@pytest.mark.parametrize(("value", "instead"), [("密码㐀㐀㐀㐀", "本日人一二三"), ("本日人一二三", "密码㐀㐀㐀㐀")])
+def test_characters_of_other_lengths_in_the_other_charset(value: str, instead: str) -> None:
+    """A rare character takes four bytes of GB18030, a common one two, and both three of UTF-8."""
+    hunt = Hunt({value.encode(): instead.encode()})
+    old = value.encode("gb18030")
+    for written in (old, old.hex().encode(), base64.b64encode(old)):
+        new = hunt.replace(written)
+        assert len(new) == len(written)
+        assert written not in new
+
+
 def test_chinese_text_is_found_in_both_charsets_and_as_code_points() -> None:
     hunt = Hunt({"密码很长".encode(): "王国太小".encode()})
     for charset in ("utf-8", "gb18030"):
