@@ -54,12 +54,13 @@ MESSAGES = st.builds(
     chunked=st.booleans(),
     cut=st.none() | st.builds(Cut, length=st.integers(0, 1 << 40), sha256=WORDS),
 )
+ENDS = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
 EXCHANGES = st.builds(
     Exchange,
     id=NAMES,
     session=NAMES,
-    time=st.none() | st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),
-    elapsed=st.none() | st.floats(0, 1e6),
+    time=st.none() | st.datetimes(timezones=st.just(UTC)) | st.sampled_from(ENDS),
+    elapsed=st.none() | st.floats(-1e15, 1e15),
     client=WORDS | st.sampled_from(["127.0.0.1:80", "[::1]:1"]),
     server=WORDS | st.sampled_from(["127.0.0.1:80", "[::1]:1"]),
     transport=st.sampled_from(["http", "tcp", "lines", "transcript"]),

@@ -8,7 +8,6 @@ where the file is long and there are processors, since mitmproxy's reader is wha
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from typing import BinaryIO
 
 import msgspec
@@ -254,7 +253,7 @@ def _http_flow(exchange: Exchange) -> http.HTTPFlow | None:
     made.request.data.scheme = made.request.data.scheme or b"http"
     if reply is not None and made.response is not None:
         made.response.raw_content = reply.body
-        made.response.timestamp_start = made.response.timestamp_end = started + (exchange.elapsed or 0)
+        made.response.timestamp_start = made.response.timestamp_end = started + marks.shown_elapsed(exchange)
     return made if _same(made, exchange) else None
 
 
@@ -280,7 +279,7 @@ def _same(made: http.HTTPFlow, exchange: Exchange) -> bool:
 def _tcp_flow(exchange: Exchange) -> tcp.TCPFlow:
     made = tcp.TCPFlow(*_ends(exchange))
     started = made.timestamp_created = _moment(exchange)
-    ended = started + (exchange.elapsed or 0)
+    ended = started + marks.shown_elapsed(exchange)
     made.messages = [
         tcp.TCPMessage(from_client, message.head + message.body + message.end, moment)
         for from_client, message, moment in ((True, exchange.request, started), (False, exchange.reply, ended))
@@ -290,7 +289,7 @@ def _tcp_flow(exchange: Exchange) -> tcp.TCPFlow:
 
 
 def _moment(exchange: Exchange) -> float:
-    return (exchange.time or datetime.fromtimestamp(0, UTC)).timestamp()
+    return marks.shown_time(exchange).timestamp()
 
 
 def _ends(exchange: Exchange) -> tuple[connection.Client, connection.Server]:

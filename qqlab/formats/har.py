@@ -145,9 +145,9 @@ def _marked(exchange: Exchange, redacted: Redacted) -> dict[str, Any]:
 def entry(exchange: Exchange) -> dict[str, Any]:
     """The entry of an exchange with a request, without a mark."""
     request = exchange.request or RawMessage()
-    wait = 1000 * (exchange.elapsed or 0)
+    wait = 1000 * marks.shown_elapsed(exchange)
     made = {
-        "startedDateTime": (exchange.time or datetime.fromtimestamp(0, UTC)).isoformat(),
+        "startedDateTime": marks.shown_time(exchange).isoformat(),
         "time": wait,
         "request": _request(request, exchange.server),
         "response": _response(exchange),

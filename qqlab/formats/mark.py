@@ -7,7 +7,7 @@ somebody edited since is foreign material, and its secrets are looked for again.
 
 import hashlib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -17,6 +17,8 @@ from qqlab.exchange import Cut, Exchange, Pairing, RawMessage
 
 NAME = "qqlab"
 _VERSION = 1
+_FIRST_YEAR, _LAST_YEAR = 1000, 9000
+_LONGEST = 1e9
 
 
 class Found(NamedTuple):
@@ -106,6 +108,18 @@ def restored(found: Mark | None, shown: Exchange) -> Found | None:
         pairing=found.pairing,
     )
     return Found(exchange, found.redacted)
+
+
+def shown_time(exchange: Exchange) -> datetime:
+    """What other formats show as the time: 1970 where nobody knows it, and at the ends of the calendar, behind which
+    adding anything leads."""
+    time = exchange.time
+    return time if time is not None and _FIRST_YEAR <= time.year <= _LAST_YEAR else datetime.fromtimestamp(0, UTC)
+
+
+def shown_elapsed(exchange: Exchange) -> float:
+    """The seconds that other formats show, 0 where nobody knows them."""
+    return min(max(exchange.elapsed or 0.0, 0.0), _LONGEST)
 
 
 def digest(exchange: Exchange) -> str:
