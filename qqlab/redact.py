@@ -57,7 +57,7 @@ _LONGEST_KEY = 64 * 1024
 _UNIT = re.compile(rb"%[0-9A-Fa-f]{2}|.", re.DOTALL)
 _NAME = re.compile(rb"[A-Za-z0-9_]+")
 _WORDS = frozenset(bytes([one]) for one in b"abcdefghijklmnopqrstuvwxyz0123456789_")
-_MARKS = (b"=", b"%", b'"')
+_MARKS = (b"=", b"%", b":")
 _BLANKS = " \t\r\n+"
 
 # What frames a message, and must not be taken for something else.
@@ -67,6 +67,8 @@ _CREDENTIALS = re.compile(
 )
 _COOKIE = re.compile(rb"([^=;\s]+=)([^;]*)")
 _LAST_CHUNK = re.compile(rb"(?m)^0+[ \t]*(?:;[^\n]*)?\r?\n")
+_CHUNK_EXTENSION = re.compile(rb"(?m)^([0-9A-Fa-f]+[ \t]*;)([^\r\n]+)")
+_SCHEME = re.compile(rb"([^\s]+)(\s+)(.+)", re.DOTALL)
 _QUOTED = re.compile(rb"(?i)((?:authorization|cookie)[^A-Za-z0-9\r\n]{1,6})([^\r\n]+)")
 _LOGIN_OF_URL = re.compile(rb"(://[^/@\s:]*:)([^/@\s]+)(?=@)")
 _IN_HEADS = (b"authorization", b"cookie", b"content-encoding")
@@ -110,7 +112,7 @@ class Redactor:
         )
         # `NAME=value` inside of something else: a head, another field's text, a body that is no list of pairs.
         names = b"|".join(_any_writing(name) for name in sorted(self._names, key=len, reverse=True)) or b"(?!)"
-        self._assigned = re.compile(rb"(?<![A-Za-z0-9_%])(" + names + rb")(=|%3[dD]|\"\s*:\s*\"?)([^&;\s\"'<>,]+)")
+        self._assigned = re.compile(rb"(?<![A-Za-z0-9_%])(" + names + rb")(=|%(?:25)*3[dD]|[\"']\s*:\s*[\"']?)([^&;\s\"'<>,]+)")
         escapes = "|".join(f"%{ord(one):02x}" for one in spec.wire.list_escapes)
         self._item_units = re.compile(f"(?i:{escapes})|.", re.DOTALL) if escapes else re.compile(".", re.DOTALL)
         self._known = _Known()
@@ -131,14 +133,11 @@ class Redactor:
             self._opened(exchange.request, "request", asked, found),
             self._opened(exchange.reply, "reply", self._command(exchange.reply, asked), found),
         )
+        told = self._quoted((exchange.error or "").encode("utf-8", "surrogateescape"), found)
         hunts = self._hunts(found)
         request, reply = (None if part is None else self._closed(part, hunts) for part in parts)
         problems = (part.told for part in parts if part is not None and part.problem)
-        error = "; ".join([*filter(None, [exchange.error]), *problems]) or None
-        if error is not None:
-            old = error.encode("utf-8", "surrogateescape")
-            new = self._hunted(old, hunts)
-            error = error if new == old else new.decode("utf-8", "backslashreplace")
+        error = "; ".join([*filter(None, [self._hunted_text(exchange.error or "", told, hunts)]), *problems]) or None
         self._known.learn(found.secrets)
         if (request, reply, error) == (exchange.request, exchange.reply, exchange.error):
             return exchange
@@ -152,9 +151,18 @@ class Redactor:
         if not (self._known.stand_in(forms) or self._names_one(forms) or b"@" in data):
             return text
         found = _Found()
-        new = _QUOTED.sub(lambda match: match[1] + self._token(match[2], "", found), data)
-        new = self._hunted(self._head(new, found), self._hunts(found))
-        return text if new == data else new.decode("utf-8", "backslashreplace")
+        told = self._quoted(data, found)
+        return self._hunted_text(text, told, self._hunts(found))
+
+    def _quoted(self, data: bytes, found: "_Found") -> bytes:
+        """Text that may quote a message, with what it says of secrets replaced."""
+        found.left = math.inf  # it is short
+        return self._head(_QUOTED.sub(lambda match: match[1] + self._token(match[2], "", found), data), found)
+
+    def _hunted_text(self, text: str, told: bytes, hunts: "_Hunts") -> str:
+        """What is left of a text of which `told` was made; the same text where nothing had to be replaced."""
+        new = self._hunted(told, hunts)
+        return text if new == text.encode("utf-8", "surrogateescape") else new.decode("utf-8", "backslashreplace")
 
     def _may_hold(self, exchange: Exchange) -> bool:
         """Whether there can be anything to replace: what most exchanges are asked, and all that is asked of them."""
@@ -166,7 +174,7 @@ class Redactor:
         return (
             self._known.stand_in(forms)
             or self._names_one(forms)
-            or any(b"@" in message.head and _LOGIN_OF_URL.search(message.head) for message in messages)
+            or any(b"@" in text and _LOGIN_OF_URL.search(text) for text in (*(one.head for one in messages), error))
         )
 
     def _names_one(self, forms: list[bytes]) -> bool:
@@ -220,10 +228,12 @@ class Redactor:
         return _unchecked(part.message, self._hunted_trailers(framed, hunts) if framed.chunked else framed)
 
     def _hunted_trailers(self, message: RawMessage, hunts: "_Hunts") -> RawMessage:
-        """What follows the last chunk is no content, but may say as much as a head."""
+        """What stands behind a chunk's size, and behind the last chunk, is no content, but may say as much as a head."""
         last = max((match.end() for match in _LAST_CHUNK.finditer(message.body)), default=len(message.body))
-        trailers = self._hunted_head(message.body[last:], hunts)
-        return msgspec.structs.replace(message, body=message.body[:last] + trailers)
+        chunks, trailers = message.body[:last], self._hunted_head(message.body[last:], hunts)
+        if b";" in chunks and hunts.find(chunks):
+            chunks = _CHUNK_EXTENSION.sub(lambda match: match[1] + self._hunted(match[2], hunts), chunks)
+        return msgspec.structs.replace(message, body=chunks + trailers)
 
     def _head(self, head: bytes, found: "_Found") -> bytes:
         if not head:
@@ -241,13 +251,14 @@ class Redactor:
         if name.endswith("Cookie") and b"=" in value:
             most = 1 if name.startswith("Set") else 0
             return start + _COOKIE.sub(lambda one: one[1] + self._token(one[2], name, found), value, count=most)
-        scheme, blank, rest = value.partition(b" ")
-        if not blank:
+        named = _SCHEME.fullmatch(value)
+        if named is None:
             return start + self._token(value, name, found)
+        digits = named[3].rstrip().rstrip(b"=")
         with contextlib.suppress(ValueError):
-            password = b64decode(rest, validate=True).partition(b":")[2]
+            password = b64decode(digits + b"=" * (-len(digits) % 4), validate=True).partition(b":")[2]
             self._secret(password.replace(b"%", b"%25"), name, found)
-        return start + scheme + blank + self._token(rest, name, found)
+        return start + named[1] + named[2] + self._token(named[3], name, found)
 
     def _token(self, raw: bytes, name: str, found: "_Found") -> bytes:
         """A credential: its form is kept, which may be base64."""

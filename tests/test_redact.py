@@ -61,6 +61,21 @@ def test_heads_and_errors_are_searched_too() -> None:
     assert repr(redacted).count(PSEUDONYM) == 5
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        f"Bad HTTP response line: b'RES=0&PS={SECRET}'",
+        f"cannot connect to http://me:{SECRET}@example.org/",
+        f"Bad header: b'Cookie: sid={SECRET}'",
+    ],
+)
+def test_an_error_may_quote_what_no_message_holds(error: str) -> None:
+    redacted = Redactor(SPEC).exchange(Exchange(id="1", session="", error=error))
+    assert redacted.error is not None
+    assert SECRET not in redacted.error
+    assert redacted.error.partition(":")[0] == error.partition(":")[0]
+
+
 def test_a_password_in_the_target_alone_is_found() -> None:
     request = RawMessage(head=f"GET /?CMD=Login&PS={SECRET} HTTP/1.1\r\n\r\n".encode())
     assert SECRET not in repr(REDACTOR.exchange(Exchange(id="1", session="", request=request)))
@@ -119,7 +134,9 @@ def grams(text: str) -> set[str]:
         f"CMD=Login\r\nPS={SECRET}\r\n",
         f'{{"CMD":"Login","PS":"{SECRET}"}}',
         f'{{"PS": {SECRET}, "CMD": 1}}',
+        f"{{'PS' : '{SECRET}'}}",
         f"CMD=CLTMSG&MG=PS%3D{SECRET}",
+        f"CMD=CLTMSG&MG=PS%253D{SECRET}",
         f"\x00PS={SECRET}&CMD=Login",
         f"\ufeffPS={SECRET}",
         f"CMD=Login&amp;PS={SECRET}",
@@ -188,6 +205,14 @@ def test_a_secret_across_chunks_is_replaced_within_them() -> None:
     old = RawMessage(head=CHUNKED, body=chunked(*pieces, trailers=f"X-Said: {SECRET}\r\n".encode()), chunked=True)
     new = RawMessage(head=CHUNKED, body=chunked(*mine, trailers=f"X-Said: {PSEUDONYM}\r\n".encode()), chunked=True)
     assert REDACTOR.exchange(Exchange(id="1", session="", request=old)).request == new
+
+
+def test_a_secret_behind_the_size_of_a_chunk_is_replaced() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    reply = RawMessage(head=head, body=f"5;said={SECRET}\r\nRES=0\r\n0\r\n\r\n".encode(), chunked=True)
+    changed = REDACTOR.exchange(login(f"PS={SECRET}", reply=reply)).reply
+    assert changed is not None
+    assert changed.body == reply.body.replace(SECRET.encode(), PSEUDONYM.encode())
 
 
 def test_a_secret_in_a_packed_body_in_chunks_is_replaced() -> None:
@@ -356,6 +381,15 @@ def test_credentials_in_heads_are_secrets(header: bytes, left: bytes) -> None:
     assert re.fullmatch(b"POST / HTTP/1.1\r\n" + left + b"\r\nContent-Length: 6\r\n\r\n", changed.request.head)
     assert header not in changed.request.head
     assert changed.error != exchange.error
+
+
+@pytest.mark.parametrize("credentials", ["dXNlcjpwYXNzd29yZDE", " dXNlcjpwYXNzd29yZDE=", "\tdXNlcjpwYXNzd29yZDE= "])
+def test_the_password_in_sloppy_credentials_is_hunted(credentials: str) -> None:
+    head = f"POST / HTTP/1.1\r\nAuthorization: Basic {credentials}\r\nContent-Length: 6\r\n\r\n".encode()
+    reply = RawMessage(body=b"RES=1&RA=password1 is wrong")
+    changed = Redactor(SPEC).exchange(Exchange(id="1", session="", request=message("CMD=Li", head), reply=reply))
+    assert "password1" not in repr(changed)
+    assert "dXNlcjp" not in repr(changed)
 
 
 def test_what_frames_a_message_is_no_secret() -> None:
