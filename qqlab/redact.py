@@ -112,7 +112,9 @@ class Redactor:
         )
         # `NAME=value` inside of something else: a head, another field's text, a body that is no list of pairs.
         names = b"|".join(_any_writing(name) for name in sorted(self._names, key=len, reverse=True)) or b"(?!)"
-        self._assigned = re.compile(rb"(?<![A-Za-z0-9_%])(" + names + rb")(=|%(?:25)*3[dD]|[\"']\s*:\s*[\"']?)([^&;\s\"'<>,]+)")
+        self._assigned = re.compile(
+            rb"(?<![A-Za-z0-9_%])(" + names + rb")(=|%(?:25)*3[dD]|[\"']\s*:\s*[\"']?)([^&;\s\"'<>,]+)"
+        )
         escapes = "|".join(f"%{ord(one):02x}" for one in spec.wire.list_escapes)
         self._item_units = re.compile(f"(?i:{escapes})|.", re.DOTALL) if escapes else re.compile(".", re.DOTALL)
         self._known = _Known()
@@ -228,7 +230,7 @@ class Redactor:
         return _unchecked(part.message, self._hunted_trailers(framed, hunts) if framed.chunked else framed)
 
     def _hunted_trailers(self, message: RawMessage, hunts: "_Hunts") -> RawMessage:
-        """What stands behind a chunk's size, and behind the last chunk, is no content, but may say as much as a head."""
+        """What follows a chunk's size and the last chunk is no content, but may say as much as a head."""
         last = max((match.end() for match in _LAST_CHUNK.finditer(message.body)), default=len(message.body))
         chunks, trailers = message.body[:last], self._hunted_head(message.body[last:], hunts)
         if b";" in chunks and hunts.find(chunks):
