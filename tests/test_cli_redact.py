@@ -68,6 +68,15 @@ def test_one_key_gives_equal_pseudonyms_and_no_key_different_ones(capture: Path,
     assert made[0] == made[1] != made[2]
 
 
+def test_a_note_that_says_a_secret_says_it_no_longer(tmp_path: Path) -> None:
+    path = tmp_path / "raw.jsonl"
+    save(path, header(SPEC, redacted="none", note=f"sent by hand: PS={SECRET}&M5=1"), [], SPEC)
+    assert qqlab("redact", path, "-o", tmp_path / "out.jsonl").returncode == 0
+    note = load(tmp_path / "out.jsonl").header.note
+    assert re.fullmatch(r"sent by hand: PS=[0-9a-f]{32}&M5=1", note)
+    assert SECRET not in note
+
+
 def test_it_reads_what_other_commands_read(capture: Path, tmp_path: Path) -> None:
     result = qqlab("redact", "-", "-o", tmp_path / "out.jsonl", stdin=capture.read_bytes())
     assert result.returncode == 0, result.stderr

@@ -510,6 +510,35 @@ def test_nothing_is_written_where_something_is_wrong(tmp_path: Path) -> None:
     assert "exists already" in result.stderr
 
 
+def test_importing_redacts_as_recording_does(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    (tmp_path / "key").chmod(0o600)
+    (tmp_path / "a.txt").write_bytes(b"> CMD=Login&UIN=1&PS=5f4dcc3b5aa765d6\n< CMD=GetInfo&UIN=1&RES=0&RN=Charlie\n")
+    kept = ("none", "secrets", "all")
+    for redact in (*kept, "again"):
+        options = ("--redact", "all" if redact == "again" else redact, "--redact-key-file", tmp_path / "key")
+        result = qqlab("import", tmp_path / "a.txt", *options, "-o", tmp_path / f"{redact}.jsonl")
+        assert result.returncode == 0, result.stderr
+    none, secrets, everything = (load(tmp_path / f"{redact}.jsonl") for redact in kept)
+    assert tuple(capture.header.redacted for capture in (none, secrets, everything)) == kept
+    texts = [repr(capture.exchanges) for capture in (none, secrets, everything)]
+    assert ["5f4dcc3b5aa765d6" in text for text in texts] == [True, False, False]
+    assert ["Charlie" in text for text in texts] == [True, True, False]
+    assert load(tmp_path / "again.jsonl").exchanges == everything.exchanges
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("import", "a"), ("redact", "a"), ("verify", "a", "--repair"), ("record", "--upstream", "http://127.0.0.1:1")],
+)
+def test_no_capture_is_written_to_standard_output(command: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b'{"qqlab_capture":2,"tool":"x","spec":"httpqq","redacted":"none"}\n')
+    result = qqlab(*command, "-o", "-", cwd=tmp_path)
+    told = "qqlab: -o -: a capture is not written to standard output (name a file)\n"
+    assert (result.returncode, result.stderr) == (2, told)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_standard_input_and_output(tmp_path: Path) -> None:
     result = qqlab("import", "-", "-o", tmp_path / "a.jsonl", stdin=HAR)
     assert result.returncode == 0, result.stderr

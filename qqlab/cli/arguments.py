@@ -39,6 +39,12 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what exists alread
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+def refuse_stdout(output: Path, what: str = "a capture") -> None:
+    """Raise UsageError where `-` is to be written: only what may be read from a pipe is written to one."""
+    if str(output) == "-":
+        raise UsageError("-o -", f"{what} is not written to standard output", "name a file")
+
+
 def read_spec(path: Path | None) -> Spec:
     """The spec that an option names, or the built-in one."""
     return spec.builtin() if path is None else spec.load(path)

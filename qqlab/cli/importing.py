@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from qqlab.capture import header, save
-from qqlab.cli.arguments import Force, SpecOption, read_spec
+from qqlab.cli.arguments import Force, KeyFile, SpecOption, read_spec, refuse_stdout
 from qqlab.cli.console import counted, talk
 from qqlab.formats.tally import Tally
 from qqlab.redact import read_key
@@ -27,10 +27,7 @@ def import_(
         Literal["secrets", "all", "none"],
         typer.Option("--redact", help="What pseudonyms replace: secrets, personal values too (all), or nothing."),
     ] = "secrets",
-    redact_key_file: Annotated[
-        Path | None,
-        typer.Option("--redact-key-file", metavar="FILE", help="Make pseudonyms with this key.", show_default=False),
-    ] = None,
+    redact_key_file: KeyFile = None,
     everything: Everything = False,
     partial: Partial = False,
     force: Force = False,
@@ -46,6 +43,7 @@ def import_(
     # mitmproxy takes longer to import than all of the command line; who imports nothing need not wait.
     from qqlab.formats.importing import Wanted, imported  # noqa: PLC0415
 
+    refuse_stdout(output)
     known = read_spec(spec)
     tally = Tally()
     wanted = Wanted(format_, redact, everything, partial)

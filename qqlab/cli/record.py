@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from qqlab.capture import check
-from qqlab.cli.arguments import Json, SpecOption, listen_address, read_spec
+from qqlab.cli.arguments import Json, SpecOption, listen_address, read_spec, refuse_stdout
 from qqlab.cli.console import talk
 from qqlab.cli.live import Showing, showing, summary
 from qqlab.errors import UsageError
@@ -100,6 +100,7 @@ def record(
     }
     settings = read(SimpleNamespace(**options), "--")
     settings.redactor(known)
+    refuse_stdout(output)
     check(output, settings.storage)
     _warn(host)
     shown = showing(json)(Tally(), known, output)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from qqlab.capture import Stream, header, open_capture, save
-from qqlab.cli.arguments import CaptureFile, Force, KeyFile, SpecOption, read_spec
+from qqlab.cli.arguments import CaptureFile, Force, KeyFile, SpecOption, read_spec, refuse_stdout
 from qqlab.cli.console import counted, talk
 from qqlab.errors import UsageError
 from qqlab.exchange import Exchange
@@ -38,7 +38,8 @@ def redact(
     stream = open_capture(capture)
     _check(stream, capture, output, policy, known)
     redactor = Redactor(known, policy=policy, key=key)
-    head = header(known, redacted=policy, created=stream.header.created, note=stream.header.note)
+    note = redactor.text(stream.header.note)
+    head = header(known, redacted=policy, created=stream.header.created, note=note)
     count = 0
 
     def redacted() -> Iterator[Exchange]:
@@ -55,8 +56,7 @@ def redact(
 def _check(stream: Stream, capture: Path, output: Path, policy: str, known: Spec) -> None:
     """Raise UsageError where the result would not be what its header says."""
     where = visible(stream.path)
-    if str(output) == "-":
-        raise UsageError("-o -", "a capture is not written to standard output", "name a file")
+    refuse_stdout(output)
     if stream.header.spec != known.name:
         what = f"was written by the spec {stream.header.spec!r}, not {known.name!r}"
         raise UsageError(where, what, "name that one with --spec, since it says what is secret")

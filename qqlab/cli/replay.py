@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from qqlab.capture import Capture, header, save
-from qqlab.cli.arguments import CaptureFiles, Force, Json, SpecOption, read_as_one, read_spec
+from qqlab.cli.arguments import CaptureFiles, Force, Json, SpecOption, read_as_one, read_spec, refuse_stdout
 from qqlab.cli.console import talk
 from qqlab.cli.diff import Equivalent, end, print_comparison
 from qqlab.diff import compare
-from qqlab.errors import TargetError, UsageError
+from qqlab.errors import TargetError
 from qqlab.exchange import Exchange
 from qqlab.files import check_writable, refuse_existing
 from qqlab.net.replay import Replayed
@@ -112,8 +112,7 @@ def _refused(account: str) -> str:
 
 def _check_output(path: Path, force: bool) -> None:
     """Raise InputError now for what would fail after the replay, UsageError for standard output."""
-    if str(path) == "-":
-        raise UsageError("-o -", "a replay is not written to standard output", "name a file")
+    refuse_stdout(path, "a replay")
     if not force:
         refuse_existing(path)
     check_writable(path)

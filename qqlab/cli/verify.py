@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from qqlab import verify as verification
-from qqlab.cli.arguments import Force, Json, SpecOption, read_spec
+from qqlab.cli.arguments import Force, Json, SpecOption, read_spec, refuse_stdout
 from qqlab.cli.console import counted, print_json, talk
 from qqlab.errors import ExitCode, UsageError
 from qqlab.spec import Spec
@@ -55,6 +55,8 @@ def verify(
     known = read_spec(spec)
     if repair != (output is not None):
         raise UsageError("verify", "--repair and -o CAPTURE go together", "give both, or neither")
+    if output is not None:
+        refuse_stdout(output)
     if secrets_from is not None:
         if repair:
             raise UsageError("verify", "--repair cannot take out secrets", "qqlab redact does")
