@@ -71,6 +71,8 @@ class _Side(Protocol):
 
     def from_server(self, data: bytes, now: datetime) -> Iterator[Paired]: ...
 
+    def server_done(self, now: datetime) -> Iterator[Paired]: ...
+
     def end(self, now: datetime, error: str | None) -> Iterator[Paired]: ...
 
 
@@ -100,6 +102,10 @@ class Conversation:
         """Bytes that the server sent, and the exchanges that they complete."""
         speech, data = self._sniffed(data, now, server=True)
         return [] if speech is None else self._out(speech.from_server(data, now))
+
+    def server_done(self, now: datetime) -> list[Paired]:
+        """The server sends nothing more: the reply that this ends, or tears. The client may go on."""
+        return [] if self._speech is None else self._out(self._speech.server_done(now))
 
     def end(self, now: datetime, error: str | None = None) -> list[Paired]:
         """The connection is over: what was still open, with the reason where something is missing."""
@@ -157,7 +163,7 @@ class _Http:
         self._bytes = 0
         self._overdue = 0
         # A server may answer before it has read all of the request: one reply may wait, for the request under way.
-        self._early: tuple[RawMessage, datetime] | None = None
+        self._early: tuple[RawMessage, datetime, str | None] | None = None
         self._last = datetime.min
 
     def from_client(self, data: bytes, now: datetime) -> Iterator[Paired]:
@@ -171,15 +177,18 @@ class _Http:
                 self._requests.switch()
             yield from self._answer(reply, now)
 
+    def server_done(self, now: datetime, error: str | None = None) -> Iterator[Paired]:
+        torn = None if self._replies.open_ended else _TORN_REPLY
+        if (reply := self._replies.flush()) is not None:
+            yield from self._answer(reply, now, error or self._replies.broken or torn)
+
     def end(self, now: datetime, error: str | None) -> Iterator[Paired]:
         torn = None if self._requests.open_ended else _TORN_REQUEST
         if (request := self._requests.flush()) is not None:
             yield from self._ask(request, error or self._requests.broken or torn)
         if self._early is not None:
-            yield _unasked(*self._early, _UNASKED)
-        torn = None if self._replies.open_ended else _TORN_REPLY
-        if (reply := self._replies.flush()) is not None:
-            yield from self._answer(reply, now, error or self._replies.broken or torn)
+            yield _unasked(*self._early[:2], self._early[2] or _UNASKED)
+        yield from self.server_done(now, error)
         while self._waiting:
             yield self._next(None, now, error or _NO_REPLY)
 
@@ -190,8 +199,8 @@ class _Http:
         self._waiting.append(_Asked(request, self._last, error))
         self._bytes += len(request.head) + len(request.body)
         if self._early is not None:
-            (reply, time), self._early = self._early, None
-            yield self._next(reply, time, None)
+            (reply, time, wrong), self._early = self._early, None
+            yield self._next(reply, time, wrong)
         while len(self._waiting) > MAX_WAITING or (self._bytes > MAX_WAITING_BYTES and len(self._waiting) > 1):
             self._overdue += 1
             yield self._next(None, self._last, _GIVEN_UP)
@@ -207,7 +216,7 @@ class _Http:
         if self._waiting:
             yield self._next(reply, now, error)
         elif self._early is None and self._requests.pending:
-            self._early = reply, now
+            self._early = reply, now, error
         else:
             yield _unasked(reply, now, error or _UNASKED)
 
@@ -254,11 +263,14 @@ class _Lines:
         for reply in self._replies.feed(data):
             yield from self._answer(reply, now)
 
+    def server_done(self, now: datetime, error: str | None = None) -> Iterator[Paired]:
+        if (reply := self._replies.flush()) is not None:
+            yield from self._answer(reply, now, error or _TORN_REPLY)
+
     def end(self, now: datetime, error: str | None) -> Iterator[Paired]:
         if (request := self._requests.flush()) is not None:
             yield from self._ask(request, now, error or _TORN_REQUEST)
-        if (reply := self._replies.flush()) is not None:
-            yield from self._answer(reply, now, error or _TORN_REPLY)
+        yield from self.server_done(now, error)
         while self._waiting:
             yield self._take(0, None, now, error or _NO_REPLY)
 

@@ -32,6 +32,10 @@ def says(body: bytes, length: int | None = None) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (length or len(body)) + body
 
 
+def line(command: str, sequence: int | str, rest: str = "", uin: int = 10001) -> bytes:
+    return f"VER=1.4&CMD={command}&SEQ={sequence}&UIN={uin}{rest}".encode()
+
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 EXPECTS = b"POST HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
 NO_LENGTH = b"POST HTTP/1.0\r\n\r\n"
@@ -51,8 +55,11 @@ SWITCHED = "the connection went over to another protocol"
 UNASKED = "a reply belongs to no request"
 
 
-def converse(events: list[Event], error: str | None = None, size: int | None = None) -> tuple[list[Paired], Exchanges]:
-    """Play the events, one a second, each cut into pieces of that size, and check that no byte is lost.
+def converse(
+    events: list[Event], error: str | None = None, size: int | None = None, *, told: bool = False
+) -> tuple[list[Paired], Exchanges]:
+    """Play the events, one a second, each cut into pieces of that size, and check that no byte is lost. With `told`,
+    the server's direction ends before the connection does.
 
     Gives what came out, and in short: the bodies of request and reply (None: there is none) with the error of each.
     """
@@ -63,7 +70,10 @@ def converse(events: list[Event], error: str | None = None, size: int | None = N
         step = size or max(1, len(data))
         for start in range(0, len(data), step):
             pairs.extend(feed(data[start : start + step], START + timedelta(seconds=second)))
-    pairs.extend(conversation.end(START + timedelta(seconds=len(events)), error))
+    end = START + timedelta(seconds=len(events))
+    if told:
+        pairs.extend(conversation.server_done(end))
+    pairs.extend(conversation.end(end, error))
     assert conversation.any is bool(pairs)
     asked, said = (b"".join(data for one, data in events if one == side) for side in "><")
     check(asked, [pair.request for pair in pairs], conversation.transport, in_order=conversation.transport == "tcp")
@@ -216,6 +226,42 @@ def test_what_becomes_of_a_connection(name: str) -> None:
     events, expected = VECTORS[name]
     for size in (None, 1, 7):
         assert converse(events, size=size)[1] == expected, size
+    assert Counter(converse(events, told=True)[1]) == Counter(expected)
+
+
+ASKS = line("Login", 1)
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([(">", asks(b"a")), ("<", TO_THE_END + b"A")], [(b"a", b"A", None)]),
+        ([(">", asks(b"a")), ("<", says(b"A", 9))], [(b"a", b"A", TORN_REPLY)]),
+        ([(">", NO_LENGTH + b"a"), ("<", TO_THE_END + b"A")], [(b"a", b"A", None)]),
+        ([(">", ASKS + b"\n"), ("<", ASKS + b"&RS=")], [(ASKS, ASKS + b"&RS=", TORN_REPLY)]),
+        ([(">", asks(b"a")), ("<", says(b"A"))], []),
+        ([(">", asks(b"a"))], []),
+        ([(">", b"PO")], []),
+    ],
+)
+def test_a_reply_that_the_end_ends_is_there_before_the_client_has_ended(
+    events: list[Event], expected: Exchanges
+) -> None:
+    conversation = Conversation(SPEC)
+    for side, data in events:
+        feed = conversation.from_client if side == ">" else conversation.from_server
+        feed(data, START)
+    pairs = conversation.server_done(START)
+    assert [(body(pair.request), body(pair.reply), pair.error) for pair in pairs] == expected
+
+
+def test_a_reply_torn_before_its_request_was_complete_is_still_its_reply() -> None:
+    conversation = Conversation(SPEC)
+    conversation.from_client(asks(b"abc")[:-1], START)
+    conversation.from_server(says(b"A", 9), START)
+    assert conversation.server_done(START) == []
+    (pair,) = conversation.from_client(b"c", START)
+    assert (body(pair.request), body(pair.reply), pair.error) == (b"abc", b"A", TORN_REPLY)
 
 
 def test_when_it_was_and_how_long_it_took() -> None:
@@ -299,10 +345,6 @@ def test_pieces_of_any_size_give_the_same_exchanges(events: list[Event], size: i
 @given(st.lists(st.tuples(st.sampled_from((">", "<")), st.binary(max_size=40)), max_size=8), st.integers(1, 40))
 def test_any_bytes_are_read_without_raising(events: list[Event], size: int) -> None:
     assert converse(events, size=size) == converse(events)
-
-
-def line(command: str, sequence: int | str, rest: str = "", uin: int = 10001) -> bytes:
-    return f"VER=1.4&CMD={command}&SEQ={sequence}&UIN={uin}{rest}".encode()
 
 
 LOGIN, STAT, LIST = line("Login", 1), line("Query_Stat2", 2), line("SimpleInfo2", 3)

@@ -287,6 +287,25 @@ def test_whoever_kills_it_loses_nothing_that_a_client_has_the_reply_of(
     assert set(answered) - set(sequences(path)) == set()
 
 
+def test_a_reply_that_only_the_connection_ends_is_in_the_file_when_the_client_has_it(
+    record: Callable[..., tuple[Process, int]], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        process, port = record(path, "--upstream", f"127.0.0.1:{listener.getsockname()[1]}", "--tcp")
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            client.sendall(b"POST HTTP/1.0\r\n\r\n" + POLL % 1)
+            server, _ = listener.accept()
+            with server:
+                server.settimeout(20)
+                read_until(server, POLL % 1)
+                server.sendall(b"HTTP/1.0 200 OK\r\n\r\nVER=1.1&CMD=GETMSGEX&SEQ=1&UIN=10001&RES=20&RS=")
+            assert b"".join(iter(lambda: client.recv(65536), b"")).endswith(b"&RS=")
+            process.stop(signal.SIGKILL)
+    (exchange,) = load(path).exchanges
+    assert (exchange.reply is not None, exchange.error) == (True, None)
+
+
 def test_the_table_on_a_terminal(upstream: int, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     port = free_port()

@@ -62,6 +62,8 @@ class Server:
         if b"hang" in body:
             connection.settimeout(20)
             connection.recv(1)
+        elif b"to the end" in body:
+            connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + ANSWER)
         elif b"torn" in body:
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + ANSWER[:5])
         elif b"drop" not in body:
@@ -243,6 +245,22 @@ def test_relayed_requests_of_every_kind(start: Callable[..., Process], server: S
         None,
         "the first line is not HTTP/1's",
     ]
+
+
+def test_a_reply_that_only_the_connection_ends_is_in_the_file_when_the_client_has_it(
+    start: Callable[..., Process], server: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    bytewise = free_port()
+    both = ("--mode", f"reverse:tcp://127.0.0.1:{server.port}@{bytewise}")
+    process, port = proxy(start, f"reverse:http://127.0.0.1:{server.port}", path, *both)
+    body = POLL + b"&XX=to the end"
+    for count, (where, line) in enumerate([(port, b"POST HTTP/1.1"), (bytewise, b"POST / HTTP/1.0")], 1):
+        with socket.create_connection(("127.0.0.1", where), timeout=20) as connection:
+            connection.sendall(line + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            assert b"".join(iter(lambda: connection.recv(65536), b"")).endswith(ANSWER)
+            assert bodies(load(path)) == [(body, ANSWER)] * count
+    assert process.stop() == 0
 
 
 def test_a_reply_that_is_streamed_or_broken_off_says_so(

@@ -20,7 +20,8 @@ import msgspec
 from mitmproxy import connection, ctx, exceptions, http, tcp
 from mitmproxy.addonmanager import Loader
 from mitmproxy.net.http import url
-from mitmproxy.proxy import layer, layers, mode_specs, server_hooks
+from mitmproxy.net.tls import starts_like_tls_record
+from mitmproxy.proxy import layer, mode_specs, server_hooks
 from mitmproxy.proxy.context import Context
 
 from qqlab import http1, spec
@@ -31,6 +32,7 @@ from qqlab.errors import InputError, QqlabError, RefusedError, UsageError
 from qqlab.exchange import Exchange
 from qqlab.proxy import flows
 from qqlab.proxy.options import OPTIONS, Settings, read
+from qqlab.proxy.relay import Relay, is_bytewise
 from qqlab.redact import Redactor
 from qqlab.replay.target import normal_host, refuse_historical
 from qqlab.visible import visible
@@ -192,8 +194,14 @@ class Recorder:
         self._flow(flow, flows.failure(flow))
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
-        """Relay a connection as bytes where mitmproxy's own HTTP layer would refuse its first request."""
+        """Relay a connection as bytes where that is asked for, or where mitmproxy's own HTTP layer would refuse its
+        first request."""
         data = nextlayer.data_client()
+        if nextlayer.layer is None and is_bytewise(nextlayer.context.client.proxy_mode):
+            # Which connections are to be let alone, and what is behind TLS, mitmproxy knows.
+            if not (starts_like_tls_record(data) or ctx.options.ignore_hosts or ctx.options.allow_hosts):
+                nextlayer.layer = Relay(nextlayer.context)
+            return
         if nextlayer.layer is not None or not data:
             return
         first = data.lstrip(_BLANK_LINES)
@@ -208,7 +216,7 @@ class Recorder:
         if "proxyauth" in ctx.options and ctx.options.proxyauth:
             self._refuse(nextlayer.context.client, "a request without a target cannot show the password of proxyauth")
         elif nextlayer.context.server.address is not None or self._find_server(nextlayer.context, first):
-            nextlayer.layer = layers.TCPLayer(nextlayer.context)
+            nextlayer.layer = Relay(nextlayer.context)
 
     def _find_server(self, context: Context, data: bytes) -> bool:
         """Whether a request to the proxy itself, which names no server in its target, does so in its Host header."""
@@ -275,6 +283,12 @@ class Recorder:
             return  # it began before this script was loaded
         _, conversation = self._conversations[flow.id]
         self._pairs(flow, conversation, flows.tcp_message(conversation, flow.messages[-1]))
+
+    def tcp_server_done(self, flow: tcp.TCPFlow) -> None:
+        """The server sends nothing more on a relayed connection, which the client does not know yet."""
+        if flow.id in self._conversations:
+            _, conversation = self._conversations[flow.id]
+            self._pairs(flow, conversation, conversation.server_done(datetime.now(UTC)))
 
     def tcp_end(self, flow: tcp.TCPFlow) -> None:
         """The relayed connection is over."""

@@ -15,13 +15,14 @@ from typing import NamedTuple
 from mitmproxy import connection, master, options, tcp
 from mitmproxy.addons import block, core, next_layer, proxyserver
 from mitmproxy.net.tls import starts_like_tls_record
-from mitmproxy.proxy import layer, layers, mode_specs, server_hooks
+from mitmproxy.proxy import layer, layers, server_hooks
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 
 from qqlab.codec import Decoded
 from qqlab.errors import QqlabError, TargetError
 from qqlab.exchange import Exchange, address
 from qqlab.proxy.recorder import Recorder, Told, logger
+from qqlab.proxy.relay import Relay, is_bytewise
 from qqlab.proxy.tally import Tally
 
 # It logs that an address cannot be listened on, which is an error of ours by then.
@@ -165,9 +166,9 @@ class _Door:
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Leave no doubt about connections that are relayed as bytes: whatever they carry, not a byte is changed."""
         context, data = nextlayer.context, nextlayer.data_client()
-        mode = context.client.proxy_mode
-        bytewise = isinstance(mode, mode_specs.ReverseMode) and mode.scheme == "tcp"
-        if bytewise or (starts_like_tls_record(data) and context.server.address is not None):
+        if is_bytewise(context.client.proxy_mode):
+            nextlayer.layer = Relay(context)
+        elif starts_like_tls_record(data) and context.server.address is not None:
             nextlayer.layer = layers.TCPLayer(context)
 
     def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
