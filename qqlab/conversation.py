@@ -231,11 +231,12 @@ def _unasked(reply: RawMessage, now: datetime, error: str | None) -> Paired:
 
 
 class _Waiting(NamedTuple):
-    """A request line that waits for its reply: what it says that a reply repeats, and how many replies came before."""
+    """A request line that waits for its reply: what it says that a reply repeats, and how many later requests have
+    been answered."""
 
     asked: _Asked
     said: dict[str, str]
-    before: int
+    overtaken: int = 0
 
 
 class _Lines:
@@ -253,7 +254,6 @@ class _Lines:
         self._replies = lines.Reader()
         self._waiting: list[_Waiting] = []
         self._bytes = 0
-        self._answered = 0
 
     def from_client(self, data: bytes, now: datetime) -> Iterator[Paired]:
         for request in self._requests.feed(data):
@@ -277,7 +277,7 @@ class _Lines:
     def _ask(self, request: RawMessage, now: datetime, error: str | None = None) -> Iterator[Paired]:
         if _is_blank(request):
             return
-        self._waiting.append(_Waiting(_Asked(request, now, error), self._said(request), self._answered))
+        self._waiting.append(_Waiting(_Asked(request, now, error), self._said(request)))
         self._bytes += len(request.body)
         while len(self._waiting) > MAX_WAITING or (self._bytes > MAX_WAITING_BYTES and len(self._waiting) > 1):
             yield self._take(0, None, now, _GIVEN_UP)
@@ -289,9 +289,9 @@ class _Lines:
         if chosen is None:
             yield _unasked(reply, now, error)
             return
+        self._waiting[:chosen] = [one._replace(overtaken=one.overtaken + 1) for one in self._waiting[:chosen]]
         yield self._take(chosen, reply, now, error)
-        self._answered += 1
-        while self._waiting and self._answered - self._waiting[0].before > MAX_OVERTAKEN:
+        while self._waiting and self._waiting[0].overtaken > MAX_OVERTAKEN:
             yield self._take(0, None, now, _OVERTAKEN)
 
     def _take(self, position: int, reply: RawMessage | None, now: datetime, error: str | None) -> Paired:

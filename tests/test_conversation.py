@@ -458,6 +458,15 @@ def test_a_line_that_is_overtaken_is_given_up() -> None:
     assert conversation.end(START) == []
 
 
+def test_many_lines_at_once_are_answered_in_order() -> None:
+    """None of them is overtaken by those that came before it."""
+    conversation = Conversation(SPEC)
+    many = [line("List", number) for number in range(3 * conversations.MAX_OVERTAKEN)]
+    assert conversation.from_client(b"\n".join(many) + b"\n", START) == []
+    pairs = conversation.from_server(b"\n".join(many) + b"\n", START)
+    assert [(body(pair.request), body(pair.reply), pair.error) for pair in pairs] == [(one, one, None) for one in many]
+
+
 def test_lines_that_nobody_answers_are_bounded() -> None:
     conversation = Conversation(SPEC)
     asked = b"".join(line("List", number) + b"\n" for number in range(conversations.MAX_WAITING + 2))
