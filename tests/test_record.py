@@ -15,7 +15,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from fcntl import ioctl
 from pathlib import Path
 
@@ -164,6 +164,28 @@ def test_what_cannot_be_relayed_is_said(record: Callable[..., tuple[Process, int
     assert process.output.count(f"qqlab: 127.0.0.1:{down}: cannot be reached: ") == 1
     assert sequences(path) == ["1", "2"]
     assert "  exchanges      2, 2 of them failed" in process.output
+
+
+def test_a_client_that_has_gone_says_nothing_of_the_server(
+    record: Callable[..., tuple[Process, int]], tmp_path: Path
+) -> None:
+    with ExitStack() as open_ones:
+        # Nobody accepts, and the queue is full: a connection to there neither stands nor fails.
+        full = open_ones.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            waiting = open_ones.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        process, port = record(tmp_path / "a.jsonl", "--upstream", f"127.0.0.1:{full.getsockname()[1]}")
+        while "no reply" not in process.output:
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+                client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(POLL % 1) + POLL % 1)
+                time.sleep(0.05)
+                # A reset takes with it what was not read yet: then once more.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert process.stop() == 0
+    assert "cannot be reached" not in process.output
+    assert set(sequences(tmp_path / "a.jsonl")) == {"1"}
 
 
 def test_a_refused_request_counts_and_is_said(

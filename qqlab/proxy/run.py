@@ -173,6 +173,8 @@ class _Door:
 
     def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
         """A server cannot be reached: say so once, until it can."""
+        if data.client.timestamp_end is not None:
+            return  # the client was gone before the connection stood, which tells nothing of the server
         where = address(*data.server.address[:2]) if data.server.address else "?"
         if where not in self._down and len(self._down) < 100:
             self._down.add(where)
