@@ -249,6 +249,7 @@ class _Lines:
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
+        self._sequence, self._command = spec.roles.sequence.upper(), spec.roles.command.upper()
         self._echoed = {field.name.upper() for field in spec.common.reply if field.echo}
         self._requests = lines.Reader()
         self._replies = lines.Reader()
@@ -309,27 +310,33 @@ class _Lines:
             name = key.decode("latin-1").strip().upper()
             text = unquote_to_bytes(value or b"").decode("latin-1").strip()
             if name in self._echoed and text:
-                said.setdefault(name, text.upper() if name == self._spec.roles.command.upper() else text)
+                said.setdefault(name, text.upper() if name == self._command else text)
         return said
 
     def _chosen(self, said: dict[str, str]) -> int | None:
         """The place of the waiting request that a reply answers, or None."""
-        ranks = [(rank, -place) for place, one in enumerate(self._waiting) if (rank := self._rank(one.said, said))]
+        sequence = said.get(self._sequence)
+        ranks = [
+            (rank, -place)
+            for place, one in enumerate(self._waiting)
+            # Of many that wait nearly all have another number, which is told at once.
+            if (sequence is None or one.said.get(self._sequence, sequence) == sequence)
+            and (rank := self._rank(one.said, said)) is not None
+        ]
         return -max(ranks)[1] if ranks else None
 
     def _rank(self, asked: dict[str, str], said: dict[str, str]) -> tuple[bool, int] | None:
-        """How well a reply fits a request, the greater the better: whether the sequence agrees, and how much does less
-        what does not. None where it does not fit."""
-        sequence, command = self._spec.roles.sequence.upper(), self._spec.roles.command.upper()
+        """How well a reply fits a request of no other sequence, the greater the better: whether the sequence agrees,
+        and how much does less what does not. None where it does not fit."""
         both = asked.keys() & said.keys()
         agreed = {name for name in both if asked[name] == said[name]}
         differing = len(both) - len(agreed)
-        known = self._spec.command(said.get(command, ""))
+        known = self._spec.command(said.get(self._command, ""))
         pushed = known is not None and known.effect == "push"
-        fits = differing <= 1 if sequence in agreed else sequence not in both and command in agreed and not differing
-        if not fits or (pushed and command not in agreed):
+        fits = differing <= 1 if self._sequence in agreed else self._command in agreed and not differing
+        if not fits or (pushed and self._command not in agreed):
             return None
-        return sequence in agreed, len(agreed) - differing
+        return self._sequence in agreed, len(agreed) - differing
 
 
 def _is_blank(line: RawMessage) -> bool:
