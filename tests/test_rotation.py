@@ -61,6 +61,13 @@ def test_a_recording_by_size(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
 
 
+def test_a_recording_may_be_called_like_one_of_its_segments(tmp_path: Path) -> None:
+    path = tmp_path / "2005.0003.jsonl"
+    written(path, 8)
+    assert load(path).header.segment == 3
+    assert ids(path) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
 def test_a_recording_by_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)

@@ -308,6 +308,17 @@ def test_the_command_line_proves_that_no_secret_stands_anywhere(tmp_path: Path, 
     assert document["problems"][0]["rule"] == "secret.found"
 
 
+def test_secrets_are_found_in_the_segments_of_a_recording_with_a_number_in_its_name(tmp_path: Path) -> None:
+    source, path = tmp_path / "accounts.toml", tmp_path / "day.2005.jsonl"
+    source.write_text('[[accounts]]\nuin = "10001"\npassword = "mima-10001"\nnickname = "a"\n')
+    with Writer(path, HEAD, SPEC, Storage(rotate_bytes=1700)) as writer:
+        for number in range(1, 8):
+            writer.append(exchange(number, f"CMD=x&NK={HASH}".encode() if number == 1 else b"CMD=x"))
+    problems = Problems()
+    search([path], Secrets(accounts.load(source, SPEC), SPEC), problems, source)
+    assert [problem.where for problem in problems.kept] == [f"{tmp_path}/day.2005.0001.jsonl.zst:2"] * 2
+
+
 def test_nothing_that_is_committed_holds_a_password_of_the_sample() -> None:
     assert qqlab("verify", "--secrets-from", "qqlab/testserver/accounts.toml", "captures", "reports").returncode == 0
 

@@ -182,7 +182,7 @@ def open_capture(path: Path | str) -> Stream:
         if isinstance(error.__cause__, FileNotFoundError) and (there := segments.present(Path(path))):
             raise InputError(error.where, error.what, f"name its segments: {there[0].name} and so on") from error
         raise
-    if part.where == source.STDIN or segments.number_in(Path(path)) == part.header.segment:
+    if part.where == source.STDIN or segments.is_finished(Path(path), part.header.segment):
         return Stream(part)
     return Stream(part, Path(path))
 

@@ -37,6 +37,12 @@ def present(live: Path) -> list[Path]:
     return sorted(found, key=lambda path: (len(path.name.removesuffix(COMPRESSED)), path.name))
 
 
+def is_finished(path: Path, number: int) -> bool:
+    """Whether a file that says it is segment `number` is called as that one is once it is finished. A recording may be
+    called like a segment, too: its own segments then stand beside it."""
+    return number_in(path) == number and not present(path)
+
+
 def number_in(path: Path) -> int | None:
     """The segment's number that a file is named with, or None: 1 for `mine.0001.jsonl.zst`."""
     plain = path.with_suffix("") if path.suffix == COMPRESSED else path

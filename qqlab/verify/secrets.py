@@ -142,7 +142,7 @@ def _segments(path: Path) -> Iterator[Path]:
         head = open_capture(path).header
     except InputError:
         return
-    if head.segment > 1 and segments.number_in(path) is None:
+    if head.segment > 1 and not segments.is_finished(path, head.segment):
         yield from segments.present(path)
 
 
