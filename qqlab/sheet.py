@@ -30,6 +30,7 @@ _PARTING = "---"
 _SECRET = "!secret"
 _RAW = "!raw "
 _MOST_SHOWN = 4096
+_SHORTEST_TOLD = 6  # shorter, the same letters stand elsewhere by chance
 _MOST_ALIGNED = 44
 _MOST_CELL = 60
 _WIDTH = 90
@@ -128,7 +129,7 @@ class Sheet:
     """The sheet of some bytes. With `reveal` secrets are shown as they are."""
 
     def __init__(self, parts: Sequence[Part], spec: Spec, *, reveal: bool = False) -> None:
-        masks = _Masks(spec, reveal)
+        masks = _Masks(parts, spec, reveal)
         self._sections = [_Section(part, spec, masks) for part in parts]
 
     def text(self) -> str:
@@ -352,17 +353,21 @@ class _Section:
 class _Masks:
     """What is shown of secrets: nothing, or with `reveal` all."""
 
-    def __init__(self, spec: Spec, reveal: bool) -> None:
+    def __init__(self, parts: Sequence[Part], spec: Spec, reveal: bool) -> None:
         self._names = frozenset() if reveal else wording.secret_names(spec)
-        names = "|".join(map(re.escape, self._names)) or "(?!)"
+        fields = [field for part in parts if part.message is not None for field in part.message.fields]
+        secrets = {field.text.strip() for field in fields if wording.is_secret(field, self._names)}
+        self._told = _any_of(secret for secret in secrets if len(secret) >= _SHORTEST_TOLD and not reveal)
+        names = _any_of(self._names).pattern
         self._assigned = re.compile(rf"(?i)(?<![A-Za-z0-9_])({names})=[^&\s]+")
         self._reveal = reveal
 
     def hides(self, field: Field) -> bool:
-        """Whether the field's value is not shown: a secret, or text in which one is assigned."""
+        """Whether the field's value is not shown: a secret, or text that repeats one or in which one is assigned."""
         if self._reveal:
             return False
-        return wording.is_secret(field, self._names) or self._assigned.search(field.text) is not None
+        text = field.text
+        return wording.is_secret(field, self._names) or bool(self._assigned.search(text) or self._told.search(text))
 
     def remark(self, note: Note, message: Message) -> str:
         """A note's text, or only the catalogue's sentence where the text may quote a secret."""
@@ -377,10 +382,16 @@ class _Masks:
             yield f"# ... and {len(data) - _MOST_SHOWN} bytes more"
 
     def masked(self, line: str) -> str:
-        """A line without the secrets that are assigned in it."""
+        """A line without the secrets that it repeats, or that are assigned in it."""
         if self._reveal:
             return line
-        return _CREDENTIALS.sub(rf"\1{_SECRET}", self._assigned.sub(rf"\1={_SECRET}", line))
+        line = self._told.sub(_SECRET, self._assigned.sub(rf"\1={_SECRET}", line))
+        return _CREDENTIALS.sub(rf"\1{_SECRET}", line)
+
+
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """A pattern that matches each of the words in either case, the longest first; nothing where there are none."""
+    return re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))) or "(?!)", re.IGNORECASE)
 
 
 def _matched(before: Sequence[_Entry], after: Sequence[_Line]) -> Iterator[tuple[_Line, _Entry]]:

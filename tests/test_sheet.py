@@ -225,6 +225,15 @@ def test_a_secret_beside_the_fields_is_not_shown_either() -> None:
         assert "hidden4" in Sheet(found, KNOWN, reveal=True).text()
 
 
+def test_a_secret_that_another_field_or_a_head_repeats_is_not_shown_there() -> None:
+    secret = "5f4dcc3b5aa765d61d8327deb882cf99"
+    body = LOGIN + b"&RA=not+" + secret.upper().encode() + b"&M5=1"
+    made = Sheet(parts(b"POST /" + secret.encode() + b" HTTP/1.1\r\n\r\n" + body, "request", KNOWN), KNOWN)
+    assert secret not in made.text().lower()
+    assert "#| POST /!secret HTTP/1.1" in made.text()
+    assert made.read(made.text()).endswith(body)
+
+
 def test_one_read_of_a_connection() -> None:
     first, second = LOGIN, START + b"A=1"
     data = HEAD % len(first) + first + HEAD % len(second) + second
