@@ -218,6 +218,22 @@ def test_no_request_without_target_passes_by_the_password_of_the_proxy(
     assert server.heads == []
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_a_connection_sent_is_forgotten_where_nobody_keeps_flows(
+    kept: bool, start: Callable[..., Process], server: Server, tmp_path: Path
+) -> None:
+    script = tmp_path / "count.py"
+    script.write_text("def tcp_end(flow):\n    print('messages:', len(flow.messages))\n")
+    path = tmp_path / "a.jsonl"
+    options = ("-w", str(tmp_path / "a.flows")) if kept else ()
+    mode = f"reverse:tcp://127.0.0.1:{server.port}"
+    process, port = proxy(start, mode, path, "-s", str(script), *options)
+    assert send(port, LOGIN).endswith(ANSWER)
+    assert process.wait_for("messages:") == ("messages: 2" if kept else "messages: 1")
+    assert process.stop() == 0
+    assert [len(body) for body, _ in bodies(load(path))] == [len(LOGIN)]
+
+
 def test_relayed_requests_of_every_kind(start: Callable[..., Process], server: Server, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     process, port = proxy(start, f"reverse:http://127.0.0.1:{server.port}", path)

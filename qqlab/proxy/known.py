@@ -1,4 +1,4 @@
-"""The spec that what is shown inside mitmproxy is read by.
+"""The spec that what is shown inside mitmproxy is read by, and whether anything is shown or kept at all.
 
 Law: one spec for the view, the marks and the commands: the one that the option `qq_spec` names, else the built-in one.
 What is wrong with a spec file the recorder says, which reads it first.
@@ -28,3 +28,8 @@ class Known:
             self.spec = specs.load(Path(path).expanduser()) if path else specs.builtin()
         except QqlabError:
             return
+
+
+def are_kept() -> bool:
+    """Whether anything shows flows once they are over, or keeps them: mitmproxy's list, or `-w`."""
+    return ctx.master.addons.get("view") is not None or bool(getattr(ctx.options, "save_stream_file", None))

@@ -15,7 +15,7 @@ from qqlab import http1, wording
 from qqlab.codec import Decoded, decode, recognise, succeeded
 from qqlab.exchange import Exchange
 from qqlab.proxy import flows
-from qqlab.proxy.known import Known
+from qqlab.proxy.known import Known, are_kept
 from qqlab.spec import Spec
 from qqlab.visible import visible
 
@@ -116,6 +116,4 @@ def _is_ours(exchange: Exchange, spec: Spec) -> bool:
 
 def _wanted() -> bool:
     """Whether marks are asked for, and anything would show or keep them."""
-    if not ctx.options.qq_marks:
-        return False
-    return ctx.master.addons.get("view") is not None or bool(ctx.options.save_stream_file)
+    return bool(ctx.options.qq_marks) and are_kept()

@@ -31,6 +31,7 @@ from qqlab.conversation import Conversation, Paired
 from qqlab.errors import InputError, QqlabError, RefusedError, UsageError
 from qqlab.exchange import Exchange
 from qqlab.proxy import flows
+from qqlab.proxy.known import are_kept
 from qqlab.proxy.options import OPTIONS, Settings, read
 from qqlab.proxy.relay import Relay, is_bytewise
 from qqlab.redact import Redactor
@@ -283,6 +284,9 @@ class Recorder:
             return  # it began before this script was loaded
         _, conversation = self._conversations[flow.id]
         self._pairs(flow, conversation, flows.tcp_message(conversation, flow.messages[-1]))
+        if not are_kept():
+            # mitmproxy keeps all that a connection ever sent, 700 bytes an exchange; other addons look at the last.
+            del flow.messages[:-1]
 
     def tcp_server_done(self, flow: tcp.TCPFlow) -> None:
         """The server sends nothing more on a relayed connection, which the client does not know yet."""
