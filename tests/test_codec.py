@@ -4,6 +4,7 @@
 that changes one of them, correct that vector by hand: it is the test, not an output.
 """
 
+import gzip
 import json
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qqlab import spec as specs
-from qqlab.codec import CATALOGUE, Value, decode, decode_message, describe, encode_message, recognise, succeeded
+from qqlab.codec import CATALOGUE, Value, decode, decode_message, describe, encode_message, is_of, recognise, succeeded
 from qqlab.codec.message import MOST_FIELDS, MOST_ITEMS, MOST_NOTES
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.spec import Direction, Spec
@@ -248,6 +249,28 @@ def test_a_plus_is_decided_by_how_the_client_encodes(body: bytes, value: str, kn
 )
 def test_the_protocol_is_recognised(body: bytes, expected: bool, known: Spec) -> None:
     assert recognise(body, known) is expected
+
+
+CODED = b"POST / HTTP/1.1\r\nContent-Encoding: gzip\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("transport", "request_", "reply", "expected"),
+    [
+        ("http", RawMessage(body=REQUEST), None, True),
+        ("http", RawMessage(head=CODED, body=gzip.compress(REQUEST)), None, True),
+        ("http", RawMessage(head=CODED, body=REQUEST), None, True),  # it only says so
+        ("http", RawMessage(body=b"a=1"), RawMessage(body=REPLY), False),
+        ("tcp", RawMessage(body=b"a=1"), RawMessage(body=REPLY), True),
+        ("lines", None, RawMessage(body=REPLY), True),
+        ("http", None, None, False),
+    ],
+)
+def test_an_exchange_is_told_from_others(
+    transport: str, request_: RawMessage | None, reply: RawMessage | None, expected: bool, known: Spec
+) -> None:
+    exchange = Exchange(id="1", session="", transport=transport, request=request_, reply=reply)
+    assert is_of(exchange, known) is expected
 
 
 def test_a_message_without_end_is_read_up_to_a_limit(known: Spec) -> None:

@@ -1,6 +1,6 @@
 """Pairs and the spec to messages, and back. Total: content raises nothing, problems become notes."""
 
-from qqlab.codec.decode import Certainty, Decoded, decode, succeeded
+from qqlab.codec.decode import Certainty, Decoded, decode, is_of, succeeded
 from qqlab.codec.message import (
     Field,
     Message,
@@ -34,6 +34,7 @@ __all__ = [
     "derive",
     "describe",
     "encode_message",
+    "is_of",
     "note",
     "recognise",
     "succeeded",

@@ -10,7 +10,7 @@ import msgspec
 
 from qqlab import http1
 from qqlab.codec import values
-from qqlab.codec.message import Message, decode_message
+from qqlab.codec.message import Message, decode_message, recognise
 from qqlab.codec.notes import Note, note
 from qqlab.codec.values import Scalar
 from qqlab.exchange import Cut, Exchange, RawMessage
@@ -45,6 +45,14 @@ class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     def messages(self) -> tuple[Message, ...]:
         """The request and the reply, as far as there are any."""
         return tuple(message for message in (self.request, self.reply) if message is not None)
+
+
+def is_of(exchange: Exchange, spec: Spec) -> bool:
+    """Whether an exchange is of the protocol: HTTP by its request, relayed bytes by either message. One whose content
+    coding cannot be undone is told by its bytes as they are."""
+    messages = [message for message in (exchange.request, exchange.reply) if message is not None]
+    asked = messages[:1] if exchange.transport == "http" else messages
+    return any(recognise(http1.content(message) or message.body, spec) for message in asked)
 
 
 def decode(exchange: Exchange, spec: Spec) -> Decoded:

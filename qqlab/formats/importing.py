@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from qqlab import http1
 from qqlab.capture.session import with_session
-from qqlab.codec import recognise
+from qqlab.codec import is_of
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
 from qqlab.formats import flows, har, pcap, transcripts
@@ -57,13 +56,6 @@ def imported(
     if not tally.taken:
         seen = "; ".join(tally.lines()) or "there is nothing in it"
         raise InputError(where, f"holds no exchange of {spec.name}: {seen}", "--all takes exchanges of any kind")
-
-
-def is_of(exchange: Exchange, spec: Spec) -> bool:
-    """Whether an exchange is of the protocol, as a recording tells it: HTTP by its request, relayed bytes by either."""
-    messages = [message for message in (exchange.request, exchange.reply) if message is not None]
-    asked = messages[:1] if exchange.transport == "http" else messages
-    return any(recognise(http1.content(message) or message.body, spec) for message in asked)
 
 
 def _found(source: Source, wanted: Wanted, spec: Spec, tally: Tally) -> Iterator[Found]:

@@ -18,11 +18,10 @@ from mitmproxy.log import ALERT
 
 from qqlab import capture as captures
 from qqlab import wording
-from qqlab.codec import decode, recognise
+from qqlab.codec import decode, is_of
 from qqlab.errors import QqlabError
 from qqlab.exchange import Exchange
 from qqlab.files import refuse_existing
-from qqlab.http1 import content
 from qqlab.proxy import flows
 from qqlab.proxy.known import Known
 from qqlab.proxy.options import read
@@ -82,11 +81,7 @@ class Commands:
     def _exchanges(self, of: Sequence[flow.Flow]) -> list[Exchange]:
         """The flows' exchanges of the protocol. Raises CommandError where there are none."""
         found = [
-            exchange
-            for one in of
-            for exchange in _all(one, self._known.spec)
-            if (message := exchange.request or exchange.reply) is not None
-            and recognise(content(message) or b"", self._known.spec)
+            exchange for one in of for exchange in _all(one, self._known.spec) if is_of(exchange, self._known.spec)
         ]
         if not found:
             raise exceptions.CommandError(f"qqlab: nothing of {self._known.spec.title} is in {_counted(of)}")

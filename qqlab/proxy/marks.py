@@ -11,8 +11,8 @@ from typing import NamedTuple
 from mitmproxy import ctx, flow, http, tcp
 from mitmproxy.addonmanager import Loader
 
-from qqlab import http1, wording
-from qqlab.codec import Decoded, decode, recognise, succeeded
+from qqlab import wording
+from qqlab.codec import Decoded, decode, is_of, succeeded
 from qqlab.exchange import Exchange
 from qqlab.proxy import flows
 from qqlab.proxy.known import Known, are_kept
@@ -98,7 +98,7 @@ class Marks:
             self._put(of, flows.tcp_exchanges(of, self._known.spec)[0])
 
     def _put(self, of: flow.Flow, exchanges: Sequence[Exchange]) -> None:
-        ours = [exchange for exchange in exchanges if _is_ours(exchange, self._known.spec)]
+        ours = [exchange for exchange in exchanges if is_of(exchange, self._known.spec)]
         said = mark_all(ours, self._known.spec) or Mark("", "")
         before = of.metadata.get(_OURS, ["", ""])
         if of.comment == before[0]:
@@ -107,11 +107,6 @@ class Marks:
             of.marked = said.marker
         if said.comment or _OURS in of.metadata:
             of.metadata[_OURS] = [said.comment, said.marker]
-
-
-def _is_ours(exchange: Exchange, spec: Spec) -> bool:
-    message = exchange.request or exchange.reply
-    return message is not None and recognise(http1.content(message) or b"", spec)
 
 
 def _wanted() -> bool:

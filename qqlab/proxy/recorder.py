@@ -26,7 +26,7 @@ from mitmproxy.proxy.context import Context
 
 from qqlab import http1, spec
 from qqlab.capture import Writer, check, header, session
-from qqlab.codec import Decoded, decode, recognise
+from qqlab.codec import Decoded, decode, is_of
 from qqlab.conversation import Conversation, Paired
 from qqlab.errors import InputError, QqlabError, RefusedError, UsageError
 from qqlab.exchange import Exchange
@@ -318,8 +318,7 @@ class Recorder:
     def _flow(self, flow: http.HTTPFlow, error: str | None) -> None:
         self._unanswered.pop(flow.id, None)
         exchange = flows.http_exchange(flow, error)
-        request = None if exchange is None else exchange.request
-        if exchange is None or request is None or not recognise(http1.content(request) or b"", self._spec):
+        if exchange is None or not is_of(exchange, self._spec):
             self.other += 1
         else:
             self._record(exchange)
