@@ -1,5 +1,6 @@
 """The addon inside real mitmproxy, between real sockets."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,10 +13,16 @@ from pathlib import Path
 
 import pytest
 from conftest import MITMDUMP, Process, free_port
+from mitmproxy import tcp
+from mitmproxy.test import taddons, tflow
 
 from qqlab.capture import Capture, load
-from qqlab.exchange import Exchange
+from qqlab.codec import Decoded, decode
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.proxy import recorder as recorder_module
 from qqlab.proxy.options import OPTIONS
+from qqlab.proxy.recorder import Recorder
+from qqlab.spec import Spec
 
 SECRET = "5f4dcc3b5aa765d61d8327deb882cf99"
 LOGIN = f"VER=1.1&CMD=Login&SEQ=1&UIN=10001&PS={SECRET}&M5=1&LC=9326B87B234E7235".encode()
@@ -472,3 +479,33 @@ def test_a_capture_that_cannot_be_written_stops_the_proxy(
 
 def test_every_option_has_a_sentence() -> None:
     assert [name for name, _, _, text in OPTIONS if not text.endswith(".")] == []
+
+
+def test_a_bug_costs_one_exchange_and_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def decode_or_fail(exchange: Exchange, known: Spec) -> Decoded:
+        assert b"SEQ=2" not in (exchange.request or RawMessage()).body
+        return decode(exchange, known)
+
+    monkeypatch.setattr(recorder_module, "decode", decode_or_fail)
+    path = tmp_path / "a.jsonl"
+
+    async def record() -> Recorder:
+        recorder = Recorder(exits=False)
+        with taddons.context(recorder) as context:
+            context.configure(recorder, qq_capture=str(path))
+            recorder.running()
+            flow = tflow.ttcpflow(messages=[])
+            recorder.tcp_start(flow)
+            for from_client in (True, False):
+                lines = [b"VER=1.4&CMD=List&SEQ=%d&UIN=10001\n" % number for number in (1, 2, 3)]
+                flow.messages.append(tcp.TCPMessage(from_client, b"".join(lines)))
+                recorder.tcp_message(flow)
+            recorder.tcp_end(flow)
+            recorder.done()
+        return recorder
+
+    assert asyncio.run(record()).other == 1
+    assert [exchange.id for exchange in load(path).exchanges] == ["1", "2"]
+    assert "not recorded: this is a bug of qqlab" in caplog.text

@@ -342,13 +342,23 @@ class Recorder:
         writer = self._opened()
         if writer is None:
             return
-        exchange = msgspec.structs.replace(exchange, id=str(writer.count + 1))
+        try:
+            exchange, decoded = self._finished(exchange, str(writer.count + 1))
+        except Exception:
+            # A bug, and whoever knows how to provoke it shall cost himself this exchange, and nobody those behind it.
+            self.other += 1
+            logger.exception("qqlab: %s: not recorded: this is a bug of qqlab", exchange.client)
+            return
+        if self._write(writer, exchange, decoded) and self._told is not None:
+            self._told(exchange, decoded)
+
+    def _finished(self, exchange: Exchange, identifier: str) -> tuple[Exchange, Decoded]:
+        """An exchange as it is written."""
+        exchange = msgspec.structs.replace(exchange, id=identifier)
         if self._redactor is not None:
             exchange = self._redactor.exchange(exchange)
         decoded = decode(exchange, self._spec)
-        exchange = msgspec.structs.replace(exchange, session=session(exchange.client, decoded.account))
-        if self._write(writer, exchange, decoded) and self._told is not None:
-            self._told(exchange, decoded)
+        return msgspec.structs.replace(exchange, session=session(exchange.client, decoded.account)), decoded
 
     def _write(self, writer: Writer, exchange: Exchange, decoded: Decoded) -> bool:
         """Whether the exchange is in the file now."""
