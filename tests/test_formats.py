@@ -21,10 +21,12 @@ from mitmproxy.io import FlowReader, FlowWriter
 from test_flows import http_flow, tcp_flow
 
 from qqlab import spec as specs
-from qqlab.capture import Redacted, load
+from qqlab.capture import Redacted, encode_line, load
+from qqlab.capture.file import parse_line
 from qqlab.errors import InputError
 from qqlab.exchange import Cut, Exchange, RawMessage
 from qqlab.formats import flows
+from qqlab.formats import mark as marks
 from qqlab.formats.exporting import Export, export
 from qqlab.formats.importing import Wanted, imported
 from qqlab.formats.mark import Found
@@ -359,6 +361,25 @@ def test_ids_are_unique_and_kept_where_free(wanted: list[str]) -> None:
     given_ids = [ids.take(name) for name in wanted]
     assert len(set(given_ids)) == len(wanted)
     assert all(name in given_ids for name in wanted if name)
+
+
+PARTS = st.builds(
+    marks.Part,
+    head=st.none() | st.binary(max_size=9),
+    body=st.none() | st.binary(max_size=9),
+    lengths=st.none() | st.tuples(st.integers(-9, 9), st.integers(-9, 1 << 70)),
+)
+
+
+@given(PARTS)
+def test_whatever_a_mark_says_is_a_line_of_a_capture(part: marks.Part) -> None:
+    shown = exchange()
+    forged = msgspec.structs.replace(marks.mark(shown, shown, "none"), request=part)
+    found = marks.restored(forged, shown)
+    assert found is not None
+    assert found.exchange.request is not None
+    line = encode_line(found.exchange, SPEC)
+    assert parse_line(line, "x").request == found.exchange.request
 
 
 def test_several_files_in_one(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from qqlab.exchange import Cut, Exchange, Pairing, RawMessage
 
 NAME = "qqlab"
 _VERSION = 1
+_ENDS = (b"", b"\n", b"\r\n")
 _FIRST_YEAR, _LAST_YEAR = 1000, 9000
 _LONGEST = 1e9
 
@@ -164,4 +165,6 @@ def _message(part: Part | None, shown: RawMessage | None) -> RawMessage | None:
         data, (first, last) = head + body + end, part.lengths
         behind = max(first, len(data) - last)
         head, body, end = data[:first], data[first:behind], data[behind:]
+    if end not in _ENDS:  # a mark may be forged
+        body, end = body + end, b""
     return RawMessage(head=head, body=body, end=end, chunked=part.chunked, cut=part.cut)
