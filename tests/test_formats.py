@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ MESSAGES = st.builds(
     chunked=st.booleans(),
     cut=st.none() | st.builds(Cut, length=st.integers(0, 1 << 40), sha256=WORDS),
 )
+EPOCH = datetime.fromtimestamp(0, UTC)
 ENDS = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
 EXCHANGES = st.builds(
     Exchange,
@@ -361,6 +362,15 @@ def test_ids_are_unique_and_kept_where_free(wanted: list[str]) -> None:
     given_ids = [ids.take(name) for name in wanted]
     assert len(set(given_ids)) == len(wanted)
     assert all(name in given_ids for name in wanted if name)
+
+
+@pytest.mark.parametrize("kind", ["flows", "har"])
+def test_a_time_at_the_end_of_the_calendar_is_shown_as_another(kind: Export, path: Path) -> None:
+    for time, again in ((ENDS[1], ENDS[1]), (ENDS[1].replace(tzinfo=timezone(timedelta(hours=-9))), EPOCH)):
+        data, told = written(kind, msgspec.structs.replace(exchange(), time=time))
+        assert [line for line in told if "out of reach" in line] != []
+        ((found,), _) = read(path, data)
+        assert found.time == again
 
 
 PARTS = st.builds(

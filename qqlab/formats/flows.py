@@ -217,6 +217,8 @@ def _count(exchange: Exchange, tally: Tally) -> None:
         tally.add("exchange", "with a cut body: mitmproxy shows what there is of it")
     if exchange.time is None:
         tally.add("exchange", "without a time: mitmproxy shows 1970")
+    elif exchange.time != marks.shown_time(exchange):
+        tally.add("exchange", "with a time out of reach: mitmproxy shows 1970")
     if exchange.request is None:
         tally.add("exchange", "without a request: a TCP flow to mitmproxy")
     elif exchange.transport != "http":

@@ -132,6 +132,8 @@ def _count(exchange: Exchange, tally: Tally) -> None:
         tally.add("exchange", "with a request body that is no UTF-8: shown with replacement characters")
     if exchange.time is None:
         tally.add("exchange", "without a time: shown in 1970")
+    elif exchange.time != marks.shown_time(exchange):
+        tally.add("exchange", "with a time out of reach: shown in 1970")
 
 
 def _marked(exchange: Exchange, redacted: Redacted) -> dict[str, Any]:

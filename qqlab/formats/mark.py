@@ -86,7 +86,9 @@ def read(text: bytes | str) -> Mark | None:
     """A mark from its JSON text; None where it is none, or a newer version's."""
     try:
         found = msgspec.json.decode(text, type=Mark)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        if found.time is not None:
+            found.time.astimezone(UTC)  # a time of another zone may be none here
+    except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError):
         return None
     return found if found.version == _VERSION else None
 
