@@ -21,7 +21,7 @@ from mitmproxy.io import FlowReader, FlowWriter
 from test_flows import http_flow, tcp_flow
 
 from qqlab import spec as specs
-from qqlab.capture import Redacted, encode_line, load
+from qqlab.capture import Redacted, encode_line, header, load, save
 from qqlab.capture.file import parse_line
 from qqlab.errors import InputError
 from qqlab.exchange import Cut, Exchange, RawMessage
@@ -577,6 +577,25 @@ def test_standard_input_and_output(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[1:] == ["> " + LOGIN.decode(), "< " + DONE.decode()]
     result = qqlab("import", "-", "-o", tmp_path / "b.jsonl", stdin=b"junk")
     assert (result.returncode, result.stderr.startswith("qqlab: <stdin>: is in no format")) == (3, True)
+
+
+@pytest.mark.parametrize("kind", ["flows", "har", "transcripts"])
+def test_a_terminal_gets_no_captured_bytes_as_they_are(kind: str, tmp_path: Path) -> None:
+    save(tmp_path / "a.jsonl", header(SPEC, redacted="none"), [exchange(LOGIN + b"&X=\x1b[31m")], SPEC)
+    command = [sys.executable, "-m", "qqlab", "export", str(tmp_path / "a.jsonl"), "--format", kind, "-o", "-"]
+    master, terminal = os.openpty()
+    result = subprocess.run(command, stdout=terminal, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    os.write(terminal, b"end")
+    os.close(terminal)
+    shown = b""
+    while not shown.endswith(b"end"):
+        shown += os.read(master, 1 << 16)
+    os.close(master)
+    assert b"\x1b" not in shown
+    if kind == "har":
+        assert (result.returncode, b"[31m" in shown) == (0, True)
+    else:
+        assert (result.returncode, "not written to a terminal" in result.stderr) == (2, True)
 
 
 def test_a_hostile_name_and_hostile_words_are_shown_harmless(tmp_path: Path, known: Spec) -> None:

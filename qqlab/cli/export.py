@@ -9,9 +9,13 @@ import typer
 from qqlab.capture import open_capture
 from qqlab.cli.arguments import CaptureFile, Force, SpecOption, read_spec
 from qqlab.cli.console import talk
+from qqlab.errors import UsageError
 from qqlab.files import refuse_existing, replacing
 from qqlab.formats.tally import Tally
 from qqlab.visible import visible
+
+# What is written holds the bytes of messages as they were, which may do anything to a terminal.
+_AS_CAPTURED = ("flows", "transcripts")
 
 
 def export(
@@ -44,6 +48,8 @@ def export(
         exporting.export(file, format_, exchanges, stream.header.redacted, known, tally)
 
     if str(output) == "-":
+        if format_ in _AS_CAPTURED and sys.stdout.isatty():
+            raise UsageError("-o -", "captured bytes are not written to a terminal", "name a file, or a pipe")
         write(sys.stdout.buffer)
     else:
         if not force:
