@@ -1,10 +1,12 @@
 """Files written in one step.
 
 Law: a file is either what it was or what it is to be, never half of it; nothing that exists is replaced unasked, and
-nothing but regular files ever: a device stays a device, a link leads where it led.
+nothing but regular files ever: a device stays a device, a link leads where it led. A file that a recorder has locked
+(`qqlab.capture.live`) stays where it is: what came after would be in no folder.
 """
 
 import contextlib
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -28,6 +30,8 @@ def check_writable(path: Path) -> None:
         kind = "a directory" if target.is_dir() else "no regular file" if os.path.lexists(target) else ""
         if kind and not target.is_file():
             raise InputError(str(path), f"is {kind}", "name a file to write")
+        if target.is_file() and _is_locked(target):
+            raise InputError(str(path), "another recorder is writing it", "name another file, or end that recorder")
         if not target.parent.is_dir():
             raise InputError(str(path), "its directory does not exist", f"make it: mkdir -p {path.parent}")
         with contextlib.suppress(FileNotFoundError):
@@ -36,6 +40,18 @@ def check_writable(path: Path) -> None:
             pass
     except OSError as error:
         raise InputError(str(path), f"cannot be written: {error.strerror or error}") from error
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether somebody is writing this file; one that cannot be read cannot be told."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Files written in one step."""
 
 import contextlib
+import fcntl
 import os
 from pathlib import Path
 
@@ -40,6 +41,19 @@ def test_what_is_no_regular_file_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a directory"), replacing(tmp_path):
         pass
     assert tmp_path.is_dir()
+
+
+def test_what_a_recorder_writes_stays_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"so far")
+    with path.open("rb") as recorder:
+        fcntl.flock(recorder, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match="another recorder is writing it"), replacing(path):
+            pass
+        assert os.path.samestat(os.fstat(recorder.fileno()), path.stat())
+    with replacing(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
 
 
 def test_the_longest_name_there_can_be(tmp_path: Path) -> None:
