@@ -1,5 +1,6 @@
 """`qqlab show` and `qqlab import` as their users meet them."""
 
+import io
 import json
 import os
 import subprocess
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from conftest import qqlab
+from rich.console import Console
 
 import qqlab as package
 from qqlab import spec as specs
-from qqlab.capture import header, save
+from qqlab.capture import header, load, save
+from qqlab.cli.app import app
 from qqlab.exchange import Exchange, RawMessage
 
 SAMPLE = "captures/forum-2005.jsonl"
@@ -25,6 +28,21 @@ def test_a_list_shows_what_matters() -> None:
     assert ["4", "29501213", "List", "RES=0", "accepted", "value.type", "list.count"] in rows
     assert ["3", "315103947", "Login", "RS=1", "refused"] in rows
     assert result.stdout.startswith(f"{SAMPLE}: 13 exchanges, secrets are pseudonyms\n")
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_times_and_codes_stay_in_one_piece(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = io.StringIO()
+    monkeypatch.setattr("qqlab.cli.show.out", lambda: Console(file=printed, width=width))
+    app(["show", "captures/demo.jsonl"], standalone_mode=False)
+    app(["show", SAMPLE], standalone_mode=False)
+    shown = printed.getvalue().splitlines()
+    assert max(map(len, shown)) <= width
+    first = load(Path("captures/demo.jsonl")).exchanges[0]
+    assert first.time is not None
+    assert any(f" {first.time:%H:%M:%S}{'.' * (width == 100)}" in line for line in shown)
+    ends = [line.rpartition(" ")[2] for line in map(str.rstrip, shown)]
+    assert {"reply.missing", "list.count", "echo.seq"} <= set(ends)
 
 
 def test_one_exchange_in_full() -> None:

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from qqlab.capture import encode_line, segments
 from qqlab.cli.console import counted, out, talk
-from qqlab.cli.rows import COLUMNS, cells
+from qqlab.cli.rows import COLUMNS, NARROW, WIDE, cells
 from qqlab.codec import Decoded
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
@@ -35,7 +35,7 @@ _PER_SECOND = 5
 # So wide each column is; the notes take what is left.
 _WIDTHS = {"time": 12, "account": 11, "command": 14, "status": 26, "ms": 8}
 _NARROW = {"time": 8, "account": 10, "command": 13, "status": 18, "ms": 7}
-_WIDE = 100
+_NARROWEST = {"time": 8, "account": 10, "command": 13, "status": 10}
 
 
 class Showing:
@@ -135,7 +135,7 @@ def _line(text: str, style: str) -> Text:
 
 
 def _table(rows: list[dict[str, str]], width: int) -> Table:
-    widths = _WIDTHS if width >= _WIDE else _NARROW
+    widths = _WIDTHS if width >= WIDE else _NARROW if width >= NARROW else _NARROWEST
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, expand=True, show_edge=False)
     for column, wide in widths.items():
         right: Literal["right", "left"] = "right" if column == "ms" else "left"

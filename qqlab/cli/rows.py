@@ -11,6 +11,7 @@ from qqlab.visible import visible
 
 COLUMNS = ("id", "time", "account", "command", "status", "ms", "notes")
 NARROW = 70
+WIDE = 100
 
 
 def cells(exchange: Exchange, decoded: Decoded, known: Spec) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
@@ -14,7 +14,7 @@ from qqlab import wording
 from qqlab.capture import Capture
 from qqlab.cli.arguments import Json, SpecOption, read_captures, read_spec
 from qqlab.cli.console import counted, out, print_json
-from qqlab.cli.rows import COLUMNS, NARROW, cells
+from qqlab.cli.rows import COLUMNS, NARROW, WIDE, cells
 from qqlab.codec import Decoded, Field, Message, decode
 from qqlab.errors import InputError, UsageError
 from qqlab.exchange import Exchange, RawMessage
@@ -27,6 +27,7 @@ _REDACTED = {
     "all": "secrets and personal values are pseudonyms",
     "none": "secrets as they were sent",
 }
+_WHOLE = ("id", "time", "ms")
 
 
 def show(
@@ -89,15 +90,31 @@ def _table(*columns: str) -> Table:
     return table
 
 
+def _list(columns: tuple[str, ...], whole: tuple[str, ...]) -> Table:
+    """A table of exchanges, in which the `whole` columns stay in one piece and the others fold."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        right: Literal["right", "left"] = "right" if column == "ms" else "left"
+        table.add_column(column, overflow="fold", no_wrap=column in whole, justify=right)
+    return table
+
+
+def _narrowed(row: dict[str, str]) -> dict[str, str]:
+    """A row for a terminal of no great width: whole seconds, and a line for each code."""
+    return row | {"time": row["time"].partition(".")[0], "notes": row["notes"].replace(" ", "\n")}
+
+
 def _print_list(capture: Capture, known: Spec) -> None:
     console = out()
     redacted = _REDACTED[capture.header.redacted]
     console.print(f"{visible(capture.path)}: {counted(len(capture.exchanges), 'exchange')}, {redacted}")
     # A narrow terminal shows what tells exchanges apart; the rest is in the full view of one.
     columns = ("id", "account", "command", "status") if console.width < NARROW else COLUMNS
-    table = _table(*columns)
+    wide = console.width >= WIDE
+    table = _list(columns, _WHOLE if wide else (*_WHOLE, "notes"))
     for exchange in capture.exchanges:
         row = cells(exchange, decode(exchange, known), known)
+        row = row if wide else _narrowed(row)
         table.add_row(*(row[column] for column in columns))
     console.print(table)
 
@@ -143,7 +160,8 @@ def _print_message(message: Message, raw: RawMessage, known: Spec) -> None:
     for field in message.fields:
         doc = field.spec.doc if field.spec is not None else "not in the spec"
         table.add_row(visible(field.name), _value(field), wording.meaning(field, known), visible(doc))
-    console.print(table)
+    if message.fields:
+        console.print(table)
     for rows in message.tables:
         columns = [column for column in rows.spec.columns if any(column in row.cells for row in rows.rows)]
         inner = _table(rows.spec.name, *columns)
