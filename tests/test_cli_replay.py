@@ -146,7 +146,7 @@ def test_a_dead_target(capture: Path, tmp_path: Path) -> None:
         (
             "http://tqq.tencent.com:8000",
             5,
-            "tqq.tencent.com: the protocol's historical servers are never contacted (replay against your own)",
+            "tqq.tencent.com: the protocol's historical servers are never contacted (name a server of your own)",
         ),
         (
             "https://127.0.0.1:8000",

@@ -150,6 +150,7 @@ def test_proxy_mode_refuses_the_historical_servers_and_ends_in_time(
     ask(port, POLL % 3, b"POST HTTP/1.1", host=b"tqq.tencent.com")
     assert process.wait() == 0
     assert process.output.count("not connected: tqq.tencent.com: the protocol's historical servers") == 3
+    assert "cannot be reached" not in process.output  # that it was not tried is said
     assert sequences(path) == ["1", "2", "2"]
     assert [exchange.error is None for exchange in load(path).exchanges] == [True, False, False]
 
@@ -161,7 +162,7 @@ def test_what_cannot_be_relayed_is_said(record: Callable[..., tuple[Process, int
     for number in (1, 2):
         assert ask(port, POLL % number).startswith(b"HTTP/1.1 502 ")
     assert process.stop(signal.SIGTERM) == 0
-    assert process.output.count(f"qqlab: 127.0.0.1:{down}: cannot be reached: ") == 1
+    assert process.output.count(f"qqlab: 127.0.0.1:{down}: cannot be reached: connection refused\n") == 1
     assert sequences(path) == ["1", "2"]
     assert "  exchanges      2, 2 of them failed" in process.output
 
@@ -203,7 +204,7 @@ def test_a_refused_request_counts_and_is_said(
     ask(port, b"", b"POST / HTTP/1.1\r\nPS=5f4dcc3b5aa765d6")
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nX: PS=5f4dcc3b5aa765d6")
-    process.wait_for("not recorded: bytes of the client are no whole request; qqlab record --tcp relays and rec")
+    process.wait_for("not recorded: bytes of the client are no whole request; qqlab record --tcp relays it")
     assert process.stop() == 0
     assert process.output.count("not recorded: mitmproxy refused the request's first line; qqlab record --tcp") == 1
     assert process.output.count("not recorded: mitmproxy refused a line of the request's head; qqlab record --tcp") == 1
@@ -223,6 +224,7 @@ def test_a_refused_request_counts_and_is_said(
         (("--proxy", "--redact-key-file", "no/key"), 3, "no/key: the key cannot be read"),
         ((), 2, "record: nothing says where the server is"),
         (("--proxy", "--tcp"), 2, "--proxy: goes with none of"),
+        (("--upstream", "127.0.0.1:1", "--tcp", "--lines"), 2, "--tcp: goes not with --lines"),
         (("--upstream", "http://tqq.tencent.com:8000"), 5, "historical servers are never contacted"),
         (("--upstream", "127.0.0.1:1", "--listen", "8000"), 2, "is no HOST:PORT"),
         (("--upstream", "127.0.0.1:1", "--redact", "some"), 2, "--redact some: is no choice"),

@@ -472,7 +472,7 @@ def test_write_makes_the_directory_and_refuses_what_exists(tmp_path: Path) -> No
 
 def test_a_directory_that_cannot_be_is_an_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file: "):
+    with pytest.raises(InputError, match="file: is no directory"):
         reports.write(tmp_path / "file", [SMALL], LAMP)
 
 

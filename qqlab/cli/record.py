@@ -74,14 +74,18 @@ def record(
     Each exchange is in the file before the client has its reply. Without --tcp, mitmproxy reads and writes the HTTP:
     fields, their order, case and bodies stay, but line ends of heads become CR LF, blanks around values one, chunks
     are put together, Expect: 100-continue is answered here and left out, and what is no HTTP is refused, which is
-    said and counted. With --tcp or --lines each byte is relayed and recorded as it came, whatever it is; --lines
-    reads it as lines from the first byte on, where --tcp looks which of the two it is.
+    said and counted. What a client sends behind a request whose reply closes the connection is dropped.
+    With --tcp or --lines each byte is relayed as it came, whatever it is, and recorded so; a connection that carries
+    nothing of the protocol is counted only. --lines reads lines from the first byte on, where --tcp looks which of
+    the two it is.
 
     The server may be on any host that you name; the protocol's historical servers are refused.
 
     Exit code 0: ended as asked; 3: the file cannot be written (what is in it stays good); 4: the address is taken.
     """
     known = read_spec(spec)
+    if tcp and lines:
+        raise UsageError("--tcp", "goes not with --lines", "leave one out: both relay bytes, --tcp looks what they are")
     mode = _mode(upstream, proxy, tcp or lines)
     host, port = listen_address(listen)
     options = {

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 _STOPPED = "the proxy was stopped before the reply"
 _UNLOADED = "the script was removed or loaded anew while it recorded"
-_RELAY = "qqlab record --tcp relays and records all"
+_RELAY = "qqlab record --tcp relays it and records what is of the protocol"
 _IDLE = 1.0  # seconds
 _STOPS = ": the proxy stops, since nothing more can be recorded"
 

@@ -8,6 +8,7 @@ through `logging`. The protocol never spoke TLS: what looks like it passes by un
 import asyncio
 import logging
 import os
+import re
 import signal
 from collections.abc import Callable
 from typing import NamedTuple
@@ -31,6 +32,7 @@ logging.getLogger(proxyserver.__name__).setLevel(logging.CRITICAL)
 _DAYS = 7 * 24 * 3600  # a client of lines stays connected for days, and may be silent for hours
 _LOOK = 0.02  # seconds between two looks at whether the last replies are on their way
 _PATIENCE = 2.0  # seconds for that
+_NUMBER = re.compile(r"\[Errno (\d{1,3})\]")
 
 Began = Callable[[str], None]
 
@@ -172,18 +174,24 @@ class _Door:
             nextlayer.layer = layers.TCPLayer(context)
 
     def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """A server cannot be reached: say so once, until it can."""
-        if data.client.timestamp_end is not None:
-            return  # the client was gone before the connection stood, which tells nothing of the server
+        """A server cannot be reached: say so once, until it can. Why one was not tried at all is said already."""
+        if data.client.timestamp_end is not None or data.server.timestamp_start is None:
+            return  # a client that was gone before the connection stood tells nothing of the server
         where = address(*data.server.address[:2]) if data.server.address else "?"
         if where not in self._down and len(self._down) < 100:
             self._down.add(where)
-            logger.warning("qqlab: %s: cannot be reached: %s", where, data.server.error)
+            logger.warning("qqlab: %s: cannot be reached: %s", where, _words(data.server.error or ""))
 
     def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
         """It can."""
         if data.server.address:
             self._down.discard(address(*data.server.address[:2]))
+
+
+def _words(error: str) -> str:
+    """An error of mitmproxy in the system's words, where it has the system's numbers: one for each address tried."""
+    said = dict.fromkeys(os.strerror(int(number)).lower() for number in _NUMBER.findall(error))
+    return ", ".join(said) or error
 
 
 class _Forgetful:

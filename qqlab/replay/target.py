@@ -37,7 +37,7 @@ def parse_target(text: str) -> Target:
     if marker and scheme.lower() == "https":
         raise UsageError(text, "https is not spoken here, nor was it by this protocol", _FORM)
     if marker and scheme.lower() != "http":
-        raise UsageError(text, f"{scheme} is no scheme to replay over", _FORM)
+        raise UsageError(text, f"{scheme} is not spoken here", _FORM)
     try:
         parts = urlsplit("//" + (rest if marker else text))
         host, port = parts.hostname, parts.port if parts.port is not None or not marker else _HTTP_PORT
@@ -83,7 +83,7 @@ def refuse_historical(host: str) -> None:
     """Raise RefusedError for a name of the historical servers."""
     name = host.lower().rstrip(".")
     if any(name == domain or name.endswith(f".{domain}") for domain in HISTORICAL):
-        raise RefusedError(host, "the protocol's historical servers are never contacted", "replay against your own")
+        raise RefusedError(host, "the protocol's historical servers are never contacted", "name a server of your own")
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

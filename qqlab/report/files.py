@@ -32,6 +32,8 @@ def write_report(directory: Path, report: Report, *, force: bool = False) -> lis
         for path in paths:
             refuse_existing(path)
     texts = [render(report) for render in _RENDERERS.values()]
+    if directory.exists() and not directory.is_dir():
+        raise InputError(str(directory), "is no directory", "name a directory to write into")
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
