@@ -177,6 +177,15 @@ def test_import_export_import_changes_nothing(kind: str, tmp_path: Path) -> None
     assert PASSWORD.encode() not in (tmp_path / "back").read_bytes()
 
 
+def test_a_capture_is_not_exported_over_itself(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(Path(ROOT, "captures/demo.jsonl").read_bytes())
+    result = qqlab("export", path, "--format", "csv", "--force", "-o", path)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "is the capture that is exported" in result.stderr
+    assert len(load(path).exchanges) == 36
+
+
 # ------------------------------------------------------------------------------------------- what others see
 
 

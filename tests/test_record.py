@@ -252,32 +252,42 @@ def test_a_taken_port_and_an_existing_file(upstream: int, tmp_path: Path) -> Non
     assert done.stderr.startswith(f"qqlab: {path}: exists already")
 
 
+@pytest.mark.parametrize("mode", [(), ("--tcp",)])
 def test_a_full_disk_or_a_removed_file_ends_it_with_the_reason(
-    start: Callable[..., Process], record: Callable[..., tuple[Process, int]], upstream: int, tmp_path: Path
+    mode: tuple[str, ...],
+    start: Callable[..., Process],
+    record: Callable[..., tuple[Process, int]],
+    upstream: int,
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / "a.jsonl"
     port = free_port()
     # A limit on file size stands in for a full disk: the write fails in the middle of a line.
     command = [*RECORD, "--upstream", f"127.0.0.1:{upstream}", "--listen", f"127.0.0.1:{port}", "-o", str(path)]
-    process = start("bash", "-c", 'ulimit -f 2; exec "$@"', "bash", *command)
+    process = start("bash", "-c", 'ulimit -f 2; exec "$@"', "bash", *command, *mode)
     process.wait_for("recording on")
+    answered = 0
     with suppress(OSError):
         for number in range(100):
-            ask(port, POLL % number)
+            answered += b"RES=20" in ask(port, POLL % number)
     assert process.wait() == 3
     capture = load(path)
     safe = len(capture.exchanges)
+    assert answered == safe  # no client has a reply that is not in the file
     assert f"qqlab: {path}: File too large ({safe} exchanges are safe in it)\n" in process.output
     assert f"  exchanges      {safe}\n" in process.output
 
     path = tmp_path / "b.jsonl"
-    process, port = record(path, "--upstream", f"127.0.0.1:{upstream}")
+    process, port = record(path, "--upstream", f"127.0.0.1:{upstream}", *mode)
     ask(port, POLL % 1)
     path.unlink()
     with suppress(OSError):
-        ask(port, POLL % 2)
+        assert b"RES=20" not in ask(port, POLL % 2)
     assert process.wait() == 3
-    assert f"qqlab: {path}: was removed while it was being recorded; the 1 exchanges in it are lost" in process.output
+    assert (
+        f"qqlab: {path}: was removed while it was being recorded, with all that was in it, up to exchange 1"
+        in process.output
+    )
 
 
 @pytest.mark.parametrize("mode", [(), ("--tcp",)])

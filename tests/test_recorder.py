@@ -298,7 +298,7 @@ def test_a_reply_that_is_streamed_or_broken_off_says_so(
     assert send(port, LOGIN).endswith(ANSWER)  # its request is streamed, too
     assert process.stop() == 0
     assert process.output.count("qqlab: stream_large_bodies is set") == 1
-    assert f"qqlab: 1 exchanges recorded in {path}, 1 of other traffic passed by" in process.output
+    assert f"qqlab: 1 exchange recorded in {path}, 1 of other traffic passed by" in process.output
     capture = load(path)
     assert bodies(capture) == [(POLL, b"")]
     assert capture.exchanges[0].error == "the reply's body was streamed past the recorder"

@@ -32,8 +32,8 @@ def export(
 ) -> None:
     """Write a capture as mitmproxy flows, HAR, CSV, or a transcript.
 
-    What the format has no place for is counted and said. Flows and HAR carry a mark that keeps it, so that importing
-    them again gives the same capture.
+    What the format has no place for is counted and said. Flows and HAR carry a mark that keeps most of it, so that
+    each exchange that was not left out is the same once it is imported again.
 
     Example: qqlab export captures/demo.jsonl --format har -o demo.har
     """
@@ -54,6 +54,8 @@ def export(
     else:
         if not force:
             refuse_existing(output)
+        elif output.exists() and capture.exists() and output.samefile(capture):
+            raise UsageError(str(output), "is the capture that is exported", "choose another name")
         with replacing(output) as file:
             write(file)
     for line in (*stream.missing, *tally.lines()):

@@ -175,8 +175,9 @@ class Recorder:
         except QqlabError as error:
             self._fail(error)
         logger.info(
-            "qqlab: %d exchanges recorded in %s, %d of other traffic passed by",
+            "qqlab: %d exchange%s recorded in %s, %d of other traffic passed by",
             self._writer.count,
+            "s"[: self._writer.count != 1],
             visible(self._settings.capture),
             self.other,
         )
@@ -187,8 +188,10 @@ class Recorder:
         self._unanswered[flow.id] = flow
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """The reply is complete, and the client does not have it yet."""
+        """The reply is complete, and the client does not have it yet; it never will where that is not in the file."""
         self._flow(flow, None)
+        if self.failure is not None and flow.killable:
+            flow.kill()
 
     def error(self, flow: http.HTTPFlow) -> None:
         """There will be no reply, or no whole one."""
@@ -283,7 +286,10 @@ class Recorder:
         if flow.id not in self._conversations:
             return  # it began before this script was loaded
         _, conversation = self._conversations[flow.id]
-        self._pairs(flow, conversation, flows.tcp_message(conversation, flow.messages[-1]))
+        message = flow.messages[-1]
+        self._pairs(flow, conversation, flows.tcp_message(conversation, message))
+        if self.failure is not None:
+            message.content = b""
         if not are_kept():
             # mitmproxy keeps all that a connection ever sent, 700 bytes an exchange; other addons look at the last.
             del flow.messages[:-1]
@@ -375,7 +381,7 @@ class Recorder:
 def _check_present(writer: Writer, path: str) -> None:
     """Raise InputError where what is written now would be in no folder any more."""
     if os.fstat(writer.fileno()).st_nlink == 0:
-        what = f"was removed while it was being recorded; the {writer.count} exchanges in it are lost"
+        what = f"was removed while it was being recorded, with all that was in it, up to exchange {writer.count}"
         raise InputError(path, what)
 
 
