@@ -375,7 +375,7 @@ def test_targets_are_read(text: str) -> None:
     ("text", "what"),
     [
         ("https://127.0.0.1:8000", "https is not spoken here"),
-        ("ftp://127.0.0.1:21", "ftp is no scheme to replay over"),
+        ("ftp://127.0.0.1:21", "ftp is not spoken here"),
         ("127.0.0.1", "names no port"),
         ("http://localhost:0", "names no port"),
         ("http://me:hunter2@localhost:80", "a target takes no user or password"),
