@@ -23,6 +23,11 @@ def refuse_existing(path: Path, hint: str = "choose another name, or --force to 
         raise InputError(str(path), "exists already", hint)
 
 
+def are_same(path: Path, other: Path) -> bool:
+    """Whether two paths lead to one file; `-` leads to none."""
+    return str(path) != "-" and path.exists() and other.exists() and path.samefile(other)
+
+
 def check_writable(path: Path) -> None:
     """Raise InputError now for what `replacing` would raise later, as far as it can be known."""
     try:

@@ -186,6 +186,14 @@ def test_a_capture_is_not_exported_over_itself(tmp_path: Path) -> None:
     assert len(load(path).exchanges) == 36
 
 
+def test_what_is_imported_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(Path(ROOT, "captures/forum-2005.txt").read_bytes())
+    result = qqlab("import", path, "--force", "-o", path)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert path.read_bytes() == Path(ROOT, "captures/forum-2005.txt").read_bytes()
+
+
 # ------------------------------------------------------------------------------------------- what others see
 
 

@@ -10,7 +10,7 @@ from qqlab.capture import open_capture
 from qqlab.cli.arguments import CaptureFile, Force, SpecOption, read_spec
 from qqlab.cli.console import talk
 from qqlab.errors import UsageError
-from qqlab.files import refuse_existing, replacing
+from qqlab.files import are_same, refuse_existing, replacing
 from qqlab.formats.tally import Tally
 from qqlab.visible import visible
 
@@ -54,7 +54,7 @@ def export(
     else:
         if not force:
             refuse_existing(output)
-        elif output.exists() and capture.exists() and output.samefile(capture):
+        elif are_same(output, capture):
             raise UsageError(str(output), "is the capture that is exported", "choose another name")
         with replacing(output) as file:
             write(file)

@@ -8,6 +8,8 @@ import typer
 from qqlab.capture import header, save
 from qqlab.cli.arguments import Force, KeyFile, SpecOption, read_spec, refuse_stdout
 from qqlab.cli.console import counted, talk
+from qqlab.errors import UsageError
+from qqlab.files import are_same
 from qqlab.formats.tally import Tally
 from qqlab.redact import read_key
 from qqlab.visible import visible
@@ -44,6 +46,8 @@ def import_(
     from qqlab.formats.importing import Wanted, imported  # noqa: PLC0415
 
     refuse_stdout(output)
+    if any(are_same(file, output) for file in files):
+        raise UsageError(str(output), "is what is imported", "choose another name")
     known = read_spec(spec)
     tally = Tally()
     wanted = Wanted(format_, redact, everything, partial)

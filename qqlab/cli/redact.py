@@ -11,6 +11,7 @@ from qqlab.cli.arguments import CaptureFile, Force, KeyFile, SpecOption, read_sp
 from qqlab.cli.console import counted, talk
 from qqlab.errors import UsageError
 from qqlab.exchange import Exchange
+from qqlab.files import are_same
 from qqlab.redact import Redactor, read_key
 from qqlab.spec import Spec
 from qqlab.visible import visible
@@ -62,7 +63,7 @@ def _check(stream: Stream, capture: Path, output: Path, policy: str, known: Spec
         raise UsageError(where, what, "name that one with --spec, since it says what is secret")
     if stream.header.redacted == "all" and policy == "secrets":
         raise UsageError(where, "holds no secret and no personal value already", "--policy all gives it new pseudonyms")
-    if len(stream.segments) > 1 and output.exists() and output.samefile(capture):
+    if len(stream.segments) > 1 and are_same(output, capture):
         raise UsageError(where, "its finished segments would keep what is replaced here", "write to another file")
 
 

@@ -16,6 +16,7 @@ from qqlab.capture.file import parse_line
 from qqlab.capture.reading import open_capture, open_part
 from qqlab.codec import derive
 from qqlab.errors import InputError
+from qqlab.files import are_same
 from qqlab.hunt import LONGEST, Finder
 from qqlab.spec import Spec
 from qqlab.testserver.accounts import Accounts
@@ -90,7 +91,7 @@ def search(paths: Sequence[Path], secrets: Secrets, problems: Problems, spared: 
         problems.add("secret.short", f"account {account}", what)
     searched = 0
     for file in dict.fromkeys(found for path in paths for found in _files(path)):
-        if _is_same(file, spared):
+        if are_same(file, spared):
             continue
         searched += 1
         try:
@@ -148,7 +149,3 @@ def _segments(path: Path) -> Iterator[Path]:
 
 def _refuse(error: OSError) -> None:
     raise InputError(str(error.filename), error.strerror or str(error)) from error
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    return str(path) != "-" and path.exists() and path.samefile(other)
