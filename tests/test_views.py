@@ -23,12 +23,12 @@ from qqlab.capture import load
 from qqlab.codec import decode
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.proxy import marks
-from qqlab.proxy.commands import Commands
+from qqlab.proxy.inside import Inside
 from qqlab.proxy.known import Known
 from qqlab.proxy.marks import FAILED, ODD, Mark, Marks
 from qqlab.proxy.recorder import Recorder
 from qqlab.proxy.script import OPTIONS
-from qqlab.proxy.view import NotEditable, View, Views
+from qqlab.proxy.view import NotEditable, View
 from qqlab.spec import Spec
 from qqlab.visible import visible
 
@@ -91,13 +91,26 @@ def mitmproxy(*addons: object) -> Iterator[taddons.context]:
 
 
 @pytest.fixture
-def inside(known: Spec) -> Iterator[taddons.context]:
+def inside() -> Iterator[taddons.context]:
     """The addons in a mitmproxy that serves nothing, with a list of flows as mitmproxy and mitmweb have one."""
-    knows = Known(known)
-    views = Views(knows)
-    with mitmproxy(Recorder(), knows, views, Marks(knows), Commands(knows), flow_list.View()) as context:
+    ours = Inside()
+    with mitmproxy(flow_list.View(), Recorder(), ours) as context:
+        ours.running()
         yield context
-    views.done()
+    ours.done()
+
+
+def test_flows_are_looked_at_only_where_marks_are_wanted() -> None:
+    ours = Inside()
+    with mitmproxy(Recorder(), ours) as context:
+        ours.running()
+        assert not hasattr(ours, "response")
+        context.master.addons.add(flow_list.View())
+        ours.running()
+        assert hasattr(ours, "response")
+        context.configure(ours, qq_marks=False)
+        assert not hasattr(ours, "response")
+    ours.done()
 
 
 def pretty(message: Any, flow: Any, view: str = "auto") -> tuple[str, str]:
@@ -235,7 +248,7 @@ def test_a_mark_is_one_harmless_line(request: bytes, reply: bytes | None) -> Non
 
 
 def test_marks_say_what_is_odd_and_keep_what_the_user_wrote(inside: taddons.context) -> None:
-    addon = inside.master.addons.get("marks")
+    addon = inside.master.addons.get("inside")
     flow = http_flow(POLL, ALONE)
     addon.response(flow)
     assert (flow.comment, flow.marked) == ("GetMsgEx: RES=20 not logged in, or logged in elsewhere since", FAILED)
@@ -264,9 +277,7 @@ def test_marks_say_what_is_odd_and_keep_what_the_user_wrote(inside: taddons.cont
     assert (other.comment, other.metadata) == ("", {})
 
     inside.options.update(qq_marks=False)
-    flow = http_flow(POLL, ALONE)
-    addon.response(flow)
-    assert (flow.comment, flow.marked) == ("", "")
+    assert not hasattr(addon, "response")
 
 
 def test_marks_cost_nothing_where_nobody_sees_them(known: Spec) -> None:

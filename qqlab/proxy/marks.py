@@ -90,11 +90,11 @@ class Marks:
         self._tcp(of)
 
     def _http(self, of: http.HTTPFlow) -> None:
-        if _wanted() and (exchange := flows.http_exchange(of, flows.failure(of))) is not None:
+        if are_wanted() and (exchange := flows.http_exchange(of, flows.failure(of))) is not None:
             self._put(of, [exchange])
 
     def _tcp(self, of: tcp.TCPFlow) -> None:
-        if _wanted() and len(of.messages) <= _MOST_READS:
+        if are_wanted() and len(of.messages) <= _MOST_READS:
             self._put(of, flows.tcp_exchanges(of, self._known.spec)[0])
 
     def _put(self, of: flow.Flow, exchanges: Sequence[Exchange]) -> None:
@@ -109,6 +109,6 @@ class Marks:
             of.metadata[_OURS] = [said.comment, said.marker]
 
 
-def _wanted() -> bool:
+def are_wanted() -> bool:
     """Whether marks are asked for, and anything would show or keep them."""
     return bool(ctx.options.qq_marks) and are_kept()
