@@ -34,6 +34,21 @@ def proxy(folder: Path, arguments: Sequence[str | Path]) -> Iterator[tuple[int, 
     """A `mitmdump -q` with these further arguments; gives its port and its process id once it serves."""
     port = _free_port()
     command = [MITMDUMP, "-q", "--listen-host", "127.0.0.1", "--listen-port", str(port), *arguments]
+    with _serving(folder, command, port) as process:
+        yield port, process
+
+
+@contextmanager
+def recorder(folder: Path, upstream: int, arguments: Sequence[str | Path]) -> Iterator[tuple[int, int]]:
+    """A `qqlab -q record` before the server at that port, as `proxy`."""
+    port = _free_port()
+    where = ["--upstream", f"http://127.0.0.1:{upstream}", "--listen", f"127.0.0.1:{port}"]
+    with _serving(folder, [sys.executable, "-m", "qqlab", "-q", "record", *where, *arguments], port) as process:
+        yield port, process
+
+
+@contextmanager
+def _serving(folder: Path, command: Sequence[str | Path], port: int) -> Iterator[int]:
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -43,7 +58,7 @@ def proxy(folder: Path, arguments: Sequence[str | Path]) -> Iterator[tuple[int, 
     )
     try:
         _wait_for(child, port)
-        yield port, child.pid
+        yield child.pid
     finally:
         child.terminate()
         try:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from children import ADDON, origin, processor_time, proxy, resident, reverse_http
+from children import ADDON, origin, processor_time, proxy, recorder, resident, reverse_http
 from load import ask, drive
 from measure import Figures, Result, ratio, rounds
 
@@ -75,6 +75,22 @@ def tcp(folder: Path, scale: float) -> Iterator[Result]:
         with _serving(folder, variants) as proxies:
             taken = rounds(_measured(proxies, 2 * scale, True), 7)
             yield ratio(taken, "TCP", "HTTP", name="relayed", target=2.5, unit=RATE)
+
+
+def record(folder: Path, scale: float) -> Iterator[Result]:
+    """The command that records, against mitmdump alone, and relaying bytes against taking them apart as HTTP."""
+    with origin() as behind, ExitStack() as stack:
+        proxies = {
+            "mitmdump": _Proxy(*stack.enter_context(proxy(folder, reverse_http(behind)))),
+            "qqlab record": _Proxy(*stack.enter_context(recorder(folder, behind, ["-o", "record.jsonl"]))),
+            "--tcp": _Proxy(*stack.enter_context(recorder(folder, behind, ["-o", "relayed.jsonl", "--tcp"]))),
+        }
+        for one in proxies.values():
+            drive(one.port, WARM_UP)
+        taken = rounds(_measured(proxies, 2 * scale, True), 7)
+        yield ratio(taken, "qqlab record", "mitmdump", name="record", target=0.95, unit=RATE)
+        yield ratio(taken, "--tcp", "qqlab record", name="record", target=2.5, unit=RATE)
+        yield ratio(taken, "--tcp", "mitmdump", name="record", target=2.5, unit=RATE)
 
 
 def memory(folder: Path, scale: float) -> Iterator[Result]:

@@ -23,6 +23,7 @@ from rich.table import Table
 BENCHMARKS: dict[str, Callable[[Path, float], Iterator[Result]]] = {
     "addon": recording.addon,
     "tcp": recording.tcp,
+    "record": recording.record,
     "memory": recording.memory,
     "import": importing.flows,
 }
