@@ -1,7 +1,7 @@
 """What recording costs: mitmdump bare, writing flows, and with the addon, in HTTP mode and relaying bytes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +9,9 @@ from typing import NamedTuple
 from children import ADDON, origin, processor_time, proxy, recorder, resident, reverse_http
 from load import ask, drive
 from measure import Figures, Result, ratio, rounds
+
+# A proxy that serves while the context lasts: its port and its process id.
+_Started = AbstractContextManager[tuple[int, int]]
 
 RATE = "requests/s"
 EFFORT = "requests/CPU s"
@@ -24,10 +27,10 @@ def _addon(capture: Path) -> list[str | Path]:
 
 
 @contextmanager
-def _serving(folder: Path, variants: Mapping[str, Sequence[str | Path]]) -> Iterator[dict[str, "_Proxy"]]:
+def _serving(variants: Mapping[str, _Started]) -> Iterator[dict[str, "_Proxy"]]:
     """All variants at once, so that rounds can go to and fro between them; who is not asked costs nothing."""
     with ExitStack() as stack:
-        proxies = {name: _Proxy(*stack.enter_context(proxy(folder, given))) for name, given in variants.items()}
+        proxies = {name: _Proxy(*stack.enter_context(started)) for name, started in variants.items()}
         for one in proxies.values():
             drive(one.port, WARM_UP)
         yield proxies
@@ -52,11 +55,11 @@ def addon(folder: Path, scale: float) -> Iterator[Result]:
     """The addon against mitmdump alone, and against its own recording."""
     with origin() as behind:
         variants = {
-            "mitmdump": reverse_http(behind),
-            "mitmdump -w": [*reverse_http(behind), "-w", folder / "addon.flows"],
-            "with the addon": [*reverse_http(behind), *_addon(folder / "addon.jsonl")],
+            "mitmdump": proxy(folder, reverse_http(behind)),
+            "mitmdump -w": proxy(folder, [*reverse_http(behind), "-w", folder / "addon.flows"]),
+            "with the addon": proxy(folder, [*reverse_http(behind), *_addon(folder / "addon.jsonl")]),
         }
-        with _serving(folder, variants) as proxies:
+        with _serving(variants) as proxies:
             for keep_alive in (True, False):
                 taken = rounds(_measured(proxies, 2 * scale, keep_alive), 9)
                 name = "keep-alive" if keep_alive else "a connection for each"
@@ -69,25 +72,24 @@ def tcp(folder: Path, scale: float) -> Iterator[Result]:
     """Recording what is relayed as bytes, against recording what mitmproxy takes apart as HTTP."""
     with origin() as behind:
         variants = {
-            "TCP": [*_tcp(behind), *_addon(folder / "tcp.jsonl")],
-            "HTTP": [*reverse_http(behind), *_addon(folder / "http.jsonl")],
+            "TCP": proxy(folder, [*_tcp(behind), *_addon(folder / "tcp.jsonl")]),
+            "HTTP": proxy(folder, [*reverse_http(behind), *_addon(folder / "http.jsonl")]),
         }
-        with _serving(folder, variants) as proxies:
+        with _serving(variants) as proxies:
             taken = rounds(_measured(proxies, 2 * scale, True), 7)
             yield ratio(taken, "TCP", "HTTP", name="relayed", target=2.5, unit=RATE)
 
 
 def record(folder: Path, scale: float) -> Iterator[Result]:
     """The command that records, against mitmdump alone, and relaying bytes against taking them apart as HTTP."""
-    with origin() as behind, ExitStack() as stack:
-        proxies = {
-            "mitmdump": _Proxy(*stack.enter_context(proxy(folder, reverse_http(behind)))),
-            "qqlab record": _Proxy(*stack.enter_context(recorder(folder, behind, ["-o", "record.jsonl"]))),
-            "--tcp": _Proxy(*stack.enter_context(recorder(folder, behind, ["-o", "relayed.jsonl", "--tcp"]))),
+    with origin() as behind:
+        variants = {
+            "mitmdump": proxy(folder, reverse_http(behind)),
+            "qqlab record": recorder(folder, behind, ["-o", "record.jsonl"]),
+            "--tcp": recorder(folder, behind, ["-o", "relayed.jsonl", "--tcp"]),
         }
-        for one in proxies.values():
-            drive(one.port, WARM_UP)
-        taken = rounds(_measured(proxies, 2 * scale, True), 7)
+        with _serving(variants) as proxies:
+            taken = rounds(_measured(proxies, 2 * scale, True), 7)
         yield ratio(taken, "qqlab record", "mitmdump", name="record", target=0.95, unit=RATE)
         yield ratio(taken, "--tcp", "qqlab record", name="record", target=2.5, unit=RATE)
         yield ratio(taken, "--tcp", "mitmdump", name="record", target=2.5, unit=RATE)
