@@ -85,12 +85,12 @@ class Process:
         for line in self._child.stdout:
             self.output += line
 
-    def wait_for(self, text: str, seconds: float = 30) -> str:
-        """Wait until the process has printed that text; return the line that holds it."""
+    def wait_for(self, text: str, seconds: float = 30, *, begins: bool = False) -> str:
+        """Wait until the process has printed that text; return the line that holds it, or that `begins` with it."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for line in self.output.splitlines():
-                if text in line:
+                if line.startswith(text) if begins else text in line:
                     return line
             if self._child.poll() is not None:
                 self._reader.join(5)

@@ -90,7 +90,7 @@ def test_reverse_mode_prints_a_line_for_each_exchange_and_a_summary(
     assert b"&RES=20" in ask(port, POLL % 7, host=b"tqq.tencent.com:8000")
     assert b"&RES=20" in ask(port, POLL % 8 + b"&XX=\x1b[31m", b"POST HTTP/1.1")
     assert ask(port, b"hello=world").startswith(b"HTTP/1.1 ")
-    process.wait_for("2  ")
+    process.wait_for("2  ", begins=True)
     assert process.stop() == 0
     _, first, second, *rest = process.output.splitlines()
     assert re.fullmatch(r"1  \d\d:\d\d:\d\d\.\d{3}  10001  GetMsgEx  RES=20 not logged in[^·]*  \d+\.\d  -", first)
@@ -429,7 +429,7 @@ def test_lines_on_one_long_connection(record: Callable[..., tuple[Process, int]]
                 server.sendall(answers[0] + push[:20])  # in another order than asked
                 server.sendall(push[20:] + answers[1])
                 read_until(client, answers[1])
-            printed = process.wait_for("7  ")
+            printed = process.wait_for("7  ", begins=True)
             assert "Server_Msg" not in printed
         assert process.stop() == 0
     exchanges = load(path).exchanges
