@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import NamedTuple, TypeVar
 
-from qqlab import http1
+from qqlab import failures, http1
 from qqlab.exchange import Pairing, RawMessage, address
 
 MAX_REPLY = 1024 * 1024
@@ -68,7 +68,7 @@ class Client:
         except TimeoutError:
             exchange.give_up(self._timeout)
         except OSError as error:
-            exchange.error = f"cannot connect: {told(error)}"
+            exchange.error = unconnected(error)
         finally:
             await self._release(exchange, lane)
         return exchange.outcome()
@@ -220,34 +220,35 @@ class _Exchange:
         if messages:
             self._reply = messages[0]
             if len(messages) > 1 or self._reader.pending:
-                self.error = "more bytes follow the end of the reply"
+                self.error = failures.say("length")
         elif self._reader.broken is not None or self._reader.stray:
-            self.error = f"the reply is no HTTP: {self._reader.broken or http1.NO_HTTP}"
+            self.error = failures.say("no-http", how=self._reader.broken or http1.NO_HTTP)
         elif len(data) > room:
-            self.error = f"the reply is longer than {self._limit} bytes"
+            self.error = failures.say("long", count=self._limit)
 
     def _ended(self) -> None:
         """The server's direction is over: that ends a reply without a length, and cuts off any other."""
         assert self.stream is not None
-        how = "the connection was closed" if self.stream.failure is None else told(self.stream.failure)
-        whole = self._reader.open_ended and self.stream.failure is None
+        failure = self.stream.failure
+        whole = self._reader.open_ended and failure is None
         if not self._received:
-            self.error = f"{how} without a reply"
+            self.error = ended(failure, "without a reply")
         elif not self._reader.in_body:
-            self.error = f"{how} within the head of the reply ({len(self._received)} bytes came)"
+            self.error = ended(failure, f"within the head of the reply ({len(self._received)} bytes came)")
         else:
             self._reply = self._reader.flush() or RawMessage()
-            self.error = None if whole else f"{how} within the body of the reply ({len(self._reply.body)} bytes came)"
+            came = len(self._reply.body)
+            self.error = None if whole else ended(failure, f"within the body of the reply ({came} bytes came)")
 
     def give_up(self, timeout: float) -> None:
         """The time is over."""
         self._late = True
         if self.stream is None:
-            self.error = f"cannot connect within {timeout:g} s"
+            self.error = unconnected(timeout)
         elif not self._received:
-            self.error = f"no reply within {timeout:g} s"
+            self.error = failures.say("silent", seconds=f"{timeout:g}")
         else:
-            self.error = f"the reply was not complete within {timeout:g} s ({len(self._received)} bytes came)"
+            self.error = failures.say("slow", seconds=f"{timeout:g}", count=len(self._received))
 
     @property
     def unheard(self) -> bool:
@@ -287,6 +288,20 @@ def _is_framed(message: RawMessage) -> bool:
     """Whether the head says where the body ends; it is the connection's end that ends any other."""
     head = http1.parse_head(message.head)
     return head.get("content-length") is not None or head.get("transfer-encoding") is not None
+
+
+def unconnected(why: OSError | float) -> str:
+    """What is said where no connection came about: the system's words, or the seconds that were over."""
+    if isinstance(why, ConnectionRefusedError):
+        return failures.say("refused")
+    return failures.say("unreachable", how=f": {told(why)}" if isinstance(why, OSError) else f" within {why:g} s")
+
+
+def ended(failure: Exception | None, where: str) -> str:
+    """What is said of a connection that ended where it should not: closed, or by a failure."""
+    if failure is not None:
+        return failures.say("reset", how=told(failure), where=where)
+    return failures.say("closed") if where == "without a reply" else failures.say("cut", where=where)
 
 
 def told(error: Exception) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import NamedTuple
 
+from qqlab import failures
 from qqlab.conversation import Conversation, Paired
 from qqlab.exchange import Pairing, RawMessage, address
 from qqlab.net.client import Outcome, told
@@ -61,9 +62,9 @@ class Line(asyncio.Protocol):
         self._under_way = self._under_way + len(data) if b"\n" not in data else len(data) - data.rindex(b"\n") - 1
         self._take(self._conversation.from_server(data, datetime.now(UTC)))
         if self._under_way > self._limit:
-            self._give_up(f"the reply is longer than {self._limit} bytes")
+            self._give_up(failures.say("long", count=self._limit))
         elif self.count > MOST_UNASKED:
-            self._give_up(f"more than {MOST_UNASKED} lines came that nobody asked for")
+            self._give_up(failures.say("flood", count=MOST_UNASKED))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -109,8 +110,16 @@ class Line(asyncio.Protocol):
     def _outcome(self, in_time: bool, timeout: float) -> tuple[RawMessage | None, str | None, Pairing]:
         """The reply and what is wrong with it, or what is wrong without one; and how it was paired."""
         if self._answer is not None and self._answer.reply is not None:
-            return self._answer.reply, self._answer.error, self._answer.pairing
-        return None, f"{self._failure} without a reply" if in_time else f"no reply within {timeout:g} s", ""
+            reply, error = self._answer.reply, self._answer.error
+            torn = error is not None and error == self._failure
+            where = f"within the body of the reply ({len(reply.body)} bytes came)"
+            return reply, self._told(where) if torn else error, self._answer.pairing
+        return None, self._told("without a reply") if in_time else failures.say("silent", seconds=f"{timeout:g}"), ""
+
+    def _told(self, where: str) -> str:
+        """Why the connection is over, as an exchange says it."""
+        reason = self._failure or ""
+        return reason if failures.named(reason) is not None else f"{reason} {where}"
 
     def _is_answered(self) -> bool:
         return self.over or self._answer is not None

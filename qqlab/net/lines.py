@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from qqlab.exchange import RawMessage
-from qqlab.net.client import Outcome, connect, told
+from qqlab.net.client import Outcome, connect, unconnected
 from qqlab.net.line import Line, Unasked
 from qqlab.replay import Plan
 from qqlab.spec import Spec
@@ -63,9 +63,9 @@ class Lines:
             if in_use and line.over and line.heard == 0:
                 outcome = await (await self._line(name)).send(request, self._timeout)
         except TimeoutError:
-            return Outcome(None, f"cannot connect within {self._timeout:g} s", started, 0.0, "", silent=True)
+            return Outcome(None, unconnected(self._timeout), started, 0.0, "", silent=True)
         except OSError as error:
-            return Outcome(None, f"cannot connect: {told(error)}", started, 0.0, "", silent=True)
+            return Outcome(None, unconnected(error), started, 0.0, "", silent=True)
         return outcome
 
     def pushed(self) -> list[Pushed]:
