@@ -1,7 +1,6 @@
 """`qqlab replay`: a capture's requests go to a server again, and its replies are compared with the recorded ones."""
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,28 +13,21 @@ from qqlab.capture import Capture, header, save
 from qqlab.cli.arguments import CaptureFiles, Force, Json, SpecOption, read_as_one, read_spec, refuse_stdout
 from qqlab.cli.console import talk
 from qqlab.cli.diff import Equivalent, end, print_comparison
+from qqlab.cli.passwords import ENVIRONMENT, AccountsFile, read_passwords
 from qqlab.diff import compare
 from qqlab.errors import TargetError
 from qqlab.exchange import Exchange
 from qqlab.files import check_writable, refuse_existing
 from qqlab.net.replay import Replayed
 from qqlab.net.replay import replay as run
-from qqlab.replay import Passwords, parse_target, turned_away
-from qqlab.testserver import accounts as test_accounts
+from qqlab.replay import parse_target, turned_away
 from qqlab.visible import visible
-
-_PASSWORD = "QQLAB_PASSWORD_"
 
 
 def replay(
     captures: CaptureFiles,
     target: Annotated[str, typer.Option("--target", metavar="URL", help="http://HOST:PORT or HOST:PORT.")],
-    accounts: Annotated[
-        Path | None,
-        typer.Option(
-            "--accounts", metavar="FILE", help="Passwords, as `qqlab serve` reads them; the sample by default."
-        ),
-    ] = None,
+    accounts: AccountsFile = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="CAPTURE", help="Keep what was replayed as a capture.")
     ] = None,
@@ -66,7 +58,7 @@ def replay(
     if output is not None:
         _check_output(output, force)
     recorded = read_as_one(captures)
-    passwords, codes = _secrets(accounts)
+    passwords, codes = read_passwords(accounts)
     over: list[Exchange] = []
     try:
         with _told(len(recorded.exchanges), over) as told:
@@ -106,7 +98,7 @@ def _refused(account: str) -> str:
     shown = visible(account, 30)
     return (
         f"account {shown} was logged in when this was recorded, and is refused now: is its password right? "
-        f"(--accounts FILE, or {_PASSWORD}{shown}; without them that of the built-in sample is taken)"
+        f"(--accounts FILE, or {ENVIRONMENT}{shown}; without them that of the built-in sample is taken)"
     )
 
 
@@ -132,22 +124,6 @@ def _told(total: int, over: list[Exchange]) -> Iterator[Callable[[Exchange], Non
         yield told
 
 
-def _secrets(file: Path | None) -> tuple[Passwords, Passwords]:
-    """Passwords, and what pictures show: the accounts file first, then (for passwords) the environment, then the sample
-    that the test server knows by default."""
-    named = None if file is None else test_accounts.load(file)
-    sample = test_accounts.sample() if named is None else None
-
-    def password(account: str) -> str | None:
-        known = named.password(account) if named is not None else None
-        if known is None and account.isascii() and account.isdigit():
-            known = os.environ.get(_PASSWORD + account)
-        return sample.password(account) if known is None and sample is not None else known
-
-    known = named or test_accounts.sample()
-    return password, known.verification
-
-
 def _warn(recorded: Capture, replayed: Replayed) -> None:
     if recorded.header.redacted == "none":
         return  # what was recorded is the password's own hash, and went out as it was
@@ -155,7 +131,7 @@ def _warn(recorded: Capture, replayed: Replayed) -> None:
         shown = visible(account, 30)
         talk.say(
             f"qqlab: no password is known for account {shown}: its login goes out with a pseudonym "
-            f"(give one: --accounts FILE, or {_PASSWORD}{shown})"
+            f"(give one: --accounts FILE, or {ENVIRONMENT}{shown})"
         )
     for account in replayed.unread:
         shown = visible(account, 30)

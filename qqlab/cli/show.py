@@ -51,7 +51,7 @@ def show(
     if wanted is not None:
         _show_one(loaded, wanted, known, json)
     elif json:
-        print_json([_as_json(exchange, known) for capture in loaded for exchange in capture.exchanges])
+        print_json([as_json(exchange, known) for capture in loaded for exchange in capture.exchanges])
     else:
         for capture in loaded:
             _print_list(capture, known)
@@ -65,7 +65,8 @@ def _split(arguments: list[str]) -> tuple[list[Path], str | None]:
     return [Path(argument) for argument in arguments], None
 
 
-def _as_json(exchange: Exchange, known: Spec) -> dict[str, Any]:
+def as_json(exchange: Exchange, known: Spec) -> dict[str, Any]:
+    """An exchange as its line of a capture."""
     line: dict[str, Any] = msgspec.json.decode(captures.encode_line(exchange, known))
     return line
 
@@ -78,9 +79,9 @@ def _show_one(loaded: list[Capture], wanted: str, known: Spec, json: bool) -> No
     if len(found) > 1:
         raise UsageError(wanted, "several captures have an exchange of this id", "name one capture")
     if json:
-        print_json(_as_json(found[0], known))
+        print_json(as_json(found[0], known))
     else:
-        _print_one(found[0], known)
+        print_exchange(found[0], known)
 
 
 def _table(*columns: str) -> Table:
@@ -119,7 +120,8 @@ def _print_list(capture: Capture, known: Spec) -> None:
     console.print(table)
 
 
-def _print_one(exchange: Exchange, known: Spec) -> None:
+def print_exchange(exchange: Exchange, known: Spec) -> None:
+    """Print one exchange in full: docs, code names, rows and notes."""
     console = out()
     decoded = decode(exchange, known)
     console.print(f"exchange {visible(exchange.id)}: {visible(decoded.command or 'unknown command')}")
