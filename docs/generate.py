@@ -83,13 +83,13 @@ _EXITS = {
 def codes() -> str:
     """Notes, rules of the comparison, and deviations of the test server."""
     notes = "\n".join(f"| `{code}` | {severity} | {text} |" for code, (severity, text) in CATALOGUE.items())
-    rules = "\n".join(f"| `{rule}` | {severity} | {text} |" for rule, (severity, text) in RULES.items())
+    rules = "\n".join(f"| `{name}` | {rule.severity} | {rule.text} | {rule.reason} |" for name, rule in RULES.items())
     wrong = "\n".join(f"| `{rule}` | {severity} | {text} |" for rule, (severity, text) in VERIFICATION.items())
     return (
         "# Codes\n\n## Notes\n\nWhat can be odd about traffic. `echo` stands for `echo.seq`, `echo.uin` and so on.\n\n"
         f"| code | severity | meaning |\n|---|---|---|\n{notes}\n\n"
         "## Rules of the comparison\n\nSeverity `info` means that both sides mean the same.\n\n"
-        f"| rule | severity | meaning |\n|---|---|---|\n{rules}\n\n"
+        f"| rule | severity | meaning | why |\n|---|---|---|---|\n{rules}\n\n"
         "## Rules of the verification\n\nWhat `qqlab verify` finds; an `error` makes it fail.\n\n"
         f"| rule | severity | meaning |\n|---|---|---|\n{wrong}\n\n"
         "## Deviations of the test server\n\nFor `qqlab serve --deviate RULE`; COMMAND may be `*`.\n\n"

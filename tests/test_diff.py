@@ -631,7 +631,7 @@ def test_the_summary_says_what_was_not_compared_and_why() -> None:
 def test_the_document_is_versioned_and_whole() -> None:
     comparison = compare([exchange(LIST, FRIENDS)], [exchange(LIST, FRIENDS.replace("SN=3", "SN=4") + "&")], SPEC)
     assert document(comparison) == {
-        "qqlab_diff": 1,
+        "qqlab_diff": 2,
         "summary": {
             "exchanges": 1,
             "compared": 1,
@@ -640,17 +640,23 @@ def test_the_document_is_versioned_and_whole() -> None:
             "different": 1,
             "not_compared": {},
         },
+        "causes": [],
         "findings": [
             {
+                "id": "9759ab9d",
                 "exchange": "1",
+                "actual_exchange": "1",
                 "command": "List",
+                "account": "10001",
                 "rule": "count",
                 "severity": "error",
+                "reason": "Clients read as many rows as the count says.",
                 "direction": "reply",
                 "field": "SN",
                 "row": None,
                 "expected": "3 of 3 rows",
                 "actual": "4 of 3 rows",
+                "about": (),
             }
         ],
     }
@@ -756,3 +762,13 @@ def test_comparing_raises_for_no_bytes(left: Exchange, right: Exchange) -> None:
 @given(EXCHANGES)
 def test_nothing_differs_from_itself(one: Exchange) -> None:
     assert compare([one], [one], SPEC).findings == ()
+
+
+def test_a_finding_has_the_same_id_whatever_came_instead_and_no_other_has_it() -> None:
+    def ids(reply: str) -> list[str]:
+        return [finding.id for finding in compare([exchange(LOGIN, IN)], [exchange(LOGIN, reply)], SPEC).findings]
+
+    first, again = ids(IN.replace("60", "61")), ids(IN.replace("60", "62"))
+    assert first == again
+    assert len({*first, *ids(IN.replace("300", "301")), *ids(IN.replace("&HI=60", ""))}) == 3
+    assert len(set(ids(IN + "&XX=1&XX=2&YY=3"))) == 2

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qqlab import spec as specs
-from qqlab.diff import compare, document, lines
+from qqlab.diff import Finding, compare, document, lines
 from qqlab.exchange import Exchange, RawMessage
 
 SPEC = specs.builtin()
@@ -85,11 +85,16 @@ CASES: dict[str, tuple[list[str], list[str], list[Told]]] = {
 }
 
 
+def place(finding: Finding) -> str:
+    """The exchange that a finding is of, whichever capture has it."""
+    return finding.exchange or finding.actual_exchange
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_pushes(name: str) -> None:
     left, right, wanted = CASES[name]
     comparison = compare(pushes(*left), pushes(*right, ids="q"), SPEC)
-    assert [(f.rule, f.exchange, f.field, f.expected, f.actual) for f in comparison.findings] == wanted
+    assert [(f.rule, place(f), f.field, f.expected, f.actual) for f in comparison.findings] == wanted
     assert comparison.total == len(left) + len([rule for rule, *_ in wanted if rule == "push.extra"])
 
 
@@ -102,7 +107,10 @@ def test_whose_push_it_is_matters_and_its_id_and_place_do_not() -> None:
 
 def test_an_id_that_is_a_push_here_and_a_request_there_is_two_things() -> None:
     comparison = compare([push(message("a"), id="1")], [asked("1")], SPEC)
-    assert [(f.rule, f.exchange) for f in comparison.findings] == [("push.missing", "1"), ("exchange.extra", "1")]
+    assert [(f.rule, f.exchange, f.actual_exchange) for f in comparison.findings] == [
+        ("push.missing", "1", ""),
+        ("exchange.extra", "", "1"),
+    ]
     assert comparison.skipped == {"only in the first capture": ("1",), "only in the second capture": ("1",)}
 
 

@@ -2,7 +2,25 @@
 
 from qqlab.diff.compare import Comparison, compare
 from qqlab.diff.document import document
-from qqlab.diff.finding import RULES, Finding, describe
+from qqlab.diff.finding import RULES, Cause, Finding, Ignoring, Rule, Suppressed, describe
+from qqlab.diff.pair import Judged, judge
 from qqlab.diff.text import Line, lines, outcome, summary
 
-__all__ = ["RULES", "Comparison", "Finding", "Line", "compare", "describe", "document", "lines", "outcome", "summary"]
+__all__ = [
+    "RULES",
+    "Cause",
+    "Comparison",
+    "Finding",
+    "Ignoring",
+    "Judged",
+    "Line",
+    "Rule",
+    "Suppressed",
+    "compare",
+    "describe",
+    "document",
+    "judge",
+    "lines",
+    "outcome",
+    "summary",
+]

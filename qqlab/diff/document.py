@@ -10,7 +10,7 @@ import msgspec
 
 from qqlab.diff.compare import Comparison
 
-FORMAT = 1
+FORMAT = 2
 
 
 def document(comparison: Comparison, *, equivalent: bool = False) -> dict[str, Any]:
@@ -26,5 +26,9 @@ def document(comparison: Comparison, *, equivalent: bool = False) -> dict[str, A
             "different": comparison.different,
             "not_compared": comparison.skipped,
         },
+        "causes": [
+            {"finding": cause.finding, "why": cause.why, "consequences": cause.consequences}
+            for cause in comparison.causes
+        ],
         "findings": [msgspec.to_builtins(finding) for finding in listed],
     }

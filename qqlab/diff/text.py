@@ -52,7 +52,13 @@ def _some(ids: Sequence[str]) -> str:
 
 def _aligned(findings: Iterable[Finding]) -> list[Line]:
     rows = [
-        (finding.severity, visible(finding.exchange, 20), finding.rule, _place(finding), outcome(finding))
+        (
+            finding.severity,
+            visible(finding.exchange or finding.actual_exchange, 20),
+            finding.rule,
+            _place(finding),
+            outcome(finding),
+        )
         for finding in findings
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
