@@ -1,6 +1,6 @@
 """The known spec: what the protocol is believed to be, and who says so. Data in a TOML file, read into frozen types."""
 
-from qqlab.spec.file import Mistake, builtin, check, find_mistakes, load, parse
+from qqlab.spec.file import BUILTIN, Mistake, builtin, check, find_mistakes, load, parse, text
 from qqlab.spec.model import (
     DIRECTIONS,
     Case,
@@ -21,8 +21,10 @@ from qqlab.spec.model import (
     Version,
     Wire,
 )
+from qqlab.spec.places import Places
 
 __all__ = [
+    "BUILTIN",
     "DIRECTIONS",
     "Case",
     "CodeTable",
@@ -35,6 +37,7 @@ __all__ = [
     "Layout",
     "Mistake",
     "Paging",
+    "Places",
     "Reading",
     "Roles",
     "Rows",
@@ -47,4 +50,5 @@ __all__ = [
     "find_mistakes",
     "load",
     "parse",
+    "text",
 ]

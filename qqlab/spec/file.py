@@ -16,6 +16,9 @@ import msgspec
 from qqlab.errors import InputError
 from qqlab.spec.model import DIRECTIONS, Command, Field, Rows, Spec
 
+# How the spec that comes with the package is called.
+BUILTIN = "qqlab/spec/httpqq.toml"
+
 _ASCII = bytes(range(128))
 
 
@@ -32,8 +35,14 @@ class Mistake(NamedTuple):
 @cache
 def builtin() -> Spec:
     """The spec that comes with the package."""
-    text = resources.files("qqlab.spec").joinpath("httpqq.toml").read_text(encoding="utf-8")
-    return parse(text, "qqlab/spec/httpqq.toml")
+    return parse(text(None), BUILTIN)
+
+
+def text(path: Path | None) -> str:
+    """The text of a spec file, or of the one that comes with the package. Raises InputError."""
+    if path is None:
+        return resources.files("qqlab.spec").joinpath("httpqq.toml").read_text(encoding="utf-8")
+    return _read(path)
 
 
 def load(path: Path) -> Spec:
@@ -47,9 +56,9 @@ def check(path: Path) -> list[Mistake]:
     return list(find_mistakes(document))
 
 
-def parse(text: str, where: str) -> Spec:
+def parse(toml: str, where: str) -> Spec:
     """Make a spec of TOML text; `where` stands in errors. Raises InputError with the first mistake."""
-    document = _document(text, where)
+    document = _document(toml, where)
     mistakes = list(find_mistakes(document))
     if mistakes:
         more = f", and {len(mistakes) - 1} more" if len(mistakes) > 1 else ""
@@ -66,9 +75,9 @@ def _read(path: Path) -> str:
         raise InputError(str(path), f"is not UTF-8 at byte {error.start}", "a spec is a TOML file") from error
 
 
-def _document(text: str, where: str) -> dict[str, Any]:
+def _document(toml: str, where: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(toml)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(where, f"is not TOML: {error}") from error
 
