@@ -186,6 +186,8 @@ async def _fetched(server: Server) -> str:
         ("garbage:Logout", b"\x00\xff\x16\x03QQ\r\n\r\n\xfe"),
         ("silence:Logout", b""),
         ("delay:Logout=0.01", LOGGED_OUT),
+        ("line-end:Logout", LOGGED_OUT.replace(b"\r\n", b"\n")),
+        ("twice:Logout", LOGGED_OUT * 2),
     ],
 )
 def test_deviations_of_replies(rule: str, received: bytes) -> None:
@@ -203,6 +205,7 @@ def test_deviations_of_replies(rule: str, received: bytes) -> None:
         ("delay:Server_Msg=0.01", ["CLTMSG&RES=0", "Server_Msg&SEQ=1&RES=0&UN=10001&MG=hi"]),
         ("delay:CLTMSG=0.01", ["Server_Msg&SEQ=1&RES=0&UN=10001&MG=hi", "CLTMSG&RES=0"]),
         ("silence:Server_Msg", ["CLTMSG&RES=0"]),
+        ("twice:Server_Msg", ["CLTMSG&RES=0", *["Server_Msg&SEQ=1&RES=0&UN=10001&MG=hi"] * 2]),
         ("close:Server_Msg", ["CLTMSG&RES=0", ""]),
     ],
 )

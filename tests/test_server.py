@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import hashlib
 import re
 import signal
@@ -25,6 +26,8 @@ SPEC = specs.builtin()
 LOGOUT = b"VER=1.1&CMD=Logout&SEQ=7&UIN=10001"
 LOGGED_OUT = b"VER=1.1&CMD=LOGOUT&SEQ=7&UIN=10001&RES=0"
 CLOSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=UTF-8\r\nContent-Length: 40\r\nConnection: close\r\n\r\n"
+LIST = b"VER=1.1&CMD=List&SEQ=7&UIN=10001"
+KEPT_OUT = CLOSE.replace(b"40", b"39") + b"VER=1.1&CMD=LIST&SEQ=7&UIN=10001&RES=20"
 KEEP = CLOSE.replace(b"close", b"keep-alive")
 
 
@@ -353,6 +356,16 @@ def _read(pieces: list[bytes]) -> list[object]:
         ("garbage:Logout", b"\x00\xff\x16\x03QQ\r\n\r\n\xfe"),
         ("delay:Logout=0.01", CLOSE + LOGGED_OUT),
         ("drop:List.UN", CLOSE + LOGGED_OUT),
+        ("line-end:Logout", CLOSE + LOGGED_OUT),
+        ("twice:Logout", (CLOSE + LOGGED_OUT) * 2),
+        ("length:Logout=3", CLOSE.replace(b"40", b"43") + LOGGED_OUT),
+        ("length:Logout=-3", CLOSE.replace(b"40", b"37") + LOGGED_OUT),
+        ("length:Logout=-99", CLOSE.replace(b"40", b"0") + LOGGED_OUT),
+        (
+            "redirect:Logout=http://127.0.0.1:9/",
+            CLOSE.replace(b"200 OK", b"302 Found").replace(b"\r\n\r\n", b"\r\nLocation: http://127.0.0.1:9/\r\n\r\n")
+            + LOGGED_OUT,
+        ),
     ],
 )
 def test_deviations_on_the_wire(rule: str, received: bytes) -> None:
@@ -363,8 +376,65 @@ def test_deviations_on_the_wire(rule: str, received: bytes) -> None:
     run(scene, rule)
 
 
+@pytest.mark.parametrize(("rule", "half"), [("gzip:Logout", False), ("gzip-broken:Logout", True)])
+def test_a_packed_reply_says_so(rule: str, half: bool) -> None:
+    async def scene(server: Server) -> None:
+        head, _, body = (await exchange(server, request())).partition(b"\r\n\r\n")
+        packed = gzip.compress(LOGGED_OUT, mtime=0)
+        assert body == (packed[: len(packed) // 2] if half else packed)
+        assert b"\r\nContent-Encoding: gzip" in head
+        assert b"\r\nContent-Length: %d\r\n" % len(body) in head
+
+    run(scene, rule)
+
+
+def test_a_reply_of_ten_megabytes_comes_whole() -> None:
+    async def scene(server: Server) -> None:
+        received = await exchange(server, request())
+        assert b"\r\nContent-Length: 10485760\r\n" in received
+        assert len(received.partition(b"\r\n\r\n")[2]) == deviate.LONG
+
+    run(scene, "long:Logout")
+
+
+def test_a_reset_comes_in_the_middle() -> None:
+    async def scene(server: Server) -> None:
+        async with connected(server) as (reader, writer):
+            writer.write(request())
+            assert await reader.readexactly(len(CLOSE) + 20) == CLOSE + LOGGED_OUT[:20]
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+
+    run(scene, "reset:Logout")
+
+
+def test_an_endless_reply_waits_for_its_reader_and_ends_with_him() -> None:
+    async def scene(server: Server) -> None:
+        async with connected(server) as (reader, writer):
+            writer.write(request())
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert b"Content-Length" not in head
+            assert (await reader.readexactly(3 * 1024 * 1024)).strip(b"0") == LOGGED_OUT.strip(b"0")
+            assert await exchange(server, request(LIST)) == KEPT_OUT
+        while server.connections:
+            await asyncio.sleep(0.01)
+
+    run(scene, "endless:Logout")
+
+
+def test_a_dripping_reply_begins_at_once() -> None:
+    async def scene(server: Server) -> None:
+        async with connected(server) as (reader, writer):
+            writer.write(request())
+            assert await reader.readexactly(1) == b"H"
+        while server.connections:
+            await asyncio.sleep(0.01)
+
+    run(scene, "drip:Logout")
+
+
 def test_a_delayed_reply_keeps_the_order_and_others_go_on() -> None:
-    listed = request(b"VER=1.1&CMD=List&SEQ=7&UIN=10001", "Connection: keep-alive")
+    listed = request(LIST, "Connection: keep-alive")
 
     async def scene(server: Server) -> None:
         late = asyncio.create_task(exchange(server, listed + request()))

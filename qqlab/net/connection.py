@@ -7,6 +7,8 @@ connection is read on for a moment, since unread bytes would make the kernel tak
 
 import asyncio
 import re
+import socket
+import struct
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
@@ -25,7 +27,9 @@ MOST_UNREAD = 1024 * 1024  # so many bytes of pushes may wait for a client that 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _GARBAGE = b"\x00\xff\x16\x03QQ\r\n\r\n\xfe"
-_LINE_END = b"\r\n"
+_DRIP = 1.0  # seconds between two bytes of a reply that drips
+_POUR = b"0" * 65536  # what an endless reply goes on with
+_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: what closes the connection resets it
 _PAIR = re.compile(rb"[A-Za-z0-9_]{1,16}=")
 _PERHAPS_PAIR = re.compile(rb"[A-Za-z0-9_]{0,16}")
 
@@ -65,6 +69,7 @@ class Connection(asyncio.Protocol):
         self._blocked = False  # the client does not read
         self._ending = False
         self._timer: asyncio.TimerHandle | None = None
+        self._pouring = False  # a reply that never ends
 
     @abstractmethod
     def _feed(self, data: bytes) -> None:
@@ -114,7 +119,10 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client reads again."""
         self._blocked = False
-        self._go_on()
+        if self._pouring:
+            self._pour()
+        else:
+            self._go_on()
 
     def abort(self) -> None:
         """End it at once."""
@@ -154,6 +162,40 @@ class Connection(asyncio.Protocol):
         self._busy = False
         self._send(deviated, last)
         self._go_on()
+
+    def _put(self, data: bytes, deviated: Deviated) -> None:
+        """Send the bytes of a reply as the rules want them sent; the end of the connection is the caller's."""
+        match deviated.ending:
+            case "whole":
+                self._transport.write(data * deviated.times)
+            case "cut":
+                self._transport.write(_half(data, deviated.body))
+            case "reset":
+                self._transport.write(_half(data, deviated.body))
+                self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+                self.abort()
+            case "garbage":
+                self._transport.write(_GARBAGE)
+            case "endless":
+                self._transport.write(data)
+                self._busy = self._pouring = True
+                self._pour()
+            case "drip":
+                self._busy = True
+                self._drip(data)
+
+    def _pour(self) -> None:
+        """Go on with a reply that never ends, as far as the client reads."""
+        if not self._blocked and not self._transport.is_closing():
+            self._transport.write(_POUR)
+            self._set_timer(0, self._pour)
+
+    def _drip(self, data: bytes) -> None:
+        self._transport.write(data[:1])
+        if len(data) > 1:
+            self._set_timer(_DRIP, self._drip, data[1:])
+        else:
+            self._end()
 
     def _end(self) -> None:
         """Say that nothing more will come, and close once the client has done so too, or a moment later."""
@@ -215,14 +257,10 @@ class HttpConnection(Connection):
             return
         last = last or deviated.ending != "whole"
         data = _http(deviated.body, deviated.code, keep_alive=not last)
-        match deviated.ending:
-            case "whole":
-                self._transport.write(data)
-            case "cut":
-                self._transport.write(data[: len(data) - (len(deviated.body) + 1) // 2])
-            case "garbage":
-                self._transport.write(_GARBAGE)
-        if last:
+        if deviated.headers or deviated.stated or deviated.ending == "endless":
+            data = _head(data, deviated) + deviated.body
+        self._put(data, deviated)
+        if last and not self._busy:
             self._end()
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -282,14 +320,10 @@ class LineConnection(Connection):
             self._reply(self._host.deviated(answer.body, answer.command), last=False)
 
     def _send(self, deviated: Deviated, last: bool) -> None:
-        match deviated.ending:
-            case "whole":
-                self._transport.write(deviated.body + _LINE_END)
-            case "cut":
-                self._transport.write(deviated.body[: len(deviated.body) // 2])
-            case "garbage":
-                self._transport.write(_GARBAGE)
-        if last or deviated.ending not in ("whole", "silent"):
+        if deviated.ending == "silent":
+            return
+        self._put(deviated.body + deviated.line_end, deviated)
+        if (last or deviated.ending != "whole") and not self._busy:
             self._end()
 
     def _refuse(self) -> None:
@@ -353,6 +387,21 @@ class Sniffer(asyncio.Protocol):
         connection.connection_made(self._transport)
         connection.data_received(self._first)
         return connection
+
+
+def _half(data: bytes, body: bytes) -> bytes:
+    """A reply without the second half of its body, and without what is behind it."""
+    return data[: data.rfind(body) + len(body) // 2] if body else data[:-1]
+
+
+def _head(data: bytes, deviated: Deviated) -> bytes:
+    """The head of a reply with what the rules have it say besides; one of a reply without end says no length."""
+    head = data[: len(data) - len(deviated.body)]
+    for name, value in deviated.headers:
+        head = http1.with_header(head, name, value)
+    if deviated.ending == "endless":
+        return http1.without_header(head, "Content-Length")
+    return http1.with_header(head, "Content-Length", str(max(0, len(deviated.body) + deviated.stated)))
 
 
 def _http(body: bytes, code: int, *, keep_alive: bool) -> bytes:

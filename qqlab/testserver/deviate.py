@@ -2,28 +2,33 @@
 
 Law: pure. A reply's bytes go in; bytes and what the shell shall do to the connection come out. Only what a rule names
 is changed, every other byte stays. Rules apply in the order given; one that finds nothing to change does nothing.
+What is done to a body stands in `qqlab.testserver.changes`.
 """
 
+import gzip
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from qqlab import wire
-from qqlab.codec import values
 from qqlab.errors import UsageError
-from qqlab.spec import Command, Rows, Spec
+from qqlab.spec import Command, Field, Spec
+from qqlab.testserver import changes
+from qqlab.testserver.changes import INTEGER, Change, Scene
 from qqlab.wire import Pair
 
 ANY = "*"
 MOST_DELAY = 600.0
+LONG = 10 * 1024 * 1024  # bytes of a reply that is too long
 
-Ending = Literal["whole", "cut", "closed", "garbage", "silent"]
+Ending = Literal["whole", "cut", "closed", "garbage", "silent", "reset", "endless", "drip"]
 
 _SPELLING = re.compile(r"([a-z-]+):(\*|[A-Za-z0-9_]+)(?:\.([A-Za-z0-9_]+))?(?:=(.*))?", re.DOTALL)
-_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_URL = re.compile(r"[!-~]{1,2000}")
+_FOUND = 302
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,35 +48,35 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 class Deviated(msgspec.Struct, frozen=True, kw_only=True):
     """What to send in place of the honest reply.
 
-    `code` is the HTTP status (lines have none), `delay` in seconds. `ending`: the reply is sent whole, cut in the
-    middle, not at all, or bytes that are no reply are sent in its place; but for the first the connection is then
-    closed. Or nothing is sent, and the connection stays (silent).
+    `code` is the HTTP status and `headers` are more of its head (lines have none), `stated` how many bytes more its
+    Content-Length says than there are, `delay` in seconds, `times` how often it is sent. `line_end` ends a line.
+    `ending`: the reply is sent whole, without end, or byte by byte with a second between; it is cut in the middle, cut
+    with a reset, not sent at all, or bytes that are no reply are sent in its place, and the connection is closed. Or
+    nothing is sent, and the connection stays (silent).
     """
 
     body: bytes
     code: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    stated: int = 0
     delay: float = 0.0
+    times: int = 1
+    line_end: bytes = b"\r\n"
     ending: Ending = "whole"
 
 
-class _Scene(NamedTuple):
-    """What a change of the body may look at."""
-
-    rule: Rule
-    command: Command
-    spec: Spec
-
-
-_Change = Callable[[list[Pair], _Scene], list[Pair]]
-
-
 class _Kind(NamedTuple):
-    """What may be done: how the rule is spelt, and either a change of the body or an ending, or neither."""
+    """What may be done: how the rule is spelt, and what it does: to the body's pairs, to the end, or to what is sent.
+
+    `of` names in `_OF` what fields it is for, empty for any.
+    """
 
     spelling: str
     doc: str
-    change: _Change | None = None
+    change: Change | None = None
     ending: Ending | None = None
+    send: "Callable[[Deviated, str], Deviated] | None" = None
+    of: str = ""
 
     @property
     def has_field(self) -> bool:
@@ -111,7 +116,7 @@ def apply(rules: Iterable[Rule], body: bytes, command: Command, spec: Spec) -> D
     deviated = Deviated(body=body)
     for rule in rules:
         if rule.command in (ANY, command.name):
-            deviated = _apply(_Scene(rule, command, spec), deviated)
+            deviated = _apply(rule, Scene(rule.field, rule.value, command, spec), deviated)
     return deviated
 
 
@@ -122,14 +127,17 @@ def table() -> str:
 
 
 def _bad(text: str, what: str) -> UsageError:
-    spellings = ", ".join(kind.spelling for kind in KINDS.values())
-    return UsageError(f"--deviate {text}", what, f"the rules: {spellings}; COMMAND may be *")
+    return UsageError(
+        f"--deviate {text}", what, f"the rules: {', '.join(KINDS)}; qqlab serve --help says how each is spelt"
+    )
 
 
 def _fits(value: str, wanted: str) -> bool:
     match wanted:
         case "integer":
-            return _INTEGER.fullmatch(value) is not None
+            return INTEGER.fullmatch(value) is not None
+        case "url":
+            return _URL.fullmatch(value) is not None
         case "status":
             return value.isascii() and value.isdecimal() and int(value[:9]) in range(200, 600)
         case "seconds":
@@ -148,8 +156,9 @@ def _mistake(rule: Rule, spec: Spec) -> str | None:
         fields = [field for command in commands if (field := command.field("reply", rule.field)) is not None]
         if not fields:
             return f"the reply has no field {rule.field!r}"
-        if rule.kind == "code" and not any(field.type == "code" for field in fields):
-            return f"{rule.field} is no code there; `value:` changes any field"
+        fits, what = _OF[KINDS[rule.kind].of]
+        if not any(fits(field) for field in fields):
+            return f"{rule.field} {what}"
     tables = [rows for command in commands for rows in command.rows if rows.direction == "reply"]
     if rule.kind.startswith("row-") and not tables:
         return "the reply has no rows"
@@ -158,14 +167,12 @@ def _mistake(rule: Rule, spec: Spec) -> str | None:
     return None
 
 
-def _apply(scene: _Scene, deviated: Deviated) -> Deviated:
-    rule, kind = scene.rule, KINDS[scene.rule.kind]
+def _apply(rule: Rule, scene: Scene, deviated: Deviated) -> Deviated:
+    kind = KINDS[rule.kind]
     if kind.ending is not None:
         return msgspec.structs.replace(deviated, ending=kind.ending)
-    if kind.value == "seconds":
-        return msgspec.structs.replace(deviated, delay=deviated.delay + float(rule.value or 0))
-    if kind.value == "status":
-        return msgspec.structs.replace(deviated, code=int(rule.value or 0))
+    if kind.send is not None:
+        return kind.send(deviated, rule.value or "")
     pairs = list(wire.split(deviated.body))
     end = [pairs.pop()] if pairs[-1] == Pair(b"", None) else []
     if kind.change is None:
@@ -175,124 +182,99 @@ def _apply(scene: _Scene, deviated: Deviated) -> Deviated:
     return msgspec.structs.replace(deviated, body=wire.join([*pairs, *end]))
 
 
-# ------------------------------------------------------------------------------------------------- changes of a body
+# --------------------------------------------------------------------------------------- what is done to all of a reply
 
 
-def _place(pairs: Sequence[Pair], name: str | None) -> int | None:
-    """Where the first pair of that name stands, or None."""
-    wanted = (name or "").encode().upper()
-    return next((place for place, pair in enumerate(pairs) if pair.key.upper() == wanted), None)
+def _later(deviated: Deviated, seconds: str) -> Deviated:
+    return msgspec.structs.replace(deviated, delay=deviated.delay + float(seconds))
 
 
-def _drop(pairs: list[Pair], scene: _Scene) -> list[Pair]:
-    place = _place(pairs, scene.rule.field)
-    return pairs if place is None else pairs[:place] + pairs[place + 1 :]
+def _status(deviated: Deviated, code: str) -> Deviated:
+    return msgspec.structs.replace(deviated, code=int(code))
 
 
-def _set(pairs: list[Pair], scene: _Scene) -> list[Pair]:
-    """Give a field another value; of a list, its first item."""
-    name, text = scene.rule.field or "", scene.rule.value or ""
-    place, field = _place(pairs, name), scene.command.field("reply", name)
-    if place is None or field is None:
-        return pairs
-    if not field.list:
-        return _with(pairs, place, values.write(text, field, scene.spec.wire))
-    items = _items(pairs[place], scene)
-    separator = scene.spec.wire.list_separator.encode()
-    first = values.write((text,), field, scene.spec.wire).removesuffix(separator)
-    return _with(pairs, place, _list([first, *items[1:]], scene)) if items else pairs
+def _redirect(deviated: Deviated, url: str) -> Deviated:
+    return msgspec.structs.replace(deviated, code=_FOUND, headers=(*deviated.headers, ("Location", url)))
 
 
-def _reorder(pairs: list[Pair], scene: _Scene) -> list[Pair]:
-    return [*pairs[:-2], *reversed(pairs[-2:])]
+def _packed(deviated: Deviated, _: str) -> Deviated:
+    headers = (*deviated.headers, ("Content-Encoding", "gzip"))
+    return msgspec.structs.replace(deviated, body=gzip.compress(deviated.body, mtime=0), headers=headers)
 
 
-def _add(pairs: list[Pair], scene: _Scene) -> list[Pair]:
-    value = values.write(scene.rule.value, None, scene.spec.wire)
-    return [*pairs, Pair((scene.rule.field or "").encode(), value)]
+def _ill_packed(deviated: Deviated, _: str) -> Deviated:
+    packed = _packed(deviated, "")
+    return msgspec.structs.replace(packed, body=packed.body[: len(packed.body) // 2])
 
 
-def _count(pairs: list[Pair], scene: _Scene) -> list[Pair]:
-    for rows in scene.command.rows:
-        place = _place(pairs, rows.count) if rows.count is not None else None
-        if place is not None:
-            pairs = _with(pairs, place, str(_number(pairs[place]) + 1).encode())
-    return pairs
+def _stated(deviated: Deviated, more: str) -> Deviated:
+    return msgspec.structs.replace(deviated, stated=deviated.stated + int(more))
 
 
-def _case(pairs: list[Pair], scene: _Scene) -> list[Pair]:
-    place = _place(pairs, scene.spec.roles.command)
-    return pairs if place is None else _with(pairs, place, (pairs[place].value or b"").swapcase())
+def _long(deviated: Deviated, _: str) -> Deviated:
+    return msgspec.structs.replace(deviated, body=deviated.body + b"0" * max(0, LONG - len(deviated.body)))
 
 
-def _row_drop(pairs: list[Pair], scene: _Scene) -> list[Pair]:
-    return _on_rows(pairs, scene, lambda items: items[:-1])
+def _twice(deviated: Deviated, _: str) -> Deviated:
+    return msgspec.structs.replace(deviated, times=deviated.times + 1)
 
 
-def _row_add(pairs: list[Pair], scene: _Scene) -> list[Pair]:
-    return _on_rows(pairs, scene, lambda items: items + items[-1:])
+def _line_feed(deviated: Deviated, _: str) -> Deviated:
+    return msgspec.structs.replace(deviated, line_end=b"\n")
 
 
-def _row_order(pairs: list[Pair], scene: _Scene) -> list[Pair]:
-    return _on_rows(pairs, scene, lambda items: items[::-1])
-
-
-def _on_rows(pairs: list[Pair], scene: _Scene, change: Callable[[list[bytes]], list[bytes]]) -> list[Pair]:
-    """Change all columns of each table alike, and the count with them."""
-    for rows in scene.command.rows:
-        pairs = _on_table(pairs, scene, rows, change)
-    return pairs
-
-
-def _on_table(pairs: list[Pair], scene: _Scene, rows: Rows, change: Callable[[list[bytes]], list[bytes]]) -> list[Pair]:
-    length = 0
-    for column in rows.columns:
-        place = _place(pairs, column)
-        if place is not None:
-            items = change(_items(pairs[place], scene))
-            length = max(length, len(items))
-            pairs = _with(pairs, place, _list(items, scene))
-    place = _place(pairs, rows.count) if rows.count is not None else None
-    return pairs if place is None else _with(pairs, place, str(length).encode())
-
-
-def _with(pairs: Sequence[Pair], place: int, value: bytes) -> list[Pair]:
-    return [*pairs[:place], Pair(pairs[place].key, value), *pairs[place + 1 :]]
-
-
-def _items(pair: Pair, scene: _Scene) -> list[bytes]:
-    """The raw items of a list; a separator within an item is escaped, so none stands there raw."""
-    return (pair.value or b"").split(scene.spec.wire.list_separator.encode())[:-1]
-
-
-def _list(items: Iterable[bytes], scene: _Scene) -> bytes:
-    separator = scene.spec.wire.list_separator.encode()
-    return b"".join(item + separator for item in items)
-
-
-def _number(pair: Pair) -> int:
-    text = (pair.value or b"").decode("latin-1")
-    return int(text) if _INTEGER.fullmatch(text) else 0
-
+_OF: dict[str, tuple[Callable[[Field], bool], str]] = {
+    "": (lambda field: True, ""),
+    "code": (lambda field: field.type == "code", "is no code there; `value:` changes any field"),
+    "echo": (lambda field: field.echo, "repeats nothing of the request there"),
+    "list": (lambda field: field.list, "is no list there"),
+    "number": (lambda field: field.type in ("int", "code"), "is no number there"),
+    "text": (lambda field: field.type == "text", "is no text there"),
+}
 
 KINDS: dict[str, _Kind] = {
     kind.spelling.partition(":")[0]: kind
     for kind in (
-        _Kind("drop:COMMAND.FIELD", "leave a field out", change=_drop),
-        _Kind("add:COMMAND.FIELD=TEXT", "put a field at the end", change=_add),
-        _Kind("code:COMMAND.FIELD=INTEGER", "change a code (of a list, its first item)", change=_set),
-        _Kind("value:COMMAND.FIELD=TEXT", "change a value (of a list, its first item)", change=_set),
-        _Kind("reorder:COMMAND", "let the last two fields change places", change=_reorder),
-        _Kind("count:COMMAND", "count one row too many", change=_count),
-        _Kind("row-drop:COMMAND", "leave the last row out, of the count too", change=_row_drop),
-        _Kind("row-add:COMMAND", "say the last row twice, and count it", change=_row_add),
-        _Kind("row-order:COMMAND", "reverse the rows", change=_row_order),
-        _Kind("case:COMMAND", "swap the case of the command's name", change=_case),
+        _Kind("drop:COMMAND.FIELD", "leave a field out", changes.drop),
+        _Kind("add:COMMAND.FIELD=TEXT", "put a field at the end", changes.add),
+        _Kind("double:COMMAND.FIELD", "say a field twice", changes.double),
+        _Kind("bare:COMMAND.FIELD", "say a field's name alone, without =", changes.bare),
+        _Kind("spelling:COMMAND.FIELD", "swap the case of a field's name", changes.spelling),
+        _Kind("move:COMMAND.FIELD", "put a field behind the others", changes.move),
+        _Kind("code:COMMAND.FIELD=INTEGER", "change a code (of a list, its first item)", changes.put, of="code"),
+        _Kind("value:COMMAND.FIELD=TEXT", "change a value (of a list, its first item)", changes.put),
+        _Kind("cell:COMMAND.FIELD=TEXT", "change the last item of a list", changes.cell, of="list"),
+        _Kind("echo:COMMAND.FIELD", "repeat something else than was asked with", changes.echo, of="echo"),
+        _Kind("charset:COMMAND.FIELD", "write a text in the other charset", changes.charset, of="text"),
+        _Kind("escape:COMMAND.FIELD", "write each byte of a value as %xx", changes.escape),
+        _Kind("blank:COMMAND.FIELD", "write a blank behind a value (of a list, behind each item)", changes.blank),
+        _Kind("zero:COMMAND.FIELD", "write a zero before a number (of a list, before each)", changes.zero, of="number"),
+        _Kind("reorder:COMMAND", "let the last two fields change places", changes.reorder),
+        _Kind("count:COMMAND", "count one row too many", changes.count),
+        _Kind("list-end:COMMAND.FIELD", "no comma behind a list, or one too many", changes.list_end, of="list"),
+        _Kind("list-drop:COMMAND.FIELD", "leave the last item of one list out", changes.list_drop, of="list"),
+        _Kind("list-add:COMMAND.FIELD", "say the last item of one list twice", changes.list_add, of="list"),
+        _Kind("row-drop:COMMAND", "leave the last row out, of the count too", changes.row_drop),
+        _Kind("row-add:COMMAND", "say the last row twice, and count it", changes.row_add),
+        _Kind("row-order:COMMAND", "reverse the rows", changes.row_order),
+        _Kind("case:COMMAND", "swap the case of the command's name", changes.case),
         _Kind("trailing:COMMAND", "end in & where the reply does not, and the other way round"),
-        _Kind("delay:COMMAND=SECONDS", "reply later"),
-        _Kind("status:COMMAND=STATUS", "another HTTP status"),
+        _Kind("newline:COMMAND", "write a line end behind the last field", changes.newline),
+        _Kind("text:COMMAND=TEXT", "send that text in place of the fields", changes.replace),
+        _Kind("line-end:COMMAND", "end a line in LF alone (bare lines)", send=_line_feed),
+        _Kind("twice:COMMAND", "send the reply twice, or the push", send=_twice),
+        _Kind("delay:COMMAND=SECONDS", "reply later", send=_later),
+        _Kind("status:COMMAND=STATUS", "another HTTP status", send=_status),
+        _Kind("redirect:COMMAND=URL", "HTTP status 302, and where to go", send=_redirect),
+        _Kind("gzip:COMMAND", "pack the body with gzip, and say so", send=_packed),
+        _Kind("gzip-broken:COMMAND", "pack the body with gzip, and send half of it", send=_ill_packed),
+        _Kind("length:COMMAND=INTEGER", "a Content-Length of so many bytes more (less with -)", send=_stated),
+        _Kind("long:COMMAND", "a reply of 10 MB", send=_long),
+        _Kind("endless:COMMAND", "a reply that never ends", ending="endless"),
+        _Kind("drip:COMMAND", "one byte of the reply a second", ending="drip"),
         _Kind("close:COMMAND", "close the connection without a reply", ending="closed"),
         _Kind("cut:COMMAND", "close the connection in the middle of the reply", ending="cut"),
+        _Kind("reset:COMMAND", "reset the connection in the middle of the reply", ending="reset"),
         _Kind("garbage:COMMAND", "send bytes that are no reply", ending="garbage"),
         _Kind("silence:COMMAND", "send nothing, and keep the connection", ending="silent"),
     )
