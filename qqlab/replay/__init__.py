@@ -1,7 +1,27 @@
 """What a replay sends and to whom it may: pure decisions, taken before the first byte leaves."""
 
+from qqlab.replay.correlate import Hole, Link, Produced
+from qqlab.replay.filling import fill, produced, unfilled
+from qqlab.replay.lanes import Lane
 from qqlab.replay.passwords import Passwords, turned_away
 from qqlab.replay.plan import Plan, Step, plan
 from qqlab.replay.target import Target, check_address, check_name, parse_target
 
-__all__ = ["Passwords", "Plan", "Step", "Target", "check_address", "check_name", "parse_target", "plan", "turned_away"]
+__all__ = [
+    "Hole",
+    "Lane",
+    "Link",
+    "Passwords",
+    "Plan",
+    "Produced",
+    "Step",
+    "Target",
+    "check_address",
+    "check_name",
+    "fill",
+    "parse_target",
+    "plan",
+    "produced",
+    "turned_away",
+    "unfilled",
+]

@@ -38,10 +38,10 @@ def worked(exchanges: Iterable[Decoded], spec: Spec) -> frozenset[tuple[str, str
         if decoded.account is None or field is None:
             continue
         before, secret = put_off.setdefault(decoded.account, {}), (decoded.account, _folded(field))
-        verdict = _verdict(decoded, spec)
-        if verdict is None:
+        right_or_wrong = verdict(decoded, spec)
+        if right_or_wrong is None:
             before[decoded.command] = secret
-        elif verdict:
+        elif right_or_wrong:
             right.update({**before, decoded.command: secret}.values())
             before.clear()
         else:
@@ -49,7 +49,7 @@ def worked(exchanges: Iterable[Decoded], spec: Spec) -> frozenset[tuple[str, str
     return frozenset(right)
 
 
-def _verdict(decoded: Decoded, spec: Spec) -> bool | None:
+def verdict(decoded: Decoded, spec: Spec) -> bool | None:
     """Whether the reply says that the secret was right, None where it wants something else first.
 
     It says so by the codes that its command requires, beside the status that every reply has: that a request was

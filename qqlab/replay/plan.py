@@ -14,9 +14,13 @@ import msgspec
 from qqlab import http1, wire
 from qqlab.codec import Decoded, Field, decode
 from qqlab.exchange import Exchange, RawMessage
-from qqlab.replay.passwords import Passwords, no_passwords, put_back, secret_field, was_right, worked
+from qqlab.replay.correlate import Hole, Link, Produced
+from qqlab.replay.lanes import Lane, at_once, connections, line, wants_kept
+from qqlab.replay.lanes import lanes as lanes_of
+from qqlab.replay.passwords import Passwords, no_passwords, put_back, secret_field, verdict, was_right, worked
+from qqlab.replay.schedule import timeline
 from qqlab.replay.sequences import Sequences
-from qqlab.spec import Spec
+from qqlab.spec import Effect, Spec
 
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Behind a method and nothing else, only this is surely no target: `HTTP/1.1.evil.example` might be taken for one.
@@ -33,18 +37,39 @@ _HOST = re.compile(rb"(" + _NAME + rb")[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNO
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """A recorded exchange and the request to send for it. `keep_alive`: the client wanted its connection kept. `line`
-    names the one long connection that it went over as a bare line, None for HTTP."""
+    """A recorded exchange and the request to send for it.
+
+    `request` is rewritten but for its `holes`, which replies before it fill; `wanted` are the values of its own reply
+    that later holes wait for. `lane` is the number of its lane, `connection` names the recorded connection to go over
+    again within it, None for one of its own that is closed after; `keep_alive`: the client wanted it kept. `line` names
+    the one long connection that it went over as a bare line, None for HTTP. `account` is the one that it is sent for.
+    `due` are the seconds from the first step to this one. `after` are the ids of earlier steps of other lanes that must
+    be over before it begins. `login`: whether it is a login that succeeded when recorded.
+    """
 
     recorded: Exchange
     request: RawMessage
     keep_alive: bool
     line: str | None = None
+    lane: int = 0
+    connection: str | None = None
+    account: str | None = None
+    effect: Effect = "write"
+    due: float = 0.0
+    after: tuple[str, ...] = ()
+    holes: tuple[Hole, ...] = ()
+    wanted: tuple[Produced, ...] = ()
+    login: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All of a replay: the steps in recorded order, why others are left out (by id), the accounts whose password would
-    be needed and is not known, those of whose picture the code is not, and the ids of what was pushed over each line.
+    """All of a replay.
+
+    The steps stand in the order in which they began when recorded. `skipped` says why others are left out (by id),
+    `lacking` are the accounts whose password would be needed and is not known, `unread` those of whose picture the
+    code is not, `pushes` the ids of what was pushed over each line. `at_once` is the most lanes that were under way
+    together when recorded. `rewrites` counts what was put in place of recorded values, by kind. `links` are the values
+    of replies that later requests use, and those that were looked at and are not carried over.
     """
 
     steps: tuple[Step, ...]
@@ -52,6 +77,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     lacking: tuple[str, ...]
     unread: tuple[str, ...] = ()
     pushes: dict[str, tuple[str, ...]] = {}
+    lanes: tuple[Lane, ...] = ()
+    at_once: int = 0
+    rewrites: dict[str, int] = {}
+    links: tuple[Link, ...] = ()
 
 
 def plan(
@@ -84,7 +113,13 @@ class _Planning:
         self.host = host
         self.passwords = passwords
         self.codes = codes
-        self.decoded = [(exchange, decode(exchange, spec)) for exchange in exchanges]
+        spans = timeline(exchanges)
+        order = sorted(range(len(exchanges)), key=lambda place: spans[place].begin)
+        self.spans = [spans[place] for place in order]
+        self.decoded = [(exchanges[place], decode(exchanges[place], spec)) for place in order]
+        in_order = [exchange for exchange, _ in self.decoded]
+        self.connections = connections(in_order)
+        self.lanes = lanes_of(in_order, self.connections)
         self.right = worked((decoded for _, decoded in self.decoded), spec)
         numbers = ((decoded.account or "", decoded.sequence or "") for _, decoded in self.decoded)
         self.sequences = Sequences(numbers, start)
@@ -95,14 +130,14 @@ class _Planning:
         steps: list[Step] = []
         skipped: dict[str, str] = {}
         pushes: dict[str, list[str]] = {}
-        lines = {_line(exchange) for exchange, _ in self.decoded if exchange.request is not None}
-        for exchange, decoded in self.decoded:
-            line = _line(exchange)
-            planned = self._step(exchange, decoded)
+        lines = {line(exchange) for exchange, _ in self.decoded if exchange.request is not None}
+        for place, (exchange, decoded) in enumerate(self.decoded):
+            over = line(exchange)
+            planned = self._step(place, exchange, decoded)
             if isinstance(planned, Step):
                 steps.append(planned)
-            elif exchange.request is None and line is not None and line in lines:
-                pushes.setdefault(line, []).append(exchange.id)
+            elif exchange.request is None and over is not None and over in lines:
+                pushes.setdefault(over, []).append(exchange.id)
             else:
                 skipped[exchange.id] = planned
         return Plan(
@@ -110,38 +145,53 @@ class _Planning:
             skipped=skipped,
             lacking=tuple(self.lacking),
             unread=tuple(self.unread),
-            pushes={line: tuple(ids) for line, ids in pushes.items()},
+            pushes={over: tuple(ids) for over, ids in pushes.items()},
+            lanes=_lanes(steps),
+            at_once=at_once(self.lanes, self.spans),
         )
 
-    def _step(self, exchange: Exchange, decoded: Decoded) -> Step | str:
+    def _step(self, place: int, exchange: Exchange, decoded: Decoded) -> Step | str:
         """What to send for an exchange, or why nothing."""
         if exchange.request is None:
             return "no request was recorded"
         if exchange.request.cut is not None:
             return "only the beginning of the request was recorded"
-        line = _line(exchange)
-        if line is not None:
+        over = line(exchange)
+        if over is not None:
             if _HTTP_LINE.search(exchange.request.body):
                 return "the line might be taken for HTTP"
             body = wire.patch(exchange.request.body, self._values(decoded))
-            request = msgspec.structs.replace(exchange.request, body=body)
-            return Step(recorded=exchange, request=request, keep_alive=True, line=line)
+            return self._made(place, msgspec.structs.replace(exchange.request, body=body))
         head = _addressed(exchange.request.head, self.host)
         if head and not _names_no_host(head):
             return "the request line names another host"
-        return self._http(exchange, msgspec.structs.replace(exchange.request, head=head), self._values(decoded))
+        addressed = msgspec.structs.replace(exchange.request, head=head)
+        return self._made(place, self._http(addressed, self._values(decoded)))
+
+    def _made(self, place: int, request: RawMessage) -> Step:
+        exchange, decoded = self.decoded[place]
+        over = line(exchange)
+        return Step(
+            recorded=exchange,
+            request=request,
+            keep_alive=over is not None or wants_kept(exchange),
+            line=over,
+            lane=self.lanes[place],
+            connection=self.connections[place],
+            account=decoded.account,
+            effect="write" if decoded.spec is None else decoded.spec.effect,
+            due=self.spans[place].begin,
+            login=secret_field(decoded) is not None and verdict(decoded, self.spec) is True,
+        )
 
     def _values(self, decoded: Decoded) -> list[tuple[int, bytes]]:
         """What is put in place of what was recorded, by the place of its pair."""
         return [*self._fresh_sequence(decoded), *self._password(decoded)]
 
-    def _http(self, exchange: Exchange, addressed: RawMessage, values: list[tuple[int, bytes]]) -> Step:
+    def _http(self, addressed: RawMessage, values: list[tuple[int, bytes]]) -> RawMessage:
         if not addressed.head:
-            body = wire.patch(addressed.body, values)
-            return Step(recorded=exchange, request=http1.request(body, self.host), keep_alive=False)
-        request = _patched_content(addressed, values)
-        connection = http1.parse_head(request.head).get("connection") or ""
-        return Step(recorded=exchange, request=request, keep_alive="keep-alive" in connection.lower())
+            return http1.request(wire.patch(addressed.body, values), self.host)
+        return _patched_content(addressed, values)
 
     def _fresh_sequence(self, decoded: Decoded) -> list[tuple[int, bytes]]:
         field = None if decoded.request is None else decoded.request.get(self.spec.roles.sequence)
@@ -163,9 +213,23 @@ class _Planning:
         return [_patched(field, recorded, put_back(secret, derived, recorded))]
 
 
-def _line(exchange: Exchange) -> str | None:
-    """The long connection that an exchange went over as a bare line, None where it was none."""
-    return (exchange.client or exchange.session) if exchange.transport == "lines" else None
+def _lanes(steps: Sequence[Step]) -> tuple[Lane, ...]:
+    """The lanes of these steps, in the order of their numbers."""
+    of: dict[int, list[Step]] = {}
+    for step in steps:
+        of.setdefault(step.lane, []).append(step)
+    return tuple(
+        Lane(
+            number=number,
+            name=mine[0].recorded.session,
+            accounts=tuple(dict.fromkeys(step.account for step in mine if step.account is not None)),
+            steps=len(mine),
+            connections=len({step.connection for step in mine} - {None})
+            + sum(step.connection is None for step in mine),
+            group=number,
+        )
+        for number, mine in sorted(of.items())
+    )
 
 
 def _addressed(head: bytes, host: str) -> bytes:
@@ -199,3 +263,10 @@ def _patched_content(message: RawMessage, values: Sequence[tuple[int, bytes]]) -
     if message.chunked:
         return message
     return http1.with_body(message, message.body if content is not None else wire.patch(message.body, values))
+
+
+def patched(message: RawMessage, values: Sequence[tuple[int, bytes]]) -> RawMessage:
+    """A request with these pairs patched, whatever carries it: as a line, or with the framing that HTTP then needs."""
+    if not message.head:
+        return msgspec.structs.replace(message, body=wire.patch(message.body, values))
+    return _patched_content(message, values)

@@ -1,0 +1,47 @@
+"""What replies give to later requests while a replay runs: values taken out, holes filled.
+
+Law: pure, and the same on `--resume`, where the replies come from what was kept. What a reply does not say stays out,
+and a hole that nothing fills keeps what was recorded.
+"""
+
+from collections.abc import Mapping
+
+from qqlab.codec import Decoded, values
+from qqlab.exchange import RawMessage
+from qqlab.replay.correlate import Produced
+from qqlab.replay.plan import Step, patched
+from qqlab.spec import Spec
+
+
+def produced(step: Step, decoded: Decoded) -> dict[Produced, str]:
+    """The values of a step's new reply that later steps need, as far as it says them. `decoded` is its exchange."""
+    found: dict[Produced, str] = {}
+    for wanted in step.wanted:
+        field = None if decoded.reply is None else decoded.reply.get(wanted.field)
+        if field is None:
+            continue
+        if wanted.item is None:
+            text = field.text.strip(" \r\n")
+        elif isinstance(field.value, tuple) and -1 <= wanted.item < len(field.value):
+            item = field.value[wanted.item] if field.value else None
+            text = "" if item is None else str(item)
+        else:
+            continue
+        if text:
+            found[wanted] = text
+    return found
+
+
+def fill(step: Step, found: Mapping[Produced, str], spec: Spec) -> RawMessage:
+    """The request to send: each hole filled with what was found for it."""
+    new = [
+        (hole.position, values.write(found[hole.produced], None, spec.wire))
+        for hole in step.holes
+        if found.get(hole.produced, hole.recorded) != hole.recorded
+    ]
+    return patched(step.request, new) if new else step.request
+
+
+def unfilled(step: Step, found: Mapping[Produced, str]) -> tuple[str, ...]:
+    """The names of the fields that keep what was recorded, because no reply said otherwise."""
+    return tuple(hole.name for hole in step.holes if hole.produced not in found)

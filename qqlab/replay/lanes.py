@@ -1,0 +1,123 @@
+"""What has to stay in order: lanes, and the connections within them.
+
+Law: pure, and linear in the number of exchanges. A lane is all that went over one connection together with all that
+one client did for one account: clients of this protocol opened a connection for each request, so that connections
+alone would tear a login from what follows it.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from qqlab import http1
+from qqlab.exchange import Exchange
+from qqlab.replay.schedule import Span
+
+
+class Lane(NamedTuple):
+    """What has to stay in order.
+
+    `name` is the session that it begins with, `accounts` are those that log in or ask in it, `steps` is how many
+    requests it has, `connections` over how many recorded connections they went. Lanes of one `group` have to do with
+    each other, directly or through others; groups can be replayed apart from each other.
+    """
+
+    number: int
+    name: str
+    accounts: tuple[str, ...]
+    steps: int
+    connections: int
+    group: int
+
+
+class Union:
+    """Things that belong together because some pair of them does."""
+
+    def __init__(self) -> None:
+        self._parent: dict[Hashable, Hashable] = {}
+
+    def find(self, one: Hashable) -> Hashable:
+        """What stands for all that this one belongs to."""
+        top = self._parent.setdefault(one, one)
+        while top != self._parent[top]:
+            top = self._parent[top]
+        while one != top:
+            self._parent[one], one = top, self._parent[one]
+        return top
+
+    def join(self, one: Hashable, other: Hashable) -> None:
+        """Two belong together."""
+        first, second = self.find(one), self.find(other)
+        if first != second:
+            self._parent[second] = first
+
+
+def connections(exchanges: Iterable[Exchange]) -> list[str | None]:
+    """The name of the connection that each exchange went over; None where nobody knows, which is a connection of its
+    own. A client's port that comes again after its connection was closed is another connection."""
+    names: list[str | None] = []
+    last: dict[str, tuple[str, int, Exchange]] = {}
+    for exchange in exchanges:
+        name = exchange.client
+        if exchange.transport == "lines":
+            names.append(line(exchange))
+            continue
+        if not name or exchange.request is None:
+            names.append(exchange.session if exchange.request is not None and wants_kept(exchange) else None)
+            continue
+        before = last.get(name)
+        count = 0 if before is None else before[1] + ended(before[2])
+        full = name if not count else f"{name}#{count + 1}"
+        last[name] = (full, count, exchange)
+        names.append(full)
+    return names
+
+
+def line(exchange: Exchange) -> str | None:
+    """The long connection that an exchange went over as a bare line, None where it was none."""
+    return (exchange.client or exchange.session) if exchange.transport == "lines" else None
+
+
+def wants_kept(exchange: Exchange) -> bool:
+    """Whether the client asked, in words, for its connection to be kept."""
+    return exchange.request is not None and "keep-alive" in _connection(exchange.request.head)[0]
+
+
+def ended(exchange: Exchange) -> bool:
+    """Whether the connection was surely over after an exchange of HTTP."""
+    if exchange.reply is None or exchange.request is None:
+        return True
+    asked, replied = _connection(exchange.request.head), _connection(exchange.reply.head)
+    return any("close" in said or (old and "keep-alive" not in said) for said, old in (asked, replied))
+
+
+@lru_cache(1024)
+def _connection(head: bytes) -> tuple[str, bool]:
+    """What a head says of its connection, in lower case, and whether it is of a time when none was kept unasked."""
+    parsed = http1.parse_head(head)
+    return (parsed.get("connection") or "").lower(), "HTTP/1.0" in parsed.start or not head
+
+
+def lanes(exchanges: Sequence[Exchange], connected: Sequence[str | None]) -> list[int]:
+    """The number of each exchange's lane, counted from 0 in the order of their first exchanges."""
+    union = Union()
+    for exchange, connection in zip(exchanges, connected, strict=True):
+        if connection is not None:
+            union.join(("session", exchange.session), ("connection", connection))
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault(union.find(("session", e.session)), len(numbers)) for e in exchanges]
+
+
+def at_once(numbers: Iterable[int], spans: Iterable[Span]) -> int:
+    """The most lanes that were under way together: each from where it began to where it ended."""
+    under_way: dict[int, Span] = {}
+    for number, span in zip(numbers, spans, strict=True):
+        before = under_way.get(number, span)
+        under_way[number] = Span(min(before.begin, span.begin), max(before.end, span.end))
+    ends = sorted(span.end for span in under_way.values())
+    most = over = 0
+    for begun, begin in enumerate(sorted(span.begin for span in under_way.values()), 1):
+        while ends[over] < begin:
+            over += 1
+        most = max(most, begun - over)
+    return most
