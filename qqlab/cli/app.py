@@ -11,7 +11,22 @@ import typer
 from typer.core import TyperGroup
 
 import qqlab
-from qqlab.cli import demo, diff, export, importing, record, redact, replay, report, serve, show, spec, stdout, verify
+from qqlab.cli import (
+    demo,
+    diff,
+    export,
+    importing,
+    record,
+    redact,
+    replay,
+    report,
+    send,
+    serve,
+    show,
+    spec,
+    stdout,
+    verify,
+)
 from qqlab.cli.console import talk
 from qqlab.errors import ExitCode, QqlabError
 from qqlab.redact import Redactor
@@ -63,6 +78,7 @@ app.command("record")(record.record)
 app.command("redact")(redact.redact)
 app.command("replay")(replay.replay)
 app.command("report")(report.report)
+app.command("send")(send.send)
 app.command("serve", epilog=serve.DEVIATIONS)(serve.serve)
 app.command("show")(show.show)
 app.add_typer(spec.app, name="spec")

@@ -320,7 +320,7 @@ class _Decoding:
                 self._note("value.empty", f"{name} is empty", name)
         elif known.type == "code" and self.spec.code(known, value) is None:
             self._note("code.unknown", f"{name}: {value} is not in table {known.codes}", name)
-        elif known.constants and value not in known.constants:
+        elif known.constants and str(value) not in known.constants:
             self._note("value.constant", f"{name}: {value!r} is none of {', '.join(known.constants)}", name)
 
     def _check_roles(self, first: dict[str, Field]) -> None:

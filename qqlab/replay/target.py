@@ -79,6 +79,12 @@ def check_address(target: Target, address: str, allowed: Collection[str] = ()) -
         raise RefusedError(str(target), what, f"allow it: --allow-host {target.host}")
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a target's host is this machine by its name."""
+    found = _address(host)
+    return host == "localhost" or (found is not None and _is_loopback(found))
+
+
 def refuse_historical(host: str) -> None:
     """Raise RefusedError for a name of the historical servers."""
     name = host.lower().rstrip(".")
