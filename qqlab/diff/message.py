@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from qqlab import wire
-from qqlab.codec import Decoded, Field, Message, succeeded
+from qqlab.codec import Decoded, Field, Message, Value, succeeded
 from qqlab.diff.finding import Deviation
 from qqlab.diff.rows import compare_rows
 from qqlab.diff.values import said, written
@@ -102,7 +102,7 @@ class Replies:
                     yield from self._echo(left, right)
         for rows in self.tables:
             yield from self._rows(rows)
-        if expected.terminated != actual.terminated:
+        if _end(expected) != _end(actual):
             yield Deviation("body.terminator", None, None, _end(expected), _end(actual))
 
     def _common(self) -> list[str]:
@@ -165,15 +165,19 @@ class Replies:
 
     def _echo(self, left: Field, right: Field) -> Iterator[Deviation]:
         """A field that repeats the request's is held against its own request; only then against the other side."""
+        bare = list(_bare(left, right))
+        if bare:
+            yield from bare
+            return
         verdicts = [self._repeats(side, field) for side, field in enumerate((left, right))]
         role = self.spec.roles
         if None not in verdicts and verdicts[0] != verdicts[1]:
             yield Deviation("echo", left.name, None, self._against(0, left), self._against(1, right))
+        elif left.name == role.command and left.text != right.text and left.text.upper() == right.text.upper():
+            yield Deviation("command.case", left.name, None, left.text, right.text)
         elif verdicts == [True, True]:
             if left.value == right.value:
                 yield from self._written(left, right)
-            elif left.name == role.command:
-                yield Deviation("command.case", left.name, None, left.text, right.text)
         elif verdicts == [False, False] or (verdicts == [None, None] and left.name != role.sequence):
             yield from self._value(left, right)
 
@@ -184,7 +188,9 @@ class Replies:
         if asked is None:
             return None
         repeated = field.text.strip(" ")
-        return asked.upper() == repeated.upper() if field.name == self.spec.roles.command else asked == repeated
+        if field.name == self.spec.roles.command:
+            return asked.upper() == repeated.upper()
+        return asked == repeated or (request is not None and _same_number(request.value(field.name), field.value))
 
     def _against(self, side: int, field: Field) -> str:
         request = self.decoded[side].request
@@ -206,9 +212,12 @@ class Replies:
 
     def _count(self, rows: Rows, left: Field, right: Field) -> Iterator[Deviation]:
         """A count that only follows from its rows is no deviation of its own, but one that does not follow is."""
+        bare = list(_bare(left, right))
         lengths = [_length(message, rows) for message in self.messages]
-        fits = [field.value == length for field, length in zip((left, right), lengths, strict=True)]
-        if left.value == right.value and (fits[0] == fits[1] or None in lengths):
+        fits = [_counts(field, message, rows) for field, message in zip((left, right), self.messages, strict=True)]
+        if bare:
+            yield from bare
+        elif left.value == right.value and (fits[0] == fits[1] or None in lengths):
             yield from self._value(left, right)
         elif fits != [True, True]:
             told = (
@@ -234,7 +243,7 @@ class Replies:
 
 def _by_name(message: Message) -> dict[str, list[Field]]:
     fields: dict[str, list[Field]] = {}
-    for field in message.fields:
+    for field in message.fields[:-1] if _ends_in_line_end(message) else message.fields:
         fields.setdefault(field.name, []).append(field)
     return fields
 
@@ -253,6 +262,11 @@ def _without(places: Sequence[tuple[str, int]], one: tuple[str, int]) -> list[tu
     return [place for place in places if place != one]
 
 
+def _same_number(asked: Value, repeated: Value) -> bool:
+    """Whether both are the same number, however it is written."""
+    return isinstance(asked, int) and asked == repeated
+
+
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
@@ -268,5 +282,20 @@ def _length(message: Message, rows: Rows) -> int | None:
     return next((len(table.rows) for table in message.tables if table.spec is rows), None)
 
 
+def _counts(field: Field, message: Message, rows: Rows) -> bool:
+    """Whether a count is that of a list: of lists that are not equally long one is wrong, and not the count with it."""
+    lists = [column for name in rows.columns if (column := message.get(name)) is not None]
+    told = any(column.raw is None for column in lists)  # a list of which only the name is there is told as that
+    return told or field.value in {len(column.value) for column in lists if isinstance(column.value, tuple)}
+
+
+def _ends_in_line_end(message: Message) -> bool:
+    """Whether nothing but a line end stands behind the last `&`, which makes no field."""
+    last = message.fields[-1:]
+    return any(field.raw is None and field.name != "" and field.name.strip("\r\n") == "" for field in last)
+
+
 def _end(message: Message) -> str:
+    if _ends_in_line_end(message):
+        return "ends in & and a line end"
     return "ends in &" if message.terminated else "does not end in &"

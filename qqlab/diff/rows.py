@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
 
-from qqlab.codec import Message, Scalar
+from qqlab.codec import Field, Message, Scalar
 from qqlab.diff.finding import Deviation
 from qqlab.diff.values import said
 from qqlab.spec import Command, Rows, Spec
@@ -25,8 +25,8 @@ _Row = tuple[Scalar, ...]
 
 def compare_rows(rows: Rows, command: Command, expected: Message, actual: Message, spec: Spec) -> Iterator[Deviation]:
     """The deviations of one table, in columns that both messages have."""
-    columns = [name for name in rows.columns if expected.get(name) is not None and actual.get(name) is not None]
-    uneven = _uneven(expected, columns), _uneven(actual, columns)
+    columns = [name for name in rows.columns if _comparable(expected.get(name), actual.get(name))]
+    uneven = _uneven(expected, actual, columns), _uneven(actual, expected, columns)
     for name in columns:
         if (name in uneven[0]) != (name in uneven[1]):
             lengths = len(_items(expected, name)), len(_items(actual, name))
@@ -41,13 +41,19 @@ def _items(message: Message, name: str) -> tuple[Scalar, ...]:
     return value if isinstance(value, tuple) else ()
 
 
-def _uneven(message: Message, columns: Sequence[str]) -> frozenset[str]:
-    """The columns whose length is not that of most."""
+def _comparable(expected: Field | None, actual: Field | None) -> bool:
+    """Whether both sides have a column, as a list or not: a name alone is none."""
+    return expected is not None and actual is not None and (expected.raw is None) == (actual.raw is None)
+
+
+def _uneven(message: Message, other: Message, columns: Sequence[str]) -> frozenset[str]:
+    """The columns whose length is not that of most; where no length is that of most, not the other side's."""
     lengths = {name: len(_items(message, name)) for name in columns}
     if len(set(lengths.values())) < 2:
         return frozenset()
     counts = Counter(lengths.values())
-    usual = max(counts, key=lambda length: (counts[length], length))
+    others = {len(_items(other, name)) for name in columns}
+    usual = max(counts, key=lambda length: (counts[length], length in others, length))
     return frozenset(name for name, length in lengths.items() if length != usual)
 
 
