@@ -81,7 +81,7 @@ def apply(reply: str, command: str, *rules: str) -> Deviated:
         ("list-add:List.UN", "List", LIST, LIST + "10003,"),
         ("list-add:List.UN", "List", EMPTY, EMPTY),
         ("newline:List", "List", LIST, LIST + "\r\n"),
-        ("newline:Query_Stat", "Query_Stat", STAT, STAT[:-1] + "\r\n&"),
+        ("newline:Query_Stat", "Query_Stat", STAT, STAT + "\r\n"),
         ("text:List=no such page", "List", LIST, "no such page"),
         ("long:List", "List", LIST, LIST + "0" * (deviate.LONG - len(LIST))),
     ],

@@ -14,8 +14,6 @@ from qqlab.wire import Pair
 
 INTEGER = re.compile(r"-?[0-9]{1,18}")
 
-_NEWLINE = b"\r\n"
-
 
 class Scene(NamedTuple):
     """What a change may look at: which field it is of, what it is to become, and whose reply it stands in."""
@@ -78,12 +76,6 @@ def reorder(pairs: list[Pair], scene: Scene) -> list[Pair]:
 def replace(pairs: list[Pair], scene: Scene) -> list[Pair]:
     """Some text in place of all the fields."""
     return [Pair((scene.value or "").encode(), None)]
-
-
-def newline(pairs: list[Pair], scene: Scene) -> list[Pair]:
-    """A line end behind the last field."""
-    key, value = pairs[-1] if pairs else Pair(b"", None)
-    return [*pairs[:-1], Pair(key + _NEWLINE, None) if value is None else Pair(key, value + _NEWLINE)]
 
 
 # -------------------------------------------------------------------------------------------------------------- values

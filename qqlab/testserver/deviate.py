@@ -219,6 +219,10 @@ def _twice(deviated: Deviated, _: str) -> Deviated:
     return msgspec.structs.replace(deviated, times=deviated.times + 1)
 
 
+def _ended(deviated: Deviated, _: str) -> Deviated:
+    return msgspec.structs.replace(deviated, body=deviated.body + b"\r\n")
+
+
 def _line_feed(deviated: Deviated, _: str) -> Deviated:
     return msgspec.structs.replace(deviated, line_end=b"\n")
 
@@ -259,7 +263,7 @@ KINDS: dict[str, _Kind] = {
         _Kind("row-order:COMMAND", "reverse the rows", changes.row_order),
         _Kind("case:COMMAND", "swap the case of the command's name", changes.case),
         _Kind("trailing:COMMAND", "end in & where the reply does not, and the other way round"),
-        _Kind("newline:COMMAND", "write a line end behind the last field", changes.newline),
+        _Kind("newline:COMMAND", "write a line end behind all fields", send=_ended),
         _Kind("text:COMMAND=TEXT", "send that text in place of the fields", changes.replace),
         _Kind("line-end:COMMAND", "end a line in LF alone (bare lines)", send=_line_feed),
         _Kind("twice:COMMAND", "send the reply twice, or the push", send=_twice),
