@@ -225,19 +225,30 @@ def test_no_request_without_target_passes_by_the_password_of_the_proxy(
     assert server.heads == []
 
 
-@pytest.mark.parametrize("kept", [False, True])
-def test_what_a_connection_sent_is_forgotten_where_nobody_keeps_flows(
-    kept: bool, start: Callable[..., Process], server: Server, tmp_path: Path
+SILENT = ("--set", "flow_detail=0")
+
+
+@pytest.mark.parametrize(
+    ("options", "told", "left"),
+    [((), False, 1), (SILENT, False, 0), (SILENT, True, 1), ((*SILENT, "-w", "a.flows"), False, 2)],
+    ids=["shown", "nobody else looks", "another script looks", "kept"],
+)
+def test_what_a_connection_sent_is_only_kept_for_who_wants_it(
+    options: tuple[str, ...], told: bool, left: int, start: Callable[..., Process], server: Server, tmp_path: Path
 ) -> None:
     script = tmp_path / "count.py"
-    script.write_text("def tcp_end(flow):\n    print('messages:', len(flow.messages))\n")
+    script.write_text(
+        "def tcp_end(flow):\n    print('messages:', len(flow.messages), flush=True)\n"
+        + "def tcp_message(flow):\n    print('told:', len(flow.messages[-1].content), flush=True)\n" * told
+    )
     path = tmp_path / "a.jsonl"
-    options = ("-w", str(tmp_path / "a.flows")) if kept else ()
     mode = f"reverse:tcp://127.0.0.1:{server.port}"
+    options = tuple(str(tmp_path / one) if one == "a.flows" else one for one in options)
     process, port = proxy(start, mode, path, "-s", str(script), *options)
     assert send(port, LOGIN).endswith(ANSWER)
-    assert process.wait_for("messages:") == ("messages: 2" if kept else "messages: 1")
+    assert process.wait_for("messages:") == f"messages: {left}"
     assert process.stop() == 0
+    assert process.output.count("told:") == 2 * told
     assert [len(body) for body, _ in bodies(load(path))] == [len(LOGIN)]
 
 

@@ -33,7 +33,7 @@ from qqlab.exchange import Exchange
 from qqlab.proxy import flows
 from qqlab.proxy.known import are_kept
 from qqlab.proxy.options import OPTIONS, Settings, read
-from qqlab.proxy.relay import Relay, is_bytewise
+from qqlab.proxy.relay import Relay, is_alone, is_bytewise
 from qqlab.redact import Redactor
 from qqlab.replay.target import normal_host, refuse_historical
 from qqlab.visible import visible
@@ -67,7 +67,8 @@ class Recorder:
     """See the module's law; the options are those of `OPTIONS`.
 
     `told` is called with each exchange once it is in the file. `other` counts what passed by and is in no exchange.
-    `failure` is why nothing more can be recorded; where `exits` is set, it ends the process.
+    `failure` is why nothing more can be recorded; where `exits` is set, it ends the process. `alone` tells whether no
+    other addon wants to see the bytes that are relayed.
     """
 
     def __init__(self, told: Told | None = None, *, exits: bool = True) -> None:
@@ -83,6 +84,7 @@ class Recorder:
         self._refusing: set[str] = set()
         self._running = False
         self.other = 0
+        self.alone = False
         self.failure: QqlabError | None = None
 
     def load(self, loader: Loader) -> None:
@@ -96,6 +98,7 @@ class Recorder:
         the proxy serves, so that one that never does (its port is taken) leaves no file."""
         if "stream_large_bodies" in updated and ctx.options.stream_large_bodies and ctx.options.qq_capture:
             logger.warning("qqlab: stream_large_bodies is set: what mitmproxy streams is not recorded whole")
+        self.alone = self._running and is_alone(self)
         if not updated & {name for name, *_ in OPTIONS}:
             return
         try:
@@ -204,7 +207,7 @@ class Recorder:
         if nextlayer.layer is None and is_bytewise(nextlayer.context.client.proxy_mode):
             # Which connections are to be let alone, and what is behind TLS, mitmproxy knows.
             if not (starts_like_tls_record(data) or ctx.options.ignore_hosts or ctx.options.allow_hosts):
-                nextlayer.layer = Relay(nextlayer.context)
+                nextlayer.layer = Relay(nextlayer.context, self)
             return
         if nextlayer.layer is not None or not data:
             return
@@ -220,7 +223,7 @@ class Recorder:
         if "proxyauth" in ctx.options and ctx.options.proxyauth:
             self._refuse(nextlayer.context.client, "a request without a target cannot show the password of proxyauth")
         elif nextlayer.context.server.address is not None or self._find_server(nextlayer.context, first):
-            nextlayer.layer = Relay(nextlayer.context)
+            nextlayer.layer = Relay(nextlayer.context, self)
 
     def _find_server(self, context: Context, data: bytes) -> bool:
         """Whether a request to the proxy itself, which names no server in its target, does so in its Host header."""
@@ -279,20 +282,34 @@ class Recorder:
 
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         """A connection is relayed as bytes."""
+        self.alone = is_alone(self)
         self._conversations[flow.id] = flow, Conversation(self._spec, "lines" if self._settings.lines else None)
 
     def tcp_message(self, flow: tcp.TCPFlow) -> None:
         """Some bytes passed: one read, which may be a part of a message or several of them."""
-        if flow.id not in self._conversations:
-            return  # it began before this script was loaded
-        _, conversation = self._conversations[flow.id]
         message = flow.messages[-1]
-        self._pairs(flow, conversation, flows.tcp_message(conversation, message))
-        if self.failure is not None:
-            message.content = b""
+        time = datetime.fromtimestamp(message.timestamp, UTC)
+        message.content = self._read(flow, message.content, time, from_client=message.from_client)
         if not are_kept():
             # mitmproxy keeps all that a connection ever sent, 700 bytes an exchange; other addons look at the last.
             del flow.messages[:-1]
+
+    def relayed(self, flow: tcp.TCPFlow, data: bytes, *, from_client: bool) -> bytes:
+        """The same where nobody else is told of it."""
+        try:
+            return self._read(flow, data, datetime.now(UTC), from_client=from_client)
+        except Exception:
+            logger.exception("qqlab: %s: not recorded: this is a bug of qqlab", flows.peer(flow.client_conn.peername))
+            return data
+
+    def _read(self, flow: tcp.TCPFlow, data: bytes, time: datetime, *, from_client: bool) -> bytes:
+        """Record what these bytes complete; gives those that may be sent on."""
+        if flow.id not in self._conversations:
+            return data  # it began before this script was loaded
+        _, conversation = self._conversations[flow.id]
+        feed = conversation.from_client if from_client else conversation.from_server
+        self._pairs(flow, conversation, feed(data, time))
+        return data if self.failure is None else b""
 
     def tcp_server_done(self, flow: tcp.TCPFlow) -> None:
         """The server sends nothing more on a relayed connection, which the client does not know yet."""

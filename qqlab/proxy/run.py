@@ -13,7 +13,7 @@ import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mitmproxy import connection, master, options, tcp
+from mitmproxy import connection, master, options
 from mitmproxy.addons import block, core, next_layer, proxyserver
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import layer, layers, server_hooks
@@ -108,7 +108,7 @@ class _Master(master.Master):
         self._began = began
         self._proxy = proxyserver.Proxyserver()
         self.addons.add(
-            core.Core(), block.Block(), self._proxy, _Door(self._proxy), recorder, next_layer.NextLayer(), _Forgetful()
+            core.Core(), block.Block(), self._proxy, _Door(self._proxy, recorder), recorder, next_layer.NextLayer()
         )
 
     async def running(self) -> None:
@@ -156,8 +156,9 @@ def _options(plan: Plan) -> dict[str, object]:
 class _Door:
     """How connections come in, and what becomes of the servers'."""
 
-    def __init__(self, proxy: proxyserver.Proxyserver) -> None:
+    def __init__(self, proxy: proxyserver.Proxyserver, recorder: Recorder) -> None:
         self._proxy = proxy
+        self._recorder = recorder
         self._down: set[str] = set()
 
     def client_connected(self, client: connection.Client) -> None:
@@ -169,7 +170,7 @@ class _Door:
         """Leave no doubt about connections that are relayed as bytes: whatever they carry, not a byte is changed."""
         context, data = nextlayer.context, nextlayer.data_client()
         if is_bytewise(context.client.proxy_mode):
-            nextlayer.layer = Relay(context)
+            nextlayer.layer = Relay(context, self._recorder)
         elif starts_like_tls_record(data) and context.server.address is not None:
             nextlayer.layer = layers.TCPLayer(context)
 
@@ -192,11 +193,3 @@ def _words(error: str) -> str:
     """An error of mitmproxy in the system's words, where it has the system's numbers: one for each address tried."""
     said = dict.fromkeys(os.strerror(int(number)).lower() for number in _NUMBER.findall(error))
     return ", ".join(said) or error
-
-
-class _Forgetful:
-    """mitmproxy keeps all that a relayed connection ever sent; the last that is told of it forgets that."""
-
-    def tcp_message(self, flow: tcp.TCPFlow) -> None:
-        """The recorder has read it."""
-        flow.messages.clear()
