@@ -35,8 +35,9 @@ _ESCAPE = re.compile(
 )
 # In which order escapes are undone: each chain makes a form in which the data may have to be read.
 _Chain = tuple["re.Pattern[bytes]", ...]
+_ESCAPES = (_PERCENT, _ESCAPE)
 _CHAINS: tuple[_Chain, ...] = ((), (_PERCENT,), (_PERCENT, _PERCENT), (_ESCAPE,), (_ESCAPE, _PERCENT))
-_MARKS = {_PERCENT: re.compile(rb"%"), _ESCAPE: re.compile(rb"\\|&(?:#|amp;|lt;|gt;|quot;|apos;)")}
+_REFERENCE = re.compile(rb"&(?:#|amp;|lt;|gt;|quot;|apos;)")
 _ONE_PERCENT = re.compile(rb"%(?:25)*[0-9A-Fa-f]{2}")
 _NAMED = {
     b"\\n": b"\n",
@@ -217,6 +218,8 @@ def _automaton(patterns: Iterable[bytes], kind: MatchKind = MatchKind.Standard) 
 
 def readings(data: bytes) -> list[bytes]:
     """All forms in which the data may have to be read, in small letters, a plus as a blank."""
+    if not any(_may_have(data, escapes) for escapes in _ESCAPES):
+        return [_folded(data)]
     return [_folded(form.text) for form in _forms(data)]
 
 
@@ -327,7 +330,7 @@ class _Form(NamedTuple):
 def _forms(data: bytes) -> Iterator[_Form]:
     """The data in each form that it may have to be read in."""
     yield _Form(data, data, ())
-    if b"%" not in data and b"\\" not in data and b"&" not in data:
+    if not any(_may_have(data, escapes) for escapes in _ESCAPES):
         return
     made: dict[_Chain, bytes | None] = {(): data}
     for chain in _CHAINS[1:]:
@@ -347,10 +350,17 @@ def _form(data: bytes, chain: _Chain) -> _Form | None:
 
 def _without(text: bytes, escapes: "re.Pattern[bytes]") -> bytes | None:
     """The text with these escapes undone, None where there are none."""
-    if _MARKS[escapes].search(text) is None:
+    if not _may_have(text, escapes):
         return None
     plain = _plain(text, escapes)
     return None if plain == text else plain
+
+
+def _may_have(text: bytes, escapes: "re.Pattern[bytes]") -> bool:
+    """Whether a mark of these escapes stands there; asked of all that is recorded."""
+    if escapes is _PERCENT:
+        return text.find(b"%") >= 0
+    return text.find(b"\\") >= 0 or _REFERENCE.search(text) is not None
 
 
 def _plain(text: bytes, escapes: "re.Pattern[bytes]") -> bytes:

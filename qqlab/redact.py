@@ -47,6 +47,8 @@ LONG = 16
 MOST_IN_EXCHANGE = 16
 MOST_KNOWN = 256
 _RECENT = 16
+_MOST_CLEAN = 256
+_LONGEST_CLEAN = 1024
 # To replace so many values, or look at so many fields, takes about a second; a message with more would hold up a proxy.
 MOST_VALUES = 20_000
 _CODED = "its content coding cannot be undone to look for secrets"
@@ -172,12 +174,17 @@ class Redactor:
         if any(message.chunked for message in messages):
             return True
         error = (exchange.error or "").encode("utf-8", "surrogateescape")
-        forms = readings(b"\0".join((*(part for message in messages for part in (message.head, message.body)), error)))
-        return (
+        # A client says the same head each time.
+        heads = [message.head for message in messages if message.head not in self._known.clean]
+        forms = readings(b"\0".join((*heads, *(message.body for message in messages), error)))
+        if (
             self._known.stand_in(forms)
             or self._names_one(forms)
-            or any(b"@" in text and _LOGIN_OF_URL.search(text) for text in (*(one.head for one in messages), error))
-        )
+            or any(b"@" in text and _LOGIN_OF_URL.search(text) for text in (*heads, error))
+        ):
+            return True
+        self._known.keep_clean(heads)
+        return False
 
     def _names_one(self, forms: list[bytes]) -> bool:
         """Whether the name of a field to replace stands there as a word, or that of a header to look into."""
@@ -439,10 +446,11 @@ class _Hunts(NamedTuple):
 
 class _Known:
     """The secrets of all exchanges so far. New ones are few, and hunted apart until they are many: to make a hunt
-    takes longer than most hunts."""
+    takes longer than most hunts. `clean` holds heads in which none of them stands, nor anything else to replace."""
 
     def __init__(self) -> None:
         self.values: dict[bytes, bytes] = {}
+        self.clean: set[bytes] = set()
         self._recent: dict[bytes, bytes] = {}
         self._old: tuple[Hunt, ...] = ()
         self.hunts: tuple[Hunt, ...] = ()
@@ -451,10 +459,17 @@ class _Known:
         """Whether any of them may stand in data with these readings."""
         return any(hunt.stands_in(texts) for hunt in self.hunts)
 
+    def keep_clean(self, heads: list[bytes]) -> None:
+        """Remember heads that hold nothing to replace, as long as no other secret is known."""
+        if len(self.clean) >= _MOST_CLEAN:
+            self.clean.clear()
+        self.clean.update(head for head in heads if len(head) <= _LONGEST_CLEAN)
+
     def learn(self, found: Mapping[bytes, bytes]) -> None:
         new = {one: instead for one, instead in found.items() if len(one) >= LONG and one not in self.values}
         if not new:
             return
+        self.clean.clear()
         self.values |= new
         for oldest in list(islice(self.values, max(0, len(self.values) - MOST_KNOWN))):
             del self.values[oldest]

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qqlab import spec as specs
 from qqlab.codec import CATALOGUE, Value, decode, decode_message, describe, encode_message, is_of, recognise, succeeded
-from qqlab.codec.message import MOST_FIELDS, MOST_ITEMS, MOST_NOTES
+from qqlab.codec.message import MOST_FIELDS, MOST_ITEMS, MOST_NOTES, decode_anew
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.spec import Direction, Spec
+from qqlab.spec.model import DIRECTIONS
 
 VECTORS: list[dict[str, Any]] = json.loads((ROOT / "tests/vectors.json").read_text(encoding="utf-8"))
 SPEC = specs.builtin()
@@ -301,16 +302,29 @@ def test_what_was_decoded_before_changes_nothing() -> None:
         assert decode_message(body, "reply", fresh) == decode_message(body, "reply", specs.builtin.__wrapped__())
 
 
-def test_a_note_is_of_bounded_length(known: Spec) -> None:
-    message = decode_message(b"CMD=List&" + b"X" * 1_000_000 + b"=1", "request", known)
-    assert max(len(note.text) for note in message.notes) <= 300
-
-
 PIECES = st.sampled_from(
     [b"&", b"=", b",", b"%", b"%2c", b"%zz", b"+", b"\xff", "小".encode(), "小".encode("gb18030")]
     + [name.encode() for name in ("CMD", "RES", "UN", "MT", "MG", "SN", "MN", "Login", "List", "GETMSGEX", "9", "-1")]
 )
 FOREIGN = st.one_of(st.binary(max_size=200), st.lists(PIECES, max_size=40).map(b"".join))
+NUMBERED = st.one_of(FOREIGN, st.builds(b"&".join, st.lists(st.one_of(FOREIGN, st.just(b"SEQ=1")), max_size=4)))
+
+
+@given(NUMBERED, st.sampled_from([b"1", b"007", b"123456789", b"1234567890", b"", b"1x", b"\xb2"]), NUMBERED)
+@example(b"VER=1.1&CMD=Login", b"12", b"UIN=10001")
+@example(b"X&" * 300 + b"CMD=Login", b"12", b"UIN=10001")
+def test_another_number_is_all_that_may_be_new(before: bytes, number: bytes, behind: bytes) -> None:
+    for direction in DIRECTIONS:
+        for one in (b"5", number, b"5"):
+            body = before + b"&SEQ=" + one + b"&" + behind
+            message = decode_message(body, direction, SPEC)
+            assert message == decode_anew(body, direction, SPEC, None)
+            assert message.values() == decode_anew(body, direction, SPEC, None).values()
+
+
+def test_a_note_is_of_bounded_length(known: Spec) -> None:
+    message = decode_message(b"CMD=List&" + b"X" * 1_000_000 + b"=1", "request", known)
+    assert max(len(note.text) for note in message.notes) <= 300
 
 
 @given(st.none() | FOREIGN, st.none() | FOREIGN, st.none() | st.text(), FOREIGN)

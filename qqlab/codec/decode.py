@@ -10,7 +10,8 @@ import msgspec
 
 from qqlab import http1
 from qqlab.codec import values
-from qqlab.codec.message import Message, decode_message, recognise
+from qqlab.codec.again import decode_message
+from qqlab.codec.message import Message, recognise
 from qqlab.codec.notes import Note, note
 from qqlab.codec.values import Scalar
 from qqlab.exchange import Cut, Exchange, RawMessage
@@ -50,9 +51,11 @@ class Decoded(msgspec.Struct, frozen=True, kw_only=True):
 def is_of(exchange: Exchange, spec: Spec) -> bool:
     """Whether an exchange is of the protocol: HTTP by its request, relayed bytes by either message. One whose content
     coding cannot be undone is told by its bytes as they are."""
-    messages = [message for message in (exchange.request, exchange.reply) if message is not None]
-    asked = messages[:1] if exchange.transport == "http" else messages
-    return any(recognise(http1.content(message) or message.body, spec) for message in asked)
+    asked, said = exchange.request, exchange.reply
+    if asked is not None and recognise(http1.content(asked) or asked.body, spec):
+        return True
+    told_by_reply = asked is None or exchange.transport != "http"
+    return told_by_reply and said is not None and recognise(http1.content(said) or said.body, spec)
 
 
 def decode(exchange: Exchange, spec: Spec) -> Decoded:

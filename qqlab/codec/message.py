@@ -101,6 +101,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         field = self._first.get(name)
         return (field.text.strip(" ") or None) if field is not None else None
 
+    def with_field(self, place: int, field: Field) -> "Message":
+        """The message with another field of that name in that place, where nothing else that is said hangs on it."""
+        fields = list(self.fields)
+        fields[place] = field
+        message = msgspec.structs.replace(self, fields=tuple(fields))
+        if self._first[field.name] is self.fields[place]:
+            message.__dict__["_first"] = self._first | {field.name: field}
+        return message
+
     def values(self) -> dict[str, Value]:
         """All typed values by name, the first of doubled ones, in order."""
         return {name: field.value for name, field in self._first.items()}
@@ -129,8 +138,8 @@ def _named(role: str) -> bytes:
     return b"&" + role.upper().encode() + b"="
 
 
-def decode_message(body: bytes, direction: Direction, spec: Spec, fallback: Command | None = None) -> Message:
-    """Understand a body. `fallback` is the command to go by where the body names none that the spec knows."""
+def decode_anew(body: bytes, direction: Direction, spec: Spec, fallback: Command | None) -> Message:
+    """Understand a body as if it was the first; see `qqlab.codec.again`."""
     return _Decoding(body, direction, spec, fallback).message()
 
 
@@ -144,7 +153,7 @@ def encode_message(
 ) -> bytes:
     """Write a body: the fields in the given order, escaped as the spec says, with a `&` at the end if asked.
 
-    The undoing of `decode_message` for every body that is written as the server writes.
+    The undoing of decoding for every body that is written as the server writes.
     """
     pairs = [
         wire.Pair(name.encode(), values.write(value, spec.field(command, direction, name), spec.wire))

@@ -21,25 +21,27 @@ _UNKNOWN = "unknown failure"
 def http_exchange(flow: http.HTTPFlow, error: str | None = None) -> Exchange | None:
     """The exchange of an HTTP flow; `error` is why it is over without a whole reply. None for a web socket, and where
     the request's body was never kept."""
-    body = flow.request.raw_content
-    if flow.websocket is not None or body is None:
+    # To ask a flow's messages for their parts takes longer than to ask for what holds these.
+    asked = flow.request.data
+    if flow.websocket is not None or asked.content is None:
         return None
-    if error is None and flow.response is not None and flow.response.raw_content is None:
+    said = None if flow.response is None else flow.response.data
+    if error is None and said is not None and said.content is None:
         error = _STREAMED
-    started = flow.request.timestamp_end or flow.request.timestamp_start
-    ended = flow.response.timestamp_end if flow.response is not None else None
+    started = asked.timestamp_end or asked.timestamp_start
+    ended = None if said is None else said.timestamp_end
     return Exchange(
         id="",
         session="",
         time=datetime.fromtimestamp(started, UTC),
-        elapsed=_seconds(ended - started if ended is not None else None),
+        elapsed=None if ended is None else round(ended - started, 6),
         client=peer(flow.client_conn.peername),
         server=peer(flow.server_conn.address),
         transport="http",
-        request=RawMessage(head=assemble.assemble_request_head(flow.request), body=body),
+        request=RawMessage(head=assemble.assemble_request_head(flow.request), body=asked.content),
         reply=_reply(flow.response),
         error=error,
-        pairing="" if flow.response is None else "order",
+        pairing="" if said is None else "order",
     )
 
 

@@ -366,7 +366,7 @@ class Recorder:
         if writer is None:
             return
         try:
-            exchange, decoded = self._finished(exchange, str(writer.count + 1))
+            exchange, decoded = self._finished(exchange, writer.count + 1)
         except Exception:
             # A bug, and whoever knows how to provoke it shall cost himself this exchange, and nobody those behind it.
             self.other += 1
@@ -375,13 +375,13 @@ class Recorder:
         if self._write(writer, exchange, decoded) and self._told is not None:
             self._told(exchange, decoded)
 
-    def _finished(self, exchange: Exchange, identifier: str) -> tuple[Exchange, Decoded]:
+    def _finished(self, exchange: Exchange, number: int) -> tuple[Exchange, Decoded]:
         """An exchange as it is written."""
-        exchange = msgspec.structs.replace(exchange, id=identifier)
         if self._redactor is not None:
             exchange = self._redactor.exchange(exchange)
         decoded = decode(exchange, self._spec)
-        return msgspec.structs.replace(exchange, session=session(exchange.client, decoded.account)), decoded
+        conversation = session(exchange.client, decoded.account)
+        return msgspec.structs.replace(exchange, id=str(number), session=conversation), decoded
 
     def _write(self, writer: Writer, exchange: Exchange, decoded: Decoded) -> bool:
         """Whether the exchange is in the file now."""

@@ -286,6 +286,26 @@ class Spec(_Table, frozen=True):
     def _common(self) -> dict[Direction, Layout]:
         return {"request": _layout(self.common.request), "reply": _layout(self.common.reply)}
 
+    @cached_property
+    def free_number(self) -> bytes:
+        """How the sequence number begins behind another field. Empty where what is said of a message, or of its other
+        fields, might hang on the number."""
+        name = self.roles.sequence
+        fields = [field for _, _, field in self.every_field()]
+        own = [field for field in fields if field.name.upper() == name.upper()]
+        is_bound = (
+            any(field.list or field.codes or field.constants or field.cases for field in own)
+            or any(name in field.when or any(case.field == name for case in field.cases) for field in fields)
+            or any(name in (*rows.columns, rows.count) for one in self.commands.values() for rows in one.rows)
+            or name in (self.roles.command, self.roles.version, self.roles.status)
+        )
+        return b"" if is_bound else b"&" + name.encode() + b"="
+
+    @cached_property
+    def decoded(self) -> dict[Any, Any]:
+        """Room for what was made of messages before."""
+        return {}
+
     def code(self, field: Field, value: object) -> CodeValue | None:
         """The documented meaning of a field's value, or None."""
         if field.codes is None or not isinstance(value, int):
