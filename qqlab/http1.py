@@ -9,6 +9,7 @@ header and nothing else, and new content keeps the framing true.
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -39,6 +40,7 @@ _MAY_END_LINE = re.compile(rb"\r?(?:\n|\Z)")
 _LINE_END = re.compile(rb"\r?\n|\r\Z")
 _BLANKS = " \t\r"
 _USUAL = (b"POST ", b"HTTP/1.1 200 ")
+_LONGEST_USUAL = 1024
 _USUAL_LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]+)[ \t]*\r?\n", re.IGNORECASE)
 _MAX_LINE = 16 * 1024
 _WINDOWS = {"gzip": (zlib.MAX_WBITS | 16,), "x-gzip": (zlib.MAX_WBITS | 16,), "deflate": (15, -15)}
@@ -83,6 +85,8 @@ def parse_head(head: bytes) -> Head:
 
 def status(reply: RawMessage) -> int | None:
     """The status code of a reply, or None where its head has none."""
+    if reply.head.startswith(_USUAL[1]):
+        return OK
     match = _STATUS.match(proper(reply.head))
     return int(match[1]) if match else None
 
@@ -161,11 +165,16 @@ def framing(message: RawMessage, *, bodiless: bool = False) -> list[str]:
 
 def _is_plain(message: RawMessage) -> bool:
     """Whether a message is as nearly all are: nothing before its head, and one length, which is right."""
-    head = message.head
-    if not head.startswith(_USUAL) or message.chunked or head.lower().count(b"content-length") != 1:
-        return False
+    return not message.chunked and len(message.head) <= _LONGEST_USUAL and _length(message.head) == len(message.body)
+
+
+@lru_cache(256)
+def _length(head: bytes) -> int | None:
+    """The length that a usual head states, once and as it is mostly written; a client says the same head each time."""
+    if not head.startswith(_USUAL) or head.lower().count(b"content-length") != 1:
+        return None
     length = _USUAL_LENGTH.search(head)
-    return length is not None and length[1] == b"%d" % len(message.body)
+    return None if length is None or length[1].startswith(b"0") else int(length[1])
 
 
 def _stray(head: bytes) -> bool:

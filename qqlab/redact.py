@@ -59,7 +59,7 @@ _LONGEST_KEY = 64 * 1024
 _UNIT = re.compile(rb"%[0-9A-Fa-f]{2}|.", re.DOTALL)
 _NAME = re.compile(rb"[A-Za-z0-9_]+")
 _WORDS = frozenset(bytes([one]) for one in b"abcdefghijklmnopqrstuvwxyz0123456789_")
-_MARKS = (b"=", b"%", b":")
+_MARK = re.compile(rb"[=%:]")
 _BLANKS = " \t\r\n+"
 
 # What frames a message, and must not be taken for something else.
@@ -188,11 +188,11 @@ class Redactor:
 
     def _names_one(self, forms: list[bytes]) -> bool:
         """Whether the name of a field to replace stands there as a word, or that of a header to look into."""
-        return any(
-            text[start - 1 : start] not in _WORDS and text[end : end + 1] not in _WORDS
-            for text in forms
-            for _, start, end in self._gate.find_matches_as_indexes(text)
-        )
+        for text in forms:
+            for _, start, end in self._gate.find_matches_as_indexes(text):
+                if text[start - 1 : start] not in _WORDS and text[end : end + 1] not in _WORDS:
+                    return True
+        return False
 
     def _command(self, message: RawMessage | None, fallback: Command | None) -> Command | None:
         """The command that a message names, or else the one it answers."""
@@ -225,6 +225,8 @@ class Redactor:
     def _body(self, content: bytes, reading: "_Reading", found: "_Found") -> bytes:
         if content.count(b"&") > MOST_VALUES:
             raise _TooManyError
+        if not self._names_one(readings(content)):
+            return content
         found.left = MOST_VALUES
         return wire.join([self._pair(pair, reading, found) for pair in wire.split(content)])
 
@@ -344,7 +346,7 @@ class Redactor:
         )
 
     def _assignments(self, data: bytes, found: "_Found") -> bytes:
-        if not any(mark in data for mark in _MARKS) or not self._names_one(readings(data)):
+        if _MARK.search(data) is None or not self._names_one(readings(data)):
             return data
         return self._assigned.sub(lambda match: match[1] + match[2] + self._assigned_value(match, found), data)
 

@@ -322,6 +322,8 @@ def fitted_line(exchange: Exchange, spec: Spec, limit: int | None = None, decode
     long to be read again. `decoded` is what `decode` says of the whole one, for who has it already."""
     within = exchange if limit is None else cut(exchange, limit)
     line = encode_line(within, spec, decoded if within is exchange else None)
+    if len(line) <= source.MAX_LINE:
+        return line
     longest = max((len(raw.body) for raw in (exchange.request, exchange.reply) if raw is not None), default=0)
     while len(line) > source.MAX_LINE and longest:
         longest //= 2

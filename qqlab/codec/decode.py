@@ -85,9 +85,14 @@ def decode(exchange: Exchange, spec: Spec) -> Decoded:
 
 def _certainty(request: Message, reply: Message, spec: Spec) -> Certainty:
     roles = spec.roles
-    echoed = [f for f in spec.common.reply if f.echo and request.text(f.name) and reply.text(f.name) is not None]
-    differing = {field.name for field in echoed if _echo(field, request, reply, spec)}
-    repeats = any(field.name == roles.sequence for field in echoed) and roles.sequence not in differing
+    differing, repeats = set(), False
+    for field in spec.layout(None, "reply").echoed:
+        if not request.text(field.name) or reply.text(field.name) is None:
+            continue
+        if _echo(field, request, reply, spec):
+            differing.add(field.name)
+        elif field.name == roles.sequence:
+            repeats = True
     if not differing:
         return "sure" if repeats else "likely"
     return "likely" if repeats and differing == {roles.command} else "doubtful"
