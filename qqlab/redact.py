@@ -151,8 +151,11 @@ class Redactor:
         """Free text that may quote a message, such as a line of a log or of a traceback, without what would be replaced
         there and without all secrets that are known."""
         data = text.encode("utf-8", "surrogateescape")
+        if data in self._known.clean:
+            return text
         forms = readings(data)
         if not (self._known.stand_in(forms) or self._names_one(forms) or b"@" in data):
+            self._known.keep_clean([data])
             return text
         found = _Found()
         told = self._quoted(data, found)
@@ -180,7 +183,7 @@ class Redactor:
         if (
             self._known.stand_in(forms)
             or self._names_one(forms)
-            or any(b"@" in text and _LOGIN_OF_URL.search(text) for text in (*heads, error))
+            or (b"@" in forms[0] and any(_LOGIN_OF_URL.search(text) for text in (*heads, error)))
         ):
             return True
         self._known.keep_clean(heads)
@@ -448,7 +451,8 @@ class _Hunts(NamedTuple):
 
 class _Known:
     """The secrets of all exchanges so far. New ones are few, and hunted apart until they are many: to make a hunt
-    takes longer than most hunts. `clean` holds heads in which none of them stands, nor anything else to replace."""
+    takes longer than most hunts. `clean` holds heads and lines of a log in which none of them stands, nor anything else
+    to replace."""
 
     def __init__(self) -> None:
         self.values: dict[bytes, bytes] = {}
@@ -461,11 +465,11 @@ class _Known:
         """Whether any of them may stand in data with these readings."""
         return any(hunt.stands_in(texts) for hunt in self.hunts)
 
-    def keep_clean(self, heads: list[bytes]) -> None:
-        """Remember heads that hold nothing to replace, as long as no other secret is known."""
+    def keep_clean(self, texts: list[bytes]) -> None:
+        """Remember what holds nothing to replace, as long as no other secret is known."""
         if len(self.clean) >= _MOST_CLEAN:
             self.clean.clear()
-        self.clean.update(head for head in heads if len(head) <= _LONGEST_CLEAN)
+        self.clean.update([text for text in texts if len(text) <= _LONGEST_CLEAN])
 
     def learn(self, found: Mapping[bytes, bytes]) -> None:
         new = {one: instead for one, instead in found.items() if len(one) >= LONG and one not in self.values}

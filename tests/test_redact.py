@@ -437,6 +437,22 @@ def test_many_secrets_are_remembered_and_the_oldest_forgotten() -> None:
     assert 0 < len(left) <= 44
 
 
+def test_what_was_clean_is_searched_again_once_another_secret_is_known() -> None:
+    redactor = Redactor(SPEC)
+    secret = "5f4dcc3b5aa765d61d8327deb882cf99"
+    head = f"POST /{secret} HTTP/1.1\r\nContent-Length: 5\r\n\r\n".encode()
+    poll = Exchange(id="1", session="", request=RawMessage(head=head, body=b"CMD=x"))
+    login = Exchange(id="2", session="", request=RawMessage(body=f"CMD=Login&PS={secret}".encode()))
+    assert redactor.exchange(poll) is poll
+    assert redactor.text(f"it said {secret}") == f"it said {secret}"
+    redactor.exchange(login)
+    for _ in range(2):
+        changed = redactor.exchange(poll).request
+        assert changed is not None
+        assert changed.head == head.replace(secret.encode(), redactor.pseudonym(secret).encode())
+        assert redactor.text(f"it said {secret}") == f"it said {redactor.pseudonym(secret)}"
+
+
 def test_an_error_that_quotes_bytes_stays_text() -> None:
     secret = "密码12345".encode("gb18030")
     request = RawMessage(body=b"CMD=Login&PS=" + secret)

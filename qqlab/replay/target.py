@@ -7,6 +7,7 @@ long ago, and whoever has the names today never asked for this traffic.
 
 import ipaddress
 from collections.abc import Collection
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -50,6 +51,7 @@ def parse_target(text: str) -> Target:
     return Target(normal_host(host), port)
 
 
+@lru_cache(256)
 def normal_host(host: str) -> str:
     """A host as the resolver will take it: ASCII, lower-case, no final dot. Raises UsageError for what is none."""
     try:
