@@ -81,12 +81,16 @@ def test_differences_and_equivalences(capture: Path, start: Callable[..., Proces
     target = served(start, "--deviate", "drop:Login.HI", "--deviate", "count:List", "--deviate", "trailing:Logout")
     done = qqlab("replay", capture, "--target", target)
     assert (done.returncode, done.stderr) == (1, "")
+    again = f"         qqlab replay {capture} --target {target} --only"
     assert done.stdout.splitlines() == [
-        "Login",
-        "  error  1  field.missing  HI  expected 60",
-        "List",
-        "  error  2  count  SN  expected 4 of 4 rows, got 5 of 4 rows",
+        "error    Login's reply lacks HI (looks like an interval in seconds)  [field.missing]",
+        "         exchange 1  expected 60",
+        f"{again} 1",
+        "error    List's reply miscounts its rows in SN (how many rows follow)  [count]",
+        "         exchange 2  expected 4 of 4 rows, got 5 of 4 rows",
+        f"{again} 2",
         "compared 3 of 3 exchanges: 0 equal, 1 equivalent, 2 different",
+        "found 2 causes (2 errors)",
     ]
     done = qqlab("replay", capture, "--target", target, "--equivalent", "--json")
     assert done.returncode == 1
@@ -298,7 +302,7 @@ def test_a_transcript_can_be_replayed(start: Callable[..., Process]) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert f" of {len(load(forum).exchanges)} exchanges: " in done.stdout
-    assert done.stdout.splitlines()[-2:] == [
+    assert done.stdout.splitlines()[-3:-1] == [
         "not compared: 1, no reply was recorded (1)",
         "not compared: 1, no request was recorded (3)",
     ]
@@ -310,16 +314,24 @@ def test_diff_of_a_capture_with_itself_and_with_another(capture: Path, tmp_path:
     other = write(tmp_path / "other.jsonl", (LOGIN, IN.replace("RS=0", "RS=1") + "&RA=\x1b[31mno"), (LIST, OUT))
     done = qqlab("diff", capture, other)
     assert done.returncode == 1
+    again = f"         qqlab diff {capture} {other} --only"
     assert done.stdout.splitlines() == [
-        "Login",
-        "  warning  1  field.extra  RA  unexpected \\x1b[31mno",
-        "  error    1  code         RS  expected 0 logged in, got 1 refused",
-        "List",
-        "  error  2  echo  CMD  expected LIST, got LOGOUT",
-        "Logout",
-        "  error  3  exchange.missing",
+        "error    Login's reply has another code in RS (whether the login succeeded)  [code]",
+        "         exchange 1  expected 0 logged in, got 1 refused",
+        f"{again} 1",
+        "error    List's reply does not repeat the request's CMD (the command again, often upper-cased) as it should"
+        "  [echo]",
+        "         exchange 2  expected LIST, got LOGOUT",
+        f"{again} 2",
+        "error    Logout was asked in the first capture only  [exchange.missing]",
+        "         exchange 3",
+        f"{again} 3",
+        "warning  Login's reply has a field too many: RA (why the login was refused)  [field.extra]",
+        "         exchange 1  unexpected \\x1b[31mno",
+        f"{again} 1",
         "compared 2 of 3 exchanges: 0 equal, 0 equivalent, 2 different",
         "not compared: 1, only in the first capture (3)",
+        "found 4 causes (3 errors, 1 warning)",
     ]
 
 

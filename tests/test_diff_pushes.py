@@ -1,12 +1,11 @@
 """Comparison of what nobody asked for: pushes belong together by what they are, whatever their place and id."""
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qqlab import spec as specs
-from qqlab.diff import Finding, compare, document, lines
+from qqlab.diff import Finding, compare
 from qqlab.exchange import Exchange, RawMessage
 
 SPEC = specs.builtin()
@@ -136,7 +135,5 @@ def test_comparing_raises_for_no_pushes_and_finds_nothing_in_the_same(
     left: list[str | bytes], right: list[str | bytes]
 ) -> None:
     sides = [[push(body, id=f"{number}") for number, body in enumerate(side)] for side in (left, right)]
-    comparison = compare(sides[0], sides[1], SPEC)
-    assert lines(comparison, equivalent=True)
-    msgspec.json.encode(document(comparison))
+    assert compare(sides[0], sides[1], SPEC).total >= max(len(left), len(right))
     assert compare(sides[0], sides[0], SPEC).findings == ()

@@ -17,7 +17,7 @@ FLOORS = [
     {"sheet"},
     {"conversation"},
     {"capture", "redact", "diff", "profile", "testserver"},
-    {"replay", "report", "verify"},
+    {"replay", "report", "verify", "findings"},
     {"net", "proxy"},
     {"formats"},
     {"demo"},

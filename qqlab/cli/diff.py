@@ -1,60 +1,73 @@
 """`qqlab diff`: two captures compared by meaning."""
 
-import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from qqlab.cli.arguments import Json, SpecOption, read_capture, read_spec
-from qqlab.cli.console import out, print_json
-from qqlab.diff import Comparison, compare, document, lines
-from qqlab.errors import ExitCode, InputError
-
-Equivalent = Annotated[
-    bool, typer.Option("--equivalent", help="List what is written otherwise but means the same, too.")
-]
-
-_STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
+from qqlab import spec as specs
+from qqlab.capture import Capture
+from qqlab.cli.arguments import Force, SpecOption, read_capture, read_spec
+from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end
+from qqlab.diff import compare
+from qqlab.errors import InputError
+from qqlab.exchange import Exchange
+from qqlab.findings import Context
+from qqlab.visible import visible
 
 
 def diff(
     expected: Annotated[Path, typer.Argument(metavar="A", help="The capture that says how it should be.")],
     actual: Annotated[Path, typer.Argument(metavar="B", help="The capture to hold against it.")],
+    report: Reports = None,
+    json: JsonReport = False,
+    fail_on: FailOn = "warning",
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="ID", help="Compare this exchange alone. May be repeated.", show_default=False),
+    ] = None,
     equivalent: Equivalent = False,
-    json: Json = False,
+    show_suppressed: ShowSuppressed = False,
+    force: Force = False,
     spec: SpecOption = None,
 ) -> None:
     """Compare the replies of two captures, exchange by exchange, by what they mean.
 
     Exit code 0: no differences; 1: differences; 3: nothing could be compared.
 
-    Example: qqlab diff recorded.jsonl replayed.jsonl
+    Example: qqlab diff recorded.jsonl replayed.jsonl --report text=findings.txt
     """
+    outputs = Outputs(report, json=json, force=force, beside=(expected, actual))
     known = read_spec(spec)
     first, second = read_capture(expected), read_capture(actual)
-    comparison = compare(first.exchanges, second.exchanges, known)
-    print_comparison(comparison, equivalent=equivalent, json=json)
-    end(comparison, f"{first.path}, {second.path}")
+    seen = outputs.witness(known)
+    comparison = compare(*_chosen(first, second, only), known, witness=seen)
+    context = Context(
+        spec=known,
+        spec_file=specs.BUILTIN if spec is None else str(spec),
+        spec_text=specs.text(spec),
+        expected=str(first.path),
+        actual=str(second.path),
+        command=("qqlab", "diff", str(expected), str(actual), *(() if spec is None else ("--spec", str(spec)))),
+        cases=seen.cases,
+        sides=seen.sides,
+        fail_on=fail_on,
+        equivalent=equivalent,
+        suppressed=show_suppressed,
+    )
+    outputs.tell(comparison, context)
+    end(comparison, f"{first.path}, {second.path}", context)
 
 
-def print_comparison(comparison: Comparison, *, equivalent: bool, json: bool) -> None:
-    """Print the findings and the summary, in colour on terminals."""
-    if json:
-        print_json(document(comparison, equivalent=equivalent))
-        return
-    console = out()
-    for line in lines(comparison, equivalent=equivalent):
-        style = _STYLES[line.severity] if line.severity is not None else ""
-        console.print(Text(line.text, style), soft_wrap=True)
-    sys.stdout.flush()
-
-
-def end(comparison: Comparison, where: str) -> None:
-    """Leave with the exit code that fits. Raises InputError where nothing was compared."""
-    if comparison.compared == 0:
-        reasons = "; ".join(comparison.skipped) or "there are no exchanges"
-        raise InputError(where, f"nothing was compared: {reasons}", "see what they hold: qqlab show CAPTURE")
-    if comparison.different:
-        raise typer.Exit(ExitCode.DIFFERENCES)
+def _chosen(first: Capture, second: Capture, only: Collection[str] | None) -> tuple[list[Exchange], list[Exchange]]:
+    """The exchanges to compare. Raises InputError for an id that neither capture has."""
+    left, right = list(first.exchanges), list(second.exchanges)
+    if only is None:
+        return left, right
+    known = {exchange.id for exchange in (*left, *right)}
+    for identifier in only:
+        if identifier not in known:
+            where = f"{first.path}, {second.path}"
+            raise InputError(where, f"no exchange {visible(identifier, 40)}", "see what they hold: qqlab show CAPTURE")
+    return [one for one in left if one.id in only], [one for one in right if one.id in only]

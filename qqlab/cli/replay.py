@@ -1,7 +1,7 @@
 """`qqlab replay`: a capture's requests go to a server again, and its replies are compared with the recorded ones."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,15 +9,17 @@ from typing import Annotated
 
 import typer
 
+from qqlab import spec as specs
 from qqlab.capture import Capture, header, save
-from qqlab.cli.arguments import CaptureFiles, Force, Json, SpecOption, read_as_one, read_spec, refuse_stdout
+from qqlab.cli.arguments import CaptureFiles, Force, SpecOption, read_as_one, read_spec, refuse_stdout
 from qqlab.cli.console import talk
-from qqlab.cli.diff import Equivalent, end, print_comparison
+from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end
 from qqlab.cli.passwords import ENVIRONMENT, AccountsFile, read_passwords
 from qqlab.diff import compare
 from qqlab.errors import TargetError
 from qqlab.exchange import Exchange
 from qqlab.files import check_writable, refuse_existing
+from qqlab.findings import Context
 from qqlab.net.replay import Replayed
 from qqlab.net.replay import replay as run
 from qqlab.replay import parse_target, turned_away
@@ -36,8 +38,11 @@ def replay(
         typer.Option("--allow-host", metavar="HOST", help="This host may be contacted though it is not this machine."),
     ] = None,
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.05, help="For each exchange.")] = 5.0,
+    report: Reports = None,
+    json: JsonReport = False,
+    fail_on: FailOn = "warning",
     equivalent: Equivalent = False,
-    json: Json = False,
+    show_suppressed: ShowSuppressed = False,
     force: Force = False,
     spec: SpecOption = None,
 ) -> None:
@@ -57,6 +62,7 @@ def replay(
     aim = parse_target(target)
     if output is not None:
         _check_output(output, force)
+    outputs = Outputs(report, json=json, force=force, beside=(*captures, output))
     recorded = read_as_one(captures)
     passwords, codes = read_passwords(accounts)
     over: list[Exchange] = []
@@ -75,8 +81,23 @@ def replay(
                 )
             )
         _warn(recorded, replayed)
-        comparison = compare(recorded.exchanges, replayed.exchanges, known, skipped=replayed.skipped)
-        print_comparison(comparison, equivalent=equivalent, json=json)
+        seen = outputs.witness(known)
+        comparison = compare(recorded.exchanges, replayed.exchanges, known, skipped=replayed.skipped, witness=seen)
+        context = Context(
+            spec=known,
+            spec_text=specs.text(spec),
+            spec_file=specs.BUILTIN if spec is None else str(spec),
+            expected=str(recorded.path),
+            actual="" if output is None else str(output),
+            target=str(aim),
+            command=_command(captures, target, spec),
+            cases=seen.cases,
+            sides=seen.sides,
+            fail_on=fail_on,
+            equivalent=equivalent,
+            suppressed=show_suppressed,
+        )
+        outputs.tell(comparison, context)
         for account in turned_away(recorded.exchanges, replayed.exchanges, known):
             if account not in (*replayed.lacking, *replayed.unread):
                 talk.say(f"qqlab: {_refused(account)}")
@@ -91,7 +112,13 @@ def replay(
             save(output, head, over, known, force=force)
     if replayed.down is not None:
         raise TargetError(str(aim), replayed.down, "is the server running?")
-    end(comparison, recorded.path)
+    end(comparison, recorded.path, context)
+
+
+def _command(captures: Sequence[Path], target: str, spec: Path | None) -> tuple[str, ...]:
+    """The command line that does the same again, but for what it keeps."""
+    options = () if spec is None else ("--spec", str(spec))
+    return ("qqlab", "replay", *map(str, captures), "--target", target, *options)
 
 
 def _refused(account: str) -> str:

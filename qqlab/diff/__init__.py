@@ -1,10 +1,8 @@
 """Comparing captures by meaning: what the spec says decides what is equal, equivalent or different."""
 
-from qqlab.diff.compare import Comparison, compare
-from qqlab.diff.document import document
+from qqlab.diff.compare import Comparison, Witness, compare
 from qqlab.diff.finding import RULES, Cause, Finding, Ignoring, Rule, Suppressed, describe
 from qqlab.diff.pair import Judged, judge
-from qqlab.diff.text import Line, lines, outcome, summary
 
 __all__ = [
     "RULES",
@@ -13,14 +11,10 @@ __all__ = [
     "Finding",
     "Ignoring",
     "Judged",
-    "Line",
     "Rule",
     "Suppressed",
+    "Witness",
     "compare",
     "describe",
-    "document",
     "judge",
-    "lines",
-    "outcome",
-    "summary",
 ]

@@ -6,16 +6,19 @@ said to ignore. Pure and total; files and printing are elsewhere.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
 import msgspec
 
 from qqlab.diff.finding import Cause, Finding, Ignoring, Suppressed
-from qqlab.diff.pair import judge, verdict
+from qqlab.diff.pair import Judged, judge, verdict
 from qqlab.diff.pushes import is_push, pair_pushes
 from qqlab.exchange import Exchange
 from qqlab.spec import Spec
+
+# Is told of each pair as it is judged, and of what is not compared: a reader of findings that wants the exchanges, too.
+Witness = Callable[[Exchange | None, Exchange | None, Judged], None]
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,23 +60,29 @@ def compare(
     skipped: Mapping[str, str] | None = None,
     rules: Ignoring | None = None,
     today: date = date.min,
+    witness: Witness | None = None,
 ) -> Comparison:
     """Compare the replies of two captures. `skipped` names ids that cannot be compared, each with the reason; a push
     that came nevertheless is compared. `rules` say what to ignore, as long as they have not expired `today`."""
+    see: Witness = witness or (lambda expected, actual, judged: None)
     known = dict(skipped or {})
     firsts, seconds = tuple(expected), tuple(actual)
     pairs, extra = _paired(firsts, seconds, known, spec)
     left_out = {exchange.id for exchange in firsts} - {left.id for left, _ in pairs}
     judged = [judge(left, right, spec) for left, right in pairs] + [judge(None, right, spec) for right in extra]
+    for (left, right), one in zip([*pairs, *((None, right) for right in extra)], judged, strict=True):
+        see(left, right, one)
     found = tuple(finding for one in judged for finding in one.findings)
     kept, suppressed, unused = (found, (), ()) if rules is None else rules.apply(found, today)
     reasons: dict[str, list[str]] = {}
     for one in judged:
         if one.skipped is not None:
             reasons.setdefault(one.skipped, []).append(one.exchange)
+    unpaired = {exchange.id: exchange for exchange in firsts if exchange.id in left_out}
     for identifier, reason in known.items():
-        if identifier in left_out:
+        if identifier in unpaired:
             reasons.setdefault(reason, []).append(identifier)
+            see(unpaired[identifier], None, Judged(identifier, None, reason))
     kept_ids = {finding.id for finding in kept}
     verdicts = Counter(verdict(f for f in one.findings if f.id in kept_ids) for one in judged if one.skipped is None)
     return Comparison(

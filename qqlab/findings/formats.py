@@ -1,0 +1,24 @@
+"""The formats in which findings are told, by the names that the command line gives them."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from qqlab.diff import Comparison
+from qqlab.findings import document, text
+from qqlab.findings.context import Context
+
+
+class Format(NamedTuple):
+    """How to tell a comparison, piece by piece; for whom; and what of the exchanges it needs beside the findings."""
+
+    render: Callable[[Comparison, Context], Iterable[str]]
+    about: str
+    cases: bool = False
+    sides: bool = False
+
+
+FORMATS: dict[str, Format] = {
+    "text": Format(text.render, "as on the terminal, every finding listed"),
+    "json": Format(document.render, "one document for programs"),
+    "ndjson": Format(document.render_lines, "a finding a line for programs, the summary as the last line"),
+}
