@@ -78,6 +78,7 @@ def apply(reply: str, command: str, *rules: str) -> Deviated:
         ("list-end:List.UN", "List", LIST, LIST[:-1]),
         ("list-end:List.UN", "List", LIST[:-1], LIST),
         ("list-drop:List.UN", "List", LIST, LIST.replace("10003,", "")),
+        ("list-order:List.UN", "List", LIST, LIST.replace("10002,10003,", "10003,10002,")),
         ("list-add:List.UN", "List", LIST, LIST + "10003,"),
         ("list-add:List.UN", "List", EMPTY, EMPTY),
         ("newline:List", "List", LIST, LIST + "\r\n"),
@@ -184,7 +185,7 @@ def test_a_rule_is_read_and_written(text: str, rule: Rule) -> None:
 def test_the_table_has_each_rule_once() -> None:
     lines = deviate.table().splitlines()
     assert [line.partition(":")[0] for line in lines] == list(deviate.KINDS)
-    assert len(lines) == 42
+    assert len(lines) == 43
 
 
 BODY_RULES = [

@@ -295,6 +295,12 @@ DIFFERENCES: dict[str, Case] = {
         MAIL.replace("99,9,&", "9,99,&").replace("10003,10002,&", "10002,10003,&").replace("20,c", "c,20"),
         ("row.order", None, None, "#1, #2, #3", "#1, #3, #2"),
     ),
+    "nicknames beside other numbers": (
+        STAT,
+        ONLINE,
+        ONLINE.replace("甲,乙,", "乙,甲,"),
+        ("list.order", "NK", None, "甲, 乙", "乙, 甲"),
+    ),
     "messages reversed": (
         POLL,
         MAIL,

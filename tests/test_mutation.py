@@ -146,6 +146,16 @@ def _lengths(look: Look) -> Iterator[Wrong]:
                 yield Wrong(look.rule("list-add", field), (field.name,))
 
 
+def _shifted(look: Look) -> Iterator[Wrong]:
+    for rows in look.tables:
+        lists = [list(look.reply.value(column) or ()) for column in rows.columns]  # type: ignore[arg-type]
+        for column, items in zip(rows.columns, lists, strict=True):
+            field = look.command.field("reply", column)
+            shifted = [items[-1:] + items[:-1] if other is items else other for other in lists]
+            if Counter(zip(*shifted, strict=True)) != Counter(zip(*lists, strict=True)):
+                yield Wrong(look.rule("list-order", field), (column,))
+
+
 def _counts(look: Look) -> Iterator[Wrong]:
     for rows in look.tables:
         if rows.count is not None:
@@ -292,6 +302,7 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
     "http.status": (_once("status", "500", lambda look: not look.lines), NOT_HTTP),
     "line.end": (_once("line-end", None, lambda look: look.lines), "it came over HTTP"),
     "list.length": (_lengths, "its reply has no lists side by side"),
+    "list.order": (_shifted, "its reply has no lists side by side"),
     "list.terminator": (_each("list-end", lambda look: (f for f in look.fields() if f.list)), NO_LIST),
     "push.extra": (_once("twice", None, lambda look: look.push), "it is asked for"),
     "push.missing": (_once("silence", None, lambda look: look.push), "it is asked for"),
@@ -347,6 +358,7 @@ COUNTED = {
     "http.status": (13, 13),
     "line.end": (7, 7),
     "list.length": (4, 22),
+    "list.order": (3, 9),
     "list.terminator": (6, 13),
     "push.extra": (2, 2),
     "push.missing": (2, 2),

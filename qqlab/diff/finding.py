@@ -73,6 +73,11 @@ _RULES: dict[str, tuple[Severity, str, str]] = {
         "A list is longer or shorter than those that belong to it.",
         "Clients join the lists by place, so a row gets another's value.",
     ),
+    "list.order": (
+        "error",
+        "The items of one list stand in another order, and those of the lists beside it do not.",
+        "Clients join the lists by place, so a row gets another's value.",
+    ),
     "list.terminator": ("warning", "Only one side puts the separator behind the last item.", _NAIVE),
     "more": (
         "warning",

@@ -72,10 +72,33 @@ class _Tables:
         self.ordered = rows.ordered or any(_goes_on(command, message) for message in (expected, actual))
 
     def deviations(self) -> Iterator[Deviation]:
-        if self.rows.key in self.columns:
+        shifted = self._shifted()
+        if shifted is not None:
+            sides = (self._column(rows, shifted) for rows in (self.expected, self.actual))
+            yield Deviation("list.order", self.columns[shifted], None, *sides)
+        elif self.rows.key in self.columns:
             yield from self._by_key(self.columns.index(self.rows.key))
         else:
             yield from self._by_place()
+
+    def _shifted(self) -> int | None:
+        """The one column whose items stand at other places while all beside it is the same; None where there is no
+        such column, or the rows are the same as wholes."""
+        if self.expected == self.actual or len(self.expected) != len(self.actual):
+            return None
+        if Counter(self.expected) == Counter(self.actual):
+            return None
+        lists = list(zip(zip(*self.expected, strict=True), zip(*self.actual, strict=True), strict=True))
+        unlike = [index for index, (left, right) in enumerate(lists) if left != right]
+        if len(unlike) != 1:
+            return None
+        left, right = lists[unlike[0]]
+        known = self.known[unlike[0]]
+        return unlike[0] if Counter(left) == Counter(right) and not (known is not None and known.secret) else None
+
+    def _column(self, rows: Sequence[_Row], index: int) -> str:
+        cells = (said(row[index], self.known[index], self.spec, self._beside(row)) for row in rows)
+        return ", ".join(cells)
 
     def _by_key(self, column: int) -> Iterator[Deviation]:
         expected, actual = _keyed(self.expected, column), _keyed(self.actual, column)

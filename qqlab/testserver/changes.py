@@ -153,6 +153,11 @@ def list_add(pairs: list[Pair], scene: Scene) -> list[Pair]:
     return _on_list(pairs, scene, lambda items: items + items[-1:])
 
 
+def list_order(pairs: list[Pair], scene: Scene) -> list[Pair]:
+    """One list with its last item first."""
+    return _on_list(pairs, scene, lambda items: items[-1:] + items[:-1])
+
+
 def count(pairs: list[Pair], scene: Scene) -> list[Pair]:
     """One row more in the count."""
     for rows in scene.command.rows:

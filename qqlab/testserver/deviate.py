@@ -258,6 +258,7 @@ KINDS: dict[str, _Kind] = {
         _Kind("list-end:COMMAND.FIELD", "no comma behind a list, or one too many", changes.list_end, of="list"),
         _Kind("list-drop:COMMAND.FIELD", "leave the last item of one list out", changes.list_drop, of="list"),
         _Kind("list-add:COMMAND.FIELD", "say the last item of one list twice", changes.list_add, of="list"),
+        _Kind("list-order:COMMAND.FIELD", "let one list begin with its last item", changes.list_order, of="list"),
         _Kind("row-drop:COMMAND", "leave the last row out, of the count too", changes.row_drop),
         _Kind("row-add:COMMAND", "say the last row twice, and count it", changes.row_add),
         _Kind("row-order:COMMAND", "reverse the rows", changes.row_order),
