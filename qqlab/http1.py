@@ -148,7 +148,7 @@ def framing(message: RawMessage, *, bodiless: bool = False) -> list[str]:
     `bodiless` for the reply to a request whose replies have no body. Nothing is said of chunks that whoever recorded
     had put together.
     """
-    if not message.head or _is_plain(message):
+    if not message.head or is_plain(message):
         return []
     wrong = ["bytes that belong to no message stand before it"] if _stray(message.head) else []
     if message.chunked:
@@ -163,15 +163,19 @@ def framing(message: RawMessage, *, bodiless: bool = False) -> list[str]:
     return wrong
 
 
-def _is_plain(message: RawMessage) -> bool:
-    """Whether a message is as nearly all are: nothing before its head, and one length, which is right."""
-    return not message.chunked and len(message.head) <= _LONGEST_USUAL and _length(message.head) == len(message.body)
+def is_plain(message: RawMessage) -> bool:
+    """Whether a message is as nearly all are: nothing before its head, no coding, no chunks, and one length, which is
+    right; or it has no head at all. Nothing is to be said of such a message but what its body says."""
+    if message.chunked or message.cut is not None or len(message.head) > _LONGEST_USUAL:
+        return False
+    return not message.head or _length(message.head) == len(message.body)
 
 
 @lru_cache(256)
 def _length(head: bytes) -> int | None:
     """The length that a usual head states, once and as it is mostly written; a client says the same head each time."""
-    if not head.startswith(_USUAL) or head.lower().count(b"content-length") != 1:
+    folded = head.lower()
+    if not head.startswith(_USUAL) or folded.count(b"content-length") != 1 or folded.count(b"content-encoding"):
         return None
     length = _USUAL_LENGTH.search(head)
     return None if length is None or length[1].startswith(b"0") else int(length[1])

@@ -1,7 +1,7 @@
 """Pairs and the spec to messages, and back. Total: content raises nothing, problems become notes."""
 
-from qqlab.codec.again import decode_message
-from qqlab.codec.decode import Certainty, Decoded, decode, is_of, succeeded
+from qqlab.codec.again import decode
+from qqlab.codec.decode import Certainty, Decoded, is_of, succeeded
 from qqlab.codec.message import (
     Field,
     Message,
@@ -9,6 +9,7 @@ from qqlab.codec.message import (
     Table,
     case_code,
     case_of,
+    decode_message,
     encode_message,
     recognise,
 )

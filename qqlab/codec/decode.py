@@ -10,8 +10,7 @@ import msgspec
 
 from qqlab import http1
 from qqlab.codec import values
-from qqlab.codec.again import decode_message
-from qqlab.codec.message import Message, recognise
+from qqlab.codec.message import Message, decode_message, recognise
 from qqlab.codec.notes import Note, note
 from qqlab.codec.values import Scalar
 from qqlab.exchange import Cut, Exchange, RawMessage
@@ -58,8 +57,8 @@ def is_of(exchange: Exchange, spec: Spec) -> bool:
     return told_by_reply and said is not None and recognise(http1.content(said) or said.body, spec)
 
 
-def decode(exchange: Exchange, spec: Spec) -> Decoded:
-    """Understand an exchange."""
+def decode_anew(exchange: Exchange, spec: Spec) -> Decoded:
+    """Understand an exchange as if it was the first: see `qqlab.codec.again`."""
     notes: list[Note] = []
     request = _message(exchange.request, "request", spec, None, notes)
     fallback = None if request is None else request.command

@@ -138,8 +138,8 @@ def _named(role: str) -> bytes:
     return b"&" + role.upper().encode() + b"="
 
 
-def decode_anew(body: bytes, direction: Direction, spec: Spec, fallback: Command | None) -> Message:
-    """Understand a body as if it was the first; see `qqlab.codec.again`."""
+def decode_message(body: bytes, direction: Direction, spec: Spec, fallback: Command | None = None) -> Message:
+    """Understand a body. `fallback` is the command to go by where the body names none that the spec knows."""
     return _Decoding(body, direction, spec, fallback).message()
 
 
@@ -153,7 +153,7 @@ def encode_message(
 ) -> bytes:
     """Write a body: the fields in the given order, escaped as the spec says, with a `&` at the end if asked.
 
-    The undoing of decoding for every body that is written as the server writes.
+    The undoing of `decode_message` for every body that is written as the server writes.
     """
     pairs = [
         wire.Pair(name.encode(), values.write(value, spec.field(command, direction, name), spec.wire))

@@ -297,7 +297,7 @@ class Spec(_Table, frozen=True):
             any(field.list or field.codes or field.constants or field.cases for field in own)
             or any(name in field.when or any(case.field == name for case in field.cases) for field in fields)
             or any(name in (*rows.columns, rows.count) for one in self.commands.values() for rows in one.rows)
-            or name in (self.roles.command, self.roles.version, self.roles.status)
+            or name in (self.roles.command, self.roles.version, self.roles.account, self.roles.status)
         )
         return b"" if is_bound else b"&" + name.encode() + b"="
 
