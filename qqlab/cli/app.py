@@ -16,6 +16,7 @@ from qqlab.cli import (
     diff,
     export,
     importing,
+    probe,
     record,
     redact,
     replay,
@@ -74,6 +75,7 @@ app.command("demo")(demo.demo)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)
 app.command("import")(importing.import_)
+app.command("probe")(probe.probe)
 app.command("record")(record.record)
 app.command("redact")(redact.redact)
 app.command("replay")(replay.replay)

@@ -107,6 +107,11 @@ def check_effects(target: Target, effects: Collection[Effect], allowed: str | No
         raise RefusedError(str(target), what, f"allow it: --allow-effects {','.join([*may, *refused])}")
 
 
+def may_log_in(target: Target, allowed: str | None) -> bool:
+    """Whether a login at that host is allowed."""
+    return is_loopback(target.host) or "auth" in (allowed or "").split(",")
+
+
 def read_fields(
     fields: Sequence[str], files: Sequence[str], account: str | None, command: str, known: Spec, *, escaped: bool
 ) -> list[Given]:

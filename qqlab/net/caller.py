@@ -86,6 +86,12 @@ class Caller:
             )
         )
 
+    def rename(self, exchange: Exchange, identifier: str) -> Exchange:
+        """The exchange under another id, also among `exchanges`."""
+        renamed = msgspec.structs.replace(exchange, id=identifier)
+        self.exchanges = [renamed if one is exchange else one for one in self.exchanges]
+        return renamed
+
     async def log_in(self, account: str, version: str, secrets: Secrets, identifier: str) -> None:
         """Log an account in, and read its picture where the server shows one. `identifier` is the id of the first of
         these exchanges. Raises TargetError where the server refuses, UsageError where the password is not known."""

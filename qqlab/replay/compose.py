@@ -7,7 +7,7 @@ open, an error names it. A draft knows which of its parts are secret, so that no
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -67,13 +67,15 @@ class Draft(NamedTuple):
 
 class Ways(NamedTuple):
     """How to fill in what was not given: the sequence number, where passwords and the codes of pictures are known, the
-    names of fields to leave out, and whether a version of the newest clients is wanted."""
+    names of fields to leave out, whether a version of the newest clients is wanted, what stands in fields that would
+    else be lacking."""
 
     sequence: str
     passwords: Passwords = no_passwords
     codes: Passwords = no_passwords
     without: Collection[str] = ()
     newest: bool = False
+    otherwise: Mapping[str, str] = {}
 
 
 def compose(command: str, given: Sequence[Given], spec: Spec, ways: Ways) -> Draft:
@@ -117,6 +119,27 @@ def spelled(name: str, command: Command | None, spec: Spec) -> str:
     return name if field is None else field.name
 
 
+def written(given: Given, command: Command | None, spec: Spec) -> Part:
+    """A field as it is sent. Raises UsageError where what is escaped already would end the pair, or the line."""
+    field = spec.field(command, "request", given.name)
+    name = given.name if field is None else field.name
+    secret = field is not None and field.secret and bool(given.text)
+    if not given.escaped:
+        body = encode_message([(name, _value(given.text, field, spec))], "request", spec, command)
+        return Part(name, wire.split(body)[0], secret)
+    raw = given.text.encode("utf-8", "surrogateescape")
+    if any(end in raw for end in b"&\r\n"):
+        raise UsageError(name, "a value that is escaped already holds neither & nor a line end", "write %26, %0d%0a")
+    return Part(name, wire.Pair(name.encode(), raw), secret)
+
+
+def _value(text: str, field: specs.Field | None, spec: Spec) -> str | tuple[str, ...]:
+    if field is None or not field.list:
+        return text
+    items = text.split(spec.wire.list_separator)
+    return tuple(items[:-1] if items[-1] == "" else items)
+
+
 class _Composing:
     """What is known of one request while its parts are found."""
 
@@ -125,6 +148,7 @@ class _Composing:
         self.command = command
         self.spec = spec
         self.ways = ways
+        self.otherwise = {spelled(field, command, spec): text for field, text in ways.otherwise.items()}
         self.without = {spelled(field, command, spec) for field in ways.without}
         self.given: dict[str, list[Given]] = {}
         for one in given:
@@ -138,7 +162,8 @@ class _Composing:
         known = self.spec.layout(self.command, "request").by_name.values()
         parts = [part for field in known for part in self._parts(field)]
         names = {field.name for field in known}
-        parts += [self._part(one, name, None) for name, many in self.given.items() if name not in names for one in many]
+        others = (one for name, many in self.given.items() if name not in names for one in many)
+        parts += [written(one, self.command, self.spec) for one in others]
         if self.lacking:
             raise UsageError(self.name, *self._told())
         return Draft(self.command, self.version, self.account, tuple(parts))
@@ -170,33 +195,17 @@ class _Composing:
     def _parts(self, field: specs.Field) -> Iterable[Part]:
         given = self.given.get(field.name)
         if given is not None:
-            return [self._part(one, field.name, field) for one in given]
+            return [written(one, self.command, self.spec) for one in given]
         if field.name in self.without:
             return []
         text = self._filled(field)
+        if text is None and field.required:
+            text = self.otherwise.get(field.name)
         if text is not None:
-            return [self._part(Given(field.name, text), field.name, field)]
+            return [written(Given(field.name, text), self.command, self.spec)]
         if field.required and not field.when and self._has(field):
             self.lacking.append(field)
         return []
-
-    def _part(self, given: Given, name: str, field: specs.Field | None) -> Part:
-        secret = field is not None and field.secret and bool(given.text)
-        if not given.escaped:
-            body = encode_message([(name, self._value(given.text, field))], "request", self.spec, self.command)
-            return Part(name, wire.split(body)[0], secret)
-        raw = given.text.encode("utf-8", "surrogateescape")
-        if any(end in raw for end in b"&\r\n"):
-            raise UsageError(
-                name, "a value that is escaped already holds neither & nor a line end", "write %26, %0d%0a"
-            )
-        return Part(name, wire.Pair(name.encode(), raw), secret)
-
-    def _value(self, text: str, field: specs.Field | None) -> str | tuple[str, ...]:
-        if field is None or not field.list:
-            return text
-        items = text.split(self.spec.wire.list_separator)
-        return tuple(items[:-1] if items[-1] == "" else items)
 
     def _has(self, field: specs.Field) -> bool:
         return not field.versions or self.version in field.versions
