@@ -181,6 +181,20 @@ def _length(head: bytes) -> int | None:
     return None if length is None or length[1].startswith(b"0") else int(length[1])
 
 
+def stated_length(head: bytes) -> int | None:
+    """The length of the body behind a reply's head, where that is as nearly all are: nothing before it, status 200,
+    one length. None where more must be looked at, by a `Reader`."""
+    if not head.startswith(b"HTTP/1.1 200 ") or len(head) > MAX_HEAD:
+        return None
+    folded = head.lower()
+    length = _USUAL_LENGTH.search(folded)
+    usual = folded.count(b"content-length") == 1 and b"transfer-encoding" not in folded
+    end = _HEAD_END.search(head)
+    if length is None or not usual or len(length[1]) > 15 or end is None or end.end() != len(head):
+        return None
+    return int(length[1])
+
+
 def _stray(head: bytes) -> bool:
     """Whether more than blank lines and interim replies stands before a head."""
     before = head[: len(head) - len(proper(head))].strip(b"\r\n")

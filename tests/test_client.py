@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,9 @@ from qqlab import spec as specs
 from qqlab.diff import compare
 from qqlab.errors import RefusedError, TargetError
 from qqlab.exchange import Exchange, RawMessage
+from qqlab.net import loop
 from qqlab.net.client import Client, Outcome
+from qqlab.net.http import Http
 from qqlab.net.replay import Replayed, replay, resolve
 from qqlab.net.server import serve
 from qqlab.replay import Target
@@ -152,17 +155,18 @@ TALKS: dict[str, tuple[Talk, Told]] = {
 }
 
 
+@pytest.mark.parametrize("run", [asyncio.run, loop.run])
 @pytest.mark.parametrize("name", TALKS)
-def test_whatever_a_server_does_becomes_an_outcome(name: str) -> None:
+def test_whatever_a_server_does_becomes_an_outcome(name: str, run: Callable[[Any], Outcome]) -> None:
     talk, wanted = TALKS[name]
-    outcome = asyncio.run(ask(talk))
+    outcome = run(ask(talk))
     assert (outcome.reply, outcome.error, outcome.silent) == wanted
     assert outcome.client.startswith("127.0.0.1:")
     assert outcome.elapsed >= 0
 
 
 def test_a_length_of_thousands_of_digits() -> None:
-    outcome = asyncio.run(ask(says(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nRES"), limit=9999))
+    outcome = loop.run(ask(says(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nRES"), limit=9999))
     assert (outcome.reply and outcome.reply.body, outcome.error) == (b"RES", None)
 
 
@@ -181,7 +185,7 @@ def test_a_length_of_thousands_of_digits() -> None:
     ],
 )
 def test_a_server_that_hangs(talk: Talk, wanted: Told) -> None:
-    outcome = asyncio.run(ask(talk, timeout=0.2))
+    outcome = loop.run(ask(talk, timeout=0.2))
     assert (outcome.reply, outcome.error, outcome.silent) == wanted
 
 
@@ -193,14 +197,14 @@ def test_bytes_that_come_right_before_a_reset_are_kept() -> None:
         await writer.drain()
         writer.transport.abort()
 
-    outcome = asyncio.run(ask(talk))
+    outcome = loop.run(ask(talk))
     assert outcome.reply == RawMessage(head=HEAD, body=b"RES")
     assert outcome.error is not None
     assert outcome.error.endswith("within the body of the reply (3 bytes came)")
 
 
 def test_nobody_listens() -> None:
-    outcome = asyncio.run(Client([("127.0.0.1", free_port())]).send(ASK))
+    outcome = loop.run(Client([("127.0.0.1", free_port())]).send(ASK))
     assert (outcome.reply, outcome.error, outcome.client, outcome.silent) == (
         None,
         "cannot connect: connection refused",
@@ -214,7 +218,7 @@ def test_the_next_address_is_tried() -> None:
         async with listening(says(HEAD + b"RES=0")) as port:
             return await Client([("127.0.0.2", port), ("127.0.0.1", port)]).send(ASK)
 
-    assert asyncio.run(play()).reply == WHOLE
+    assert loop.run(play()).reply == WHOLE
 
 
 def test_the_bytes_that_arrive_are_the_bytes_of_the_request() -> None:
@@ -229,7 +233,7 @@ def test_the_bytes_that_arrive_are_the_bytes_of_the_request() -> None:
             client = Client([("127.0.0.1", port)])
             await client.send(RawMessage(head=b"POST HTTP/1.1\n\n", body=b"CMD=\xff\x00"))
 
-    asyncio.run(play())
+    loop.run(play())
     assert got == [b"POST HTTP/1.1\n\nCMD=\xff\x00"]
 
 
@@ -265,7 +269,7 @@ def test_a_connection_is_kept_where_both_sides_want_it(reply: bytes, connections
                 assert (await client.send(ASK, lane="a")).error is None
             await client.close()
 
-    asyncio.run(play())
+    loop.run(play())
     assert served == connections
 
 
@@ -279,7 +283,7 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_opened_again() -> None:
             await client.close()
             return errors
 
-    assert asyncio.run(play()) == [None, None]
+    assert loop.run(play()) == [None, None]
 
 
 def test_a_connection_that_a_request_has_ended_is_not_kept() -> None:
@@ -300,7 +304,7 @@ def test_a_connection_that_a_request_has_ended_is_not_kept() -> None:
             await client.close()
             return errors
 
-    assert (asyncio.run(play()), opened) == ([None] * 3, 3)
+    assert (loop.run(play()), opened) == ([None] * 3, 3)
 
 
 def keeps(*answers: bytes, stay: bool = False, reset: bool = False) -> tuple[Talk, list[int]]:
@@ -342,7 +346,7 @@ async def ask_twice(talk: Talk, *, timeout: float = 5.0) -> list[str | None]:
 @pytest.mark.parametrize("reset", [False, True])
 def test_a_kept_connection_that_ends_without_a_byte_is_replaced_once(reset: bool) -> None:
     talk, served = keeps(HEAD + b"RES=0", reset=reset)
-    assert asyncio.run(ask_twice(talk)) == [None, None]
+    assert loop.run(ask_twice(talk)) == [None, None]
     assert served == [1, 1, 2]
 
 
@@ -361,27 +365,84 @@ def test_a_server_that_closes_unannounced_gives_no_false_alarm(delay: float) -> 
             await client.close()
             return errors
 
-    assert asyncio.run(play()) == [None] * 20
+    assert loop.run(play()) == [None] * 20
 
 
 def test_what_came_over_a_fresh_connection_is_not_sent_again() -> None:
     talk, served = keeps()
-    assert asyncio.run(ask_twice(talk)) == ["the connection was closed without a reply"] * 2
+    assert loop.run(ask_twice(talk)) == ["the connection was closed without a reply"] * 2
     assert served == [1, 2]
 
 
 def test_a_request_of_which_a_part_of_the_reply_came_is_not_sent_again() -> None:
     talk, served = keeps(HEAD + b"RES=0", HEAD[:20])
-    assert asyncio.run(ask_twice(talk)) == [
+    assert loop.run(ask_twice(talk)) == [
         None,
         "the connection was closed within the head of the reply (20 bytes came)",
     ]
     assert served == [1, 1]
 
 
+def test_a_request_that_changes_something_is_not_sent_again() -> None:
+    """The server may have done what it says, and ended then."""
+    talk, served = keeps(HEAD + b"RES=0")
+
+    async def play() -> list[str | None]:
+        async with listening(talk) as port:
+            client = Client([("127.0.0.1", port)])
+            errors = [(await client.send(ASK, lane="a", safe=False)).error for _ in range(3)]
+            await client.close()
+            return errors
+
+    assert loop.run(play()) == [None, "the connection was closed without a reply", None]
+    assert served == [1, 1, 2]
+
+
+def test_an_end_that_has_come_is_seen_before_what_changes_something_is_sent() -> None:
+    opened = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        await read_request(reader)
+        writer.write(HEAD + b"RES=0")
+
+    async def play() -> list[str | None]:
+        async with listening(talk) as port:
+            client = Client([("127.0.0.1", port)])
+            errors = []
+            for _ in range(20):
+                errors.append((await client.send(ASK, lane="a", safe=False)).error)
+                await asyncio.sleep(0.002)
+            await client.close()
+            return errors
+
+    assert (loop.run(play()), opened) == ([None] * 20, 20)
+
+
+def test_a_connection_that_fails_is_tried_again() -> None:
+    """Nothing was sent, so nothing is done twice."""
+
+    async def play() -> tuple[Outcome, int]:
+        port = free_port()
+        http = Http([("127.0.0.1", port)], retries=3)
+        over = asyncio.get_running_loop().create_future()
+        http.send(ASK, over.set_result)
+        while not http.retried:
+            await asyncio.sleep(0.001)
+        server = await asyncio.start_server(says(HEAD + b"RES=0"), "127.0.0.1", port)
+        outcome = await over
+        await http.close()
+        server.close()
+        return outcome, http.opened
+
+    outcome, opened = loop.run(play())
+    assert (outcome.reply, outcome.error, outcome.silent, opened) == (WHOLE, None, False, 1)
+
+
 def test_a_request_that_timed_out_is_not_sent_again() -> None:
     talk, served = keeps(HEAD + b"RES=0", stay=True)
-    assert asyncio.run(ask_twice(talk, timeout=0.3)) == [None, "no reply within 0.3 s"]
+    assert loop.run(ask_twice(talk, timeout=0.3)) == [None, "no reply within 0.3 s"]
     assert served == [1, 1]
 
 
@@ -453,13 +514,13 @@ async def replayed(recorded: list[Exchange], *rules: str, passwords: bool = True
 
 @pytest.fixture(scope="module")
 def capture() -> list[Exchange]:
-    return redacted(asyncio.run(record()))
+    return redacted(loop.run(record()))
 
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_an_honest_server_gives_no_differences(keep: bool) -> None:
-    recorded = redacted(asyncio.run(record(keep)))
-    outcome = asyncio.run(replayed(recorded))
+    recorded = redacted(loop.run(record(keep)))
+    outcome = loop.run(replayed(recorded))
     comparison = compare(recorded, outcome.exchanges, SPEC, skipped=outcome.skipped)
     assert comparison.findings == ()
     assert (comparison.equal, comparison.total) == (12, 12)
@@ -469,7 +530,7 @@ def test_an_honest_server_gives_no_differences(keep: bool) -> None:
 
 
 def test_no_secret_is_in_what_a_replay_returns(capture: list[Exchange]) -> None:
-    outcome = asyncio.run(replayed(capture))
+    outcome = loop.run(replayed(capture))
     everything = msgspec.json.encode(
         [(e.request and e.request.body.decode("latin-1"), str(e)) for e in outcome.exchanges]
     )
@@ -479,7 +540,7 @@ def test_no_secret_is_in_what_a_replay_returns(capture: list[Exchange]) -> None:
 
 
 def test_without_passwords_the_logins_are_refused_and_named(capture: list[Exchange]) -> None:
-    outcome = asyncio.run(replayed(capture, passwords=False))
+    outcome = loop.run(replayed(capture, passwords=False))
     comparison = compare(capture, outcome.exchanges, SPEC)
     assert outcome.lacking == ("10001", "10002")
     assert ("code", "RS", "0 logged in", "1 refused") in [
@@ -515,14 +576,14 @@ DEVIATIONS = {
 
 @pytest.mark.parametrize("rule", DEVIATIONS)
 def test_each_deviation_of_the_server_is_one_finding(rule: str, capture: list[Exchange]) -> None:
-    outcome = asyncio.run(replayed(capture, rule))
+    outcome = loop.run(replayed(capture, rule))
     findings = compare(capture, outcome.exchanges, SPEC, skipped=outcome.skipped).findings
     assert [(finding.exchange, finding.rule, finding.field) for finding in findings] == DEVIATIONS[rule]
 
 
 def test_a_target_that_is_down_is_given_up_soon(capture: list[Exchange]) -> None:
     port = free_port()
-    outcome = asyncio.run(replay(capture, Target("127.0.0.1", port), spec=SPEC))
+    outcome = loop.run(replay(capture, Target("127.0.0.1", port), spec=SPEC))
     assert [exchange.error for exchange in outcome.exchanges] == ["cannot connect: connection refused"] * 5
     assert outcome.down == "cannot connect: connection refused"
     assert outcome.skipped == {str(number): "the target is down" for number in range(6, 13)}
@@ -533,7 +594,7 @@ def test_a_target_that_hangs_is_given_up_soon(capture: list[Exchange]) -> None:
         async with listening(says(stay=True)) as port:
             return await replay(capture, Target("127.0.0.1", port), spec=SPEC, timeout=0.1)
 
-    outcome = asyncio.run(play())
+    outcome = loop.run(play())
     assert ([exchange.error for exchange in outcome.exchanges], outcome.down) == (
         ["no reply within 0.1 s"] * 5,
         "no reply within 0.1 s",
@@ -545,29 +606,29 @@ def test_a_target_that_closes_each_time_is_not_down(capture: list[Exchange]) -> 
         async with listening(says()) as port:
             return await replay(capture, Target("127.0.0.1", port), spec=SPEC)
 
-    outcome = asyncio.run(play())
+    outcome = loop.run(play())
     assert (len(outcome.exchanges), outcome.down) == (12, None)
 
 
 def test_targets_are_refused_before_anything_is_sent(capture: list[Exchange]) -> None:
     with pytest.raises(RefusedError, match="is not on this machine"):
-        asyncio.run(replay(capture, Target("192.0.2.1", 1), spec=SPEC))
+        loop.run(replay(capture, Target("192.0.2.1", 1), spec=SPEC))
     with pytest.raises(RefusedError, match="historical servers"):
-        asyncio.run(replay(capture, Target("tqq.tencent.com", 8000), spec=SPEC, allowed=["tqq.tencent.com"]))
+        loop.run(replay(capture, Target("tqq.tencent.com", 8000), spec=SPEC, allowed=["tqq.tencent.com"]))
 
 
 def test_a_name_is_resolved_to_checked_addresses() -> None:
-    found = asyncio.run(resolve(Target("localhost", 8000)))
+    found = loop.run(resolve(Target("localhost", 8000)))
     assert ("127.0.0.1", 8000) in found
 
 
 def test_a_name_that_resolves_elsewhere_is_refused() -> None:
     """The resolver reads this old spelling as 10.0.0.1: no name on this machine, and nothing is looked up."""
     with pytest.raises(RefusedError, match="is not on this machine"):
-        asyncio.run(resolve(Target("167772161", 8000)))
-    assert asyncio.run(resolve(Target("167772161", 8000), ["167772161"])) == [("10.0.0.1", 8000)]
+        loop.run(resolve(Target("167772161", 8000)))
+    assert loop.run(resolve(Target("167772161", 8000), ["167772161"])) == [("10.0.0.1", 8000)]
 
 
 def test_a_name_that_cannot_be_resolved() -> None:
     with pytest.raises(TargetError, match="the name cannot be resolved"):
-        asyncio.run(resolve(Target("::1%nosuch", 8000)))
+        loop.run(resolve(Target("::1%nosuch", 8000)))

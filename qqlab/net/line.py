@@ -10,12 +10,12 @@ import contextlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from qqlab import failures
 from qqlab.conversation import Conversation, Paired
 from qqlab.exchange import Pairing, RawMessage, address
-from qqlab.net.client import Outcome, told
+from qqlab.net.outcome import Outcome, told
 from qqlab.spec import Spec
 
 MOST_UNASKED = 10_000
@@ -50,8 +50,7 @@ class Line(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
         self.client = address(*transport.get_extra_info("sockname")[:2])
 
     def data_received(self, data: bytes) -> None:

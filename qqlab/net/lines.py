@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from qqlab.exchange import RawMessage
-from qqlab.net.client import Outcome, connect, unconnected
 from qqlab.net.line import Line, Unasked
+from qqlab.net.outcome import Outcome, connect, unconnected
 from qqlab.replay import Plan
 from qqlab.spec import Spec
 

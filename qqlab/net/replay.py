@@ -81,8 +81,9 @@ async def resolve(target: Target, allowed: Collection[str] = ()) -> list[tuple[s
     """The addresses of a target, each of them checked. Raises RefusedError, TargetError."""
     check_name(target, allowed)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            target.host, target.port, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
+        # The system's own resolver on every loop: uvloop takes some spellings of addresses for itself.
+        found = await asyncio.to_thread(
+            socket.getaddrinfo, target.host, target.port, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
         )
     except (OSError, UnicodeError) as error:
         raise TargetError(str(target), "the name cannot be resolved") from error

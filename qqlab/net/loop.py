@@ -1,0 +1,21 @@
+"""The event loop that replays run on: uvloop where it is installed (`qqlab[fast]`), asyncio's own otherwise."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+try:
+    import uvloop
+except ImportError:
+    uvloop = None  # type: ignore[assignment]  # it is an extra
+
+_T = TypeVar("_T")
+
+FACTORY: Callable[[], asyncio.AbstractEventLoop] | None = None if uvloop is None else uvloop.new_event_loop
+"""Makes the loop; None for asyncio's own."""
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine to its end, as `asyncio.run` does."""
+    with asyncio.Runner(loop_factory=FACTORY) as runner:
+        return runner.run(work)
