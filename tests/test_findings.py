@@ -263,9 +263,9 @@ def test_a_witness_keeps_what_formats_tell_of() -> None:
     assert seen.cases == [
         Case("1", "1", "Login", 0.25),
         Case("2", "2", "GetInfo", 0.25),
+        Case("4", "", "GetMsgEx", None, "no"),
         Case("3", "", "", None, "only in the first capture"),
         Case("", "9", "GetMsgEx", 0.25, "only in the second capture"),
-        Case("4", "", "GetMsgEx", None, "no"),
     ]
     assert seen.sides == {
         ("1", "1"): Sides(left[0], right[0]),

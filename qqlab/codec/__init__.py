@@ -1,8 +1,9 @@
 """Pairs and the spec to messages, and back. Total: content raises nothing, problems become notes."""
 
 from qqlab.codec.again import decode
-from qqlab.codec.decode import Certainty, Decoded, is_of, succeeded
+from qqlab.codec.decode import Certainty, Decoded, is_of, succeeded, tells_success
 from qqlab.codec.message import (
+    MOST_FIELDS,
     Field,
     Message,
     Row,
@@ -14,10 +15,12 @@ from qqlab.codec.message import (
     recognise,
 )
 from qqlab.codec.notes import CATALOGUE, Note, Severity, describe, note
+from qqlab.codec.text import spelt
 from qqlab.codec.values import Scalar, Value, derive
 
 __all__ = [
     "CATALOGUE",
+    "MOST_FIELDS",
     "Certainty",
     "Decoded",
     "Field",
@@ -38,5 +41,7 @@ __all__ = [
     "is_of",
     "note",
     "recognise",
+    "spelt",
     "succeeded",
+    "tells_success",
 ]

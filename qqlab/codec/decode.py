@@ -107,11 +107,14 @@ def succeeded(decoded: Decoded, spec: Spec) -> bool | None:
 
     None where the reply has no such code, or one with a value that its table does not know.
     """
-    if decoded.reply is None:
-        return None
+    return None if decoded.reply is None else tells_success(decoded.reply, spec)
+
+
+def tells_success(reply: Message, spec: Spec) -> bool | None:
+    """What `succeeded` says, of a reply alone."""
     verdicts = [
         code.ok if (code := spec.code(field.spec, field.value)) is not None else None
-        for field in decoded.reply.fields
+        for field in reply.fields
         if field.spec is not None and field.spec.codes is not None and spec.codes[field.spec.codes].judges
     ]
     if False in verdicts:

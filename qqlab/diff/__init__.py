@@ -1,6 +1,6 @@
 """Comparing captures by meaning: what the spec says decides what is equal, equivalent or different."""
 
-from qqlab.diff.compare import Comparison, Witness, compare
+from qqlab.diff.compare import Comparison, Tally, Witness, compare
 from qqlab.diff.finding import RULES, Cause, Finding, Ignoring, Rule, Suppressed, describe
 from qqlab.diff.pair import Judged, judge
 
@@ -13,6 +13,7 @@ __all__ = [
     "Judged",
     "Rule",
     "Suppressed",
+    "Tally",
     "Witness",
     "compare",
     "describe",

@@ -6,14 +6,14 @@ said to ignore. Pure and total; files and printing are elsewhere.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
 import msgspec
 
-from qqlab.diff.finding import Cause, Finding, Ignoring, Suppressed
+from qqlab.diff.finding import Cause, Finding, Ignoring, Suppressed, identify
 from qqlab.diff.pair import Judged, judge, verdict
-from qqlab.diff.pushes import is_push, pair_pushes
+from qqlab.diff.stream import Join, Place
 from qqlab.exchange import Exchange
 from qqlab.spec import Spec
 
@@ -62,49 +62,80 @@ def compare(
     today: date = date.min,
     witness: Witness | None = None,
 ) -> Comparison:
-    """Compare the replies of two captures. `skipped` names ids that cannot be compared, each with the reason; a push
-    that came nevertheless is compared. `rules` say what to ignore, as long as they have not expired `today`."""
-    see: Witness = witness or (lambda expected, actual, judged: None)
-    known = dict(skipped or {})
-    firsts, seconds = tuple(expected), tuple(actual)
-    pairs, extra = _paired(firsts, seconds, known, spec)
-    left_out = {exchange.id for exchange in firsts} - {left.id for left, _ in pairs}
-    judged = [judge(left, right, spec) for left, right in pairs] + [judge(None, right, spec) for right in extra]
-    for (left, right), one in zip([*pairs, *((None, right) for right in extra)], judged, strict=True):
-        see(left, right, one)
-    found = tuple(finding for one in judged for finding in one.findings)
-    kept, suppressed, unused = (found, (), ()) if rules is None else rules.apply(found, today)
-    reasons: dict[str, list[str]] = {}
-    for one in judged:
-        if one.skipped is not None:
-            reasons.setdefault(one.skipped, []).append(one.exchange)
-    unpaired = {exchange.id: exchange for exchange in firsts if exchange.id in left_out}
-    for identifier, reason in known.items():
-        if identifier in unpaired:
-            reasons.setdefault(reason, []).append(identifier)
-            see(unpaired[identifier], None, Judged(identifier, None, reason))
-    kept_ids = {finding.id for finding in kept}
-    verdicts = Counter(verdict(f for f in one.findings if f.id in kept_ids) for one in judged if one.skipped is None)
-    return Comparison(
-        total=len(judged) + len(left_out),
-        equal=verdicts["equal"],
-        equivalent=verdicts["equivalent"],
-        different=verdicts["different"],
-        skipped={reason: tuple(ids) for reason, ids in reasons.items()},
-        findings=tuple(kept),
-        suppressed=tuple(suppressed),
-        unused=tuple(unused),
-    )
+    """Compare the replies of two captures, which are read side by side, once.
+
+    `skipped` names ids that cannot be compared, each with the reason; a push that came nevertheless is compared.
+    `rules` say what to ignore, as long as they have not expired `today`.
+    """
+    known = skipped or {}
+    tally = Tally()
+    for place, left, right in Join(expected, actual, spec, known):
+        if left is not None and right is None and left.id in known:
+            judged = Judged(left.id, None, known[left.id])
+        else:
+            judged = judge(left, right, spec)
+        tally.add(judged, place)
+        if witness is not None:
+            witness(left, right, judged)
+    return tally.comparison(rules, today)
 
 
-def _paired(
-    expected: Sequence[Exchange], actual: Sequence[Exchange], known: Mapping[str, str], spec: Spec
-) -> tuple[list[tuple[Exchange, Exchange | None]], list[Exchange]]:
-    """The exchanges of the first capture with their counterparts, and those that only the second has."""
-    asked = {exchange.id: exchange for exchange in actual if not is_push(exchange)}
-    pushes = pair_pushes(filter(is_push, expected), filter(is_push, actual), spec)
-    counterparts = {left.id: right for left, right in pushes if left is not None}
-    all_pairs = [(e, counterparts.get(e.id) if is_push(e) else asked.get(e.id)) for e in expected]
-    pairs = [(e, other) for e, other in all_pairs if e.id not in known or (is_push(e) and other is not None)]
-    taken = {id(right) for _, right in pairs}
-    return pairs, [e for e in actual if id(e) not in taken and (is_push(e) or e.id not in known)]
+class Tally:
+    """Adds up what came of pairs, in whatever order they come, and holds nothing of those that are equal.
+
+    What several judged side by side adds up the same: each pair has its `place`, which orders the findings.
+    """
+
+    def __init__(self) -> None:
+        self.compared = 0
+        self._skipped: dict[str, list[str]] = {}
+        self._found: list[tuple[Place, Judged]] = []
+
+    def add(self, judged: Judged, place: Place) -> None:
+        """Count a pair that was judged."""
+        if judged.skipped is None:
+            self.compared += 1
+        else:
+            self._skipped.setdefault(judged.skipped, []).append(judged.exchange)
+        if judged.findings:
+            self._found.append((place, judged))
+
+    def comparison(self, rules: Ignoring | None = None, today: date = date.min) -> Comparison:
+        """What all of it is together, but for what the rules say to ignore."""
+        found = [judged for _, judged in sorted(self._found, key=lambda one: one[0])]
+        findings = _distinct(finding for judged in found for finding in judged.findings)
+        kept, suppressed, unused = (findings, (), ()) if rules is None else rules.apply(findings, today)
+        verdicts = self._verdicts(found, kept)
+        return Comparison(
+            total=self.compared + sum(len(ids) for ids in self._skipped.values()),
+            equal=self.compared - verdicts["different"] - verdicts["equivalent"],
+            equivalent=verdicts["equivalent"],
+            different=verdicts["different"],
+            skipped={reason: tuple(ids) for reason, ids in self._skipped.items()},
+            findings=tuple(kept),
+            suppressed=tuple(suppressed),
+            unused=tuple(unused),
+        )
+
+    @staticmethod
+    def _verdicts(found: Iterable[Judged], kept: Iterable[Finding]) -> Counter[str]:
+        """How many pairs that were compared are different, or equivalent, by the findings that are kept."""
+        of_pair: dict[tuple[str, str], list[Finding]] = {}
+        for finding in kept:
+            of_pair.setdefault((finding.exchange, finding.actual_exchange), []).append(finding)
+        compared = (judged.findings[0] for judged in found if judged.skipped is None)
+        return Counter(verdict(of_pair.get((one.exchange, one.actual_exchange), ())) for one in compared)
+
+
+def _distinct(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, each with an id of its own: eight digits are short enough to type, and may meet by chance."""
+    taken: set[str] = set()
+    distinct = []
+    for finding in findings:
+        one, again = finding, 1
+        while one.id in taken:
+            again += 1
+            one = msgspec.structs.replace(finding, id=identify(finding.id, again))
+        taken.add(one.id)
+        distinct.append(one)
+    return distinct

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from qqlab import wire
-from qqlab.codec import Decoded, Field, Message, Value, succeeded
+from qqlab.codec import Field, Message, Value, tells_success
 from qqlab.diff.finding import Deviation
 from qqlab.diff.rows import compare_rows
 from qqlab.diff.values import said, written
@@ -60,19 +60,24 @@ def understood(message: Message) -> bool:
 
 
 class Replies:
-    """Two decoded exchanges that both have a reply; `bodies` are the replies' bodies without content coding."""
+    """Two replies, each with the request that it answers, if there is one; `bodies` are the replies' bodies without
+    content coding."""
 
-    def __init__(self, expected: Decoded, actual: Decoded, bodies: tuple[bytes, bytes], spec: Spec) -> None:
-        assert expected.reply is not None
-        assert actual.reply is not None
-        self.decoded = expected, actual
-        self.messages = expected.reply, actual.reply
+    def __init__(
+        self,
+        replies: tuple[Message, Message],
+        requests: tuple[Message | None, Message | None],
+        bodies: tuple[bytes, bytes],
+        spec: Spec,
+    ) -> None:
+        self.messages = replies
+        self.requests = requests
         self.bodies = bodies
         self.keys = wire.split(bodies[0]), wire.split(bodies[1])
         self.spec = spec
-        self.fields = _by_name(expected.reply), _by_name(actual.reply)
-        self.values = expected.reply.values(), actual.reply.values()
-        self.command = expected.reply.command
+        self.fields = _by_name(replies[0]), _by_name(replies[1])
+        self.values = replies[0].values(), replies[1].values()
+        self.command = replies[0].command
         self.tables = [rows for rows in self.command.rows if rows.direction == "reply"] if self.command else []
 
     def deviations(self) -> Iterator[Deviation]:
@@ -110,7 +115,7 @@ class Replies:
 
     def _presence(self) -> Iterator[Deviation]:
         left, right = self.fields
-        follows = self._follows()
+        follows = self._follows() if left.keys() != right.keys() else ()
         for name, fields in left.items():
             if name in follows:
                 continue
@@ -125,7 +130,7 @@ class Replies:
     def _follows(self) -> set[str]:
         """The fields whose presence follows from one side's success alone, where a code that both have tells of that:
         those of the command itself, if the replies share none of them but such codes."""
-        verdicts = [succeeded(decoded, self.spec) is True for decoded in self.decoded]
+        verdicts = [tells_success(message, self.spec) is True for message in self.messages]
         codes = {name for name in self._common() if self._judges(self.fields[0][name][0])}
         if verdicts[0] == verdicts[1] or all(self.values[0][name] == self.values[1][name] for name in codes):
             return set()
@@ -183,7 +188,7 @@ class Replies:
 
     def _repeats(self, side: int, field: Field) -> bool | None:
         """Whether a reply repeats its request; None where the request says nothing that could be repeated."""
-        request = self.decoded[side].request
+        request = self.requests[side]
         asked = None if request is None else request.text(field.name)
         if asked is None:
             return None
@@ -193,7 +198,7 @@ class Replies:
         return asked == repeated or (request is not None and _same_number(request.value(field.name), field.value))
 
     def _against(self, side: int, field: Field) -> str:
-        request = self.decoded[side].request
+        request = self.requests[side]
         asked = None if request is None else request.text(field.name)
         return f"{field.text} (asked: {asked or ''})"
 

@@ -6,15 +6,17 @@ side has is a finding. What cannot be compared says why. Nothing outside the two
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Literal, NamedTuple
 
-from qqlab import http1
-from qqlab.codec import Decoded, decode
+from qqlab.codec import Message, decode_message
 from qqlab.diff.finding import RULES, Deviation, Finding, identify
 from qqlab.diff.message import Replies, compare_requests
+from qqlab.diff.narrow import narrow_replies, narrow_request
 from qqlab.diff.pushes import is_push
+from qqlab.diff.same import content, same, same_requests, statuses
 from qqlab.diff.values import said
-from qqlab.exchange import Exchange, RawMessage
+from qqlab.exchange import Exchange
 from qqlab.spec import Direction, Spec
 
 ONLY_FIRST = "only in the first capture"
@@ -41,11 +43,13 @@ def judge(expected: Exchange | None, actual: Exchange | None, spec: Spec) -> Jud
 
     Raises ValueError where there is neither.
     """
-    if expected is not None:
-        return _Pair(expected, actual, spec).judged()
-    if actual is None:
-        raise ValueError("there is nothing to judge")
-    return _extra(actual, spec)
+    if expected is None:
+        if actual is None:
+            raise ValueError("there is nothing to judge")
+        return _extra(actual, spec)
+    if actual is not None and same(expected, actual, spec):
+        return Judged(expected.id, "equal", None)
+    return _Pair(expected, actual, spec).judged()
 
 
 def verdict(findings: Iterable[Finding]) -> Verdict:
@@ -55,27 +59,27 @@ def verdict(findings: Iterable[Finding]) -> Verdict:
 
 
 def _extra(exchange: Exchange, spec: Spec) -> Judged:
-    decoded = decode(exchange, spec)
+    side = _Side(exchange, spec)
     push = is_push(exchange)
-    deviation = Deviation("push.extra", actual=_told(decoded, spec)) if push else Deviation("exchange.extra")
-    found = _Findings("", exchange.id, decoded).found([deviation], None)
+    deviation = Deviation("push.extra", actual=_told(side.whole_reply, spec)) if push else Deviation("exchange.extra")
+    found = _Findings("", exchange.id, side).found([deviation], None)
     return Judged(exchange.id, None, ONLY_SECOND, tuple(found))
 
 
-def _told(decoded: Decoded, spec: Spec) -> str:
+def _told(push: Message | None, spec: Spec) -> str:
     """What a push says, beside what every reply has."""
-    fields = () if decoded.reply is None else decoded.reply.fields
+    fields = () if push is None else push.fields
     own = [field for field in fields if field.spec is None or field.spec not in spec.common.reply]
-    values = {} if decoded.reply is None else decoded.reply.values()
+    values = {} if push is None else push.values()
     return ", ".join(f"{field.name} {said(field.value, field.spec, spec, values)}" for field in own)
 
 
 class _Findings:
     """Makes findings of the deviations of one pair; each has its own id, the same in each run."""
 
-    def __init__(self, exchange: str, actual: str, decoded: Decoded) -> None:
+    def __init__(self, exchange: str, actual: str, side: "_Side") -> None:
         self._ids = exchange, actual
-        self._decoded = decoded
+        self._side = side
         self._seen: Counter[tuple[object, ...]] = Counter()
 
     def found(self, deviations: Iterable[Deviation], direction: Direction | None) -> list[Finding]:
@@ -90,13 +94,62 @@ class _Findings:
             id=identify(*place, self._seen[place]),
             exchange=self._ids[0],
             actual_exchange=self._ids[1],
-            command=self._decoded.command,
-            account=self._decoded.account or "",
+            command=self._side.command,
+            account=self._side.account,
             severity=rule.severity,
             reason=rule.reason,
             direction=direction,
             **deviation._asdict(),
         )
+
+
+class _Side:
+    """One of the exchanges: its request, read as far as replies hang on it, and the body of its reply."""
+
+    def __init__(self, exchange: Exchange, spec: Spec) -> None:
+        self.exchange = exchange
+        self.spec = spec
+        self.asked = None if exchange.request is None else content(exchange.request)
+        self.body = None if exchange.reply is None else content(exchange.reply)
+        self.request = None if self.asked is None else decode_message(narrow_request(self.asked, spec), "request", spec)
+        self.known = None if self.request is None else self.request.command
+
+    def whole_request(self) -> Message | None:
+        """The request, all of it."""
+        return None if self.asked is None else decode_message(self.asked, "request", self.spec)
+
+    def reply(self, body: bytes) -> Message:
+        """What is in the reply's body, or in what is left of it."""
+        return decode_message(body, "reply", self.spec, self.known)
+
+    @cached_property
+    def whole_reply(self) -> Message | None:
+        """The reply, all of it, if there is one."""
+        return None if self.body is None else self.reply(self.body)
+
+    @property
+    def first(self) -> Message | None:
+        """The request, or the reply that nobody asked for: what says which command it is."""
+        return self.whole_reply if self.request is None else self.request
+
+    @property
+    def command(self) -> str:
+        """The command, as `Decoded` has it."""
+        first = self.first
+        return "" if first is None else first.name if first.command is None else first.command.name
+
+    @property
+    def label(self) -> str:
+        """What an exchange is: its command, and whether anybody asked."""
+        return self.command if self.request is not None else f"{self.command} (no request)".lstrip()
+
+    @property
+    def account(self) -> str:
+        """Who asked, or was told; empty where nothing says it."""
+        name = self.spec.roles.account
+        said = None if self.request is None else self.request.text(name)
+        reply = self.whole_reply if said is None else None
+        return said or (reply.text(name) if reply is not None else None) or ""
 
 
 class _Pair:
@@ -106,17 +159,15 @@ class _Pair:
         self.expected = expected
         self.actual = actual
         self.spec = spec
-        self.left = decode(expected, spec)
-        self.right = None if actual is None else decode(actual, spec)
+        self.left = _Side(expected, spec)
+        self.right = None if actual is None else _Side(actual, spec)
         self.findings = _Findings(expected.id, "" if actual is None else actual.id, self.left)
 
     def judged(self) -> Judged:
         """The findings, and whether the replies were compared."""
-        if is_push(self.expected) and self.actual is None:
-            return self._unlike("push.missing", _told(self.left, self.spec), None, ONLY_FIRST)
         if self.actual is None or self.right is None:
-            return self._unlike("exchange.missing", None, None, ONLY_FIRST)
-        names = _label(self.left), _label(self.right)
+            return self._alone()
+        names = self.left.label, self.right.label
         if names[0].upper() != names[1].upper():
             return self._unlike("exchange.command", *names, "other command")
         if self.expected.reply is None and self.expected.error is None:
@@ -129,6 +180,11 @@ class _Pair:
             return self._judged(()) if same else self._skipped("only the beginning of a reply was recorded")
         return self._judged(self._compared(self.actual, self.right))
 
+    def _alone(self) -> Judged:
+        if is_push(self.expected):
+            return self._unlike("push.missing", _told(self.left.whole_reply, self.spec), None, ONLY_FIRST)
+        return self._unlike("exchange.missing", None, None, ONLY_FIRST)
+
     def _unlike(self, rule: str, expected: str | None, actual: str | None, reason: str) -> Judged:
         deviation = Deviation(rule, None, None, expected, actual)
         return self._skipped(reason, self.findings.found([deviation], None))
@@ -140,10 +196,17 @@ class _Pair:
         found = tuple(findings)
         return Judged(self.expected.id, verdict(found), None, found)
 
-    def _compared(self, actual: Exchange, right: Decoded) -> Iterator[Finding]:
-        if self.left.request is not None and right.request is not None:
-            yield from self._found(compare_requests(self.left.request, right.request, self.spec), "request")
+    def _compared(self, actual: Exchange, right: _Side) -> Iterator[Finding]:
+        yield from self._found(self._requests(right), "request")
         yield from self._found(self._replies(actual, right), "reply")
+
+    def _requests(self, right: _Side) -> Iterator[Deviation]:
+        asked, again = self.left.asked, right.asked
+        if asked is None or again is None or same_requests(asked, again, self.spec):
+            return
+        whole = self.left.whole_request(), right.whole_request()
+        if whole[0] is not None and whole[1] is not None:
+            yield from compare_requests(whole[0], whole[1], self.spec)
 
     def _found(self, deviations: Iterator[Deviation], direction: Direction) -> Iterator[Finding]:
         """The findings of these deviations, which a hostile reply can make many: no more of them than are read."""
@@ -154,7 +217,7 @@ class _Pair:
             yield from self.findings.found([Deviation("more")], direction)
         yield from [finding for finding in found if finding.equivalent][:_MOST_FINDINGS]
 
-    def _replies(self, actual: Exchange, right: Decoded) -> Iterator[Deviation]:
+    def _replies(self, actual: Exchange, right: _Side) -> Iterator[Deviation]:
         old, new = self.expected.reply, actual.reply
         if old is None:
             yield Deviation("reply.extra", None, None, self.expected.error, "a reply")
@@ -164,30 +227,38 @@ class _Pair:
             sides = (exchange.error or "a whole reply" for exchange in (self.expected, actual))
             yield Deviation("reply.broken", None, None, *sides)
         else:
-            # A reply that was handed down without its head is one that a client could read.
-            statuses = _status(old) or str(http1.OK), _status(new)
-            if statuses[1] is not None and statuses[0] != statuses[1]:
-                yield Deviation("http.status", None, None, *statuses)
+            unlike = statuses(old.head, new.head)
+            if unlike is not None:
+                yield Deviation("http.status", None, None, *unlike)
                 return
             if old.end and new.end and old.end != new.end:
                 yield Deviation("line.end", None, None, *(_LINE_ENDS.get(side, "?") for side in (old.end, new.end)))
-            yield from Replies(self.left, right, (_body(old), _body(new)), self.spec).deviations()
+            yield from self._bodies(right)
+
+    def _bodies(self, right: _Side) -> Iterator[Deviation]:
+        assert self.left.body is not None
+        assert right.body is not None
+        bodies = self.left.body, right.body
+        replies = self._narrowed(right, *bodies)
+        if replies is None:
+            replies = _Replies(bodies, (self.left.reply(bodies[0]), right.reply(bodies[1])))
+        requests = self.left.request, right.request
+        yield from Replies(replies.messages, requests, replies.bodies, self.spec).deviations()
+
+    def _narrowed(self, right: _Side, expected: bytes, actual: bytes) -> "_Replies | None":
+        """The replies without what they have in common, where both are to the command that was asked for."""
+        known = self.left.known
+        if known is None or known is not right.known:
+            return None
+        narrow = narrow_replies(expected, actual, known, self.spec)
+        if narrow is None:
+            return None
+        messages = self.left.reply(narrow[0]), right.reply(narrow[1])
+        return _Replies(narrow, messages) if all(message.command is known for message in messages) else None
 
 
-def _label(decoded: Decoded) -> str:
-    """What an exchange is: its command, and whether anybody asked."""
-    return decoded.command if decoded.request is not None else f"{decoded.command} (no request)".lstrip()
+class _Replies(NamedTuple):
+    """Two replies, read, and their bodies, as much of them as was read."""
 
-
-def _status(reply: RawMessage) -> str | None:
-    """The status code, or the start line where none can be read in it; None where the head is not known."""
-    if not reply.head:
-        return None
-    code = http1.status(reply)
-    return http1.parse_head(reply.head).start if code is None else str(code)
-
-
-def _body(message: RawMessage) -> bytes:
-    """The body that decoding read: without its content coding, where that can be undone."""
-    content = http1.content(message)
-    return message.body if content is None else content
+    bodies: tuple[bytes, bytes]
+    messages: tuple[Message, Message]

@@ -16,7 +16,7 @@ from qqlab.diff.values import said
 from qqlab.spec import Command, Rows, Spec
 
 # Aligning takes, at worst, the product of both lengths and more; longer tables are compared place by place.
-_MOST_ALIGNED = 200
+MOST_ALIGNED = 200
 
 _COMPLETE = 1  # the value of a paged list's field that says so
 
@@ -196,7 +196,7 @@ def aligned(expected: Sequence[Hashable], actual: Sequence[Hashable]) -> Iterato
         start += 1
     yield from zip(range(start), range(start), strict=True)
     left, right = expected[start:], actual[start:]
-    if max(len(left), len(right)) > _MOST_ALIGNED:
+    if max(len(left), len(right)) > MOST_ALIGNED:
         blocks = [("replace", 0, len(left), 0, len(right))]
     else:
         blocks = list(SequenceMatcher(None, left, right, autojunk=False).get_opcodes())

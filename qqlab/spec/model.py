@@ -244,6 +244,20 @@ class Command(_Table, frozen=True):
         """The field of that name in that direction, whatever its case, or None."""
         return self.layouts[direction].by_name.get(name.upper())
 
+    @cached_property
+    def beside(self) -> dict[bytes, frozenset[bytes]]:
+        """For each key of a reply the keys of what is read with it: what its cases hang on, and its rows with their
+        count and what tells whether they go on."""
+        groups = [{field.name, *(case.field for case in field.cases)} for field in self.reply]
+        goes_on = () if self.paging is None else (self.paging.complete,)
+        for rows in self.layouts["reply"].rows:
+            table = {*rows.columns, *((rows.count,) if rows.count is not None else ())}
+            groups.append(table.union(goes_on, *(group for group in groups if group & table)))
+        return {
+            field.name.encode(): frozenset(name.encode() for group in groups if field.name in group for name in group)
+            for field in self.reply
+        }
+
 
 class Common(_Table, frozen=True):
     """The fields that stand in every message, before those of its command."""
@@ -281,6 +295,14 @@ class Spec(_Table, frozen=True):
     def layout(self, command: Command | None, direction: Direction) -> Layout:
         """How a message of that command is read, or one of an unknown command."""
         return (self._common if command is None else command.layouts)[direction]
+
+    @cached_property
+    def unheard(self) -> frozenset[bytes]:
+        """The keys of those fields of requests that no reply repeats and that have no role."""
+        layouts = [self._common, *(command.layouts for command in self.commands.values())]
+        asked = {name for layout in layouts for name in layout["request"].order}
+        heard = {field.name for layout in layouts for field in layout["reply"].echoed}
+        return frozenset(name.encode() for name in asked - heard - set(msgspec.structs.astuple(self.roles)))
 
     @cached_property
     def _common(self) -> dict[Direction, Layout]:

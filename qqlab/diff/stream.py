@@ -1,0 +1,124 @@
+"""Two captures joined as they are read: exchanges by their id, pushes by what they are.
+
+Law: what has its counterpart is given out at once and forgotten; only what waits for one is held. Of two captures in
+nearly the same order that is little, however long they are: the side that is ahead of its last match waits for the
+other. What comes out is in the order of the first capture, but for what waited.
+"""
+
+from collections.abc import Container, Iterable, Iterator
+from typing import NamedTuple
+
+from qqlab.diff.pushes import Aligned, Pushes, is_push
+from qqlab.exchange import Exchange
+from qqlab.spec import Spec
+
+Place = tuple[int, int]
+
+
+class Paired(NamedTuple):
+    """An exchange of the first capture and its counterpart; None where there is none. `place` orders what was found as
+    the captures have it: what only the second has stands behind all else."""
+
+    place: Place
+    expected: Exchange | None
+    actual: Exchange | None
+
+
+class Join:
+    """Joins two captures, once. What is `passed_over` by its id waits for no counterpart and gets none, but for a push,
+    which no id tells."""
+
+    def __init__(
+        self, expected: Iterable[Exchange], actual: Iterable[Exchange], spec: Spec, passed_over: Container[str] = ()
+    ) -> None:
+        self._sides = _Side(expected), _Side(actual)
+        self._pushes = Pushes(spec)
+        self._passed_over = passed_over
+
+    @property
+    def held(self) -> int:
+        """How many exchanges wait for their counterparts."""
+        return sum(len(side.waiting) for side in self._sides) + self._pushes.held
+
+    def __iter__(self) -> Iterator[Paired]:
+        while (side := self._next()) is not None:
+            exchange = self._sides[side].read()
+            if exchange is not None:
+                yield from self._taken(side, exchange)
+        yield from self._rest()
+
+    def _next(self) -> int | None:
+        """Which side to read: the one that is not ahead of its last match, as long as there is more of it."""
+        first, second = self._sides
+        if first.over or second.over:
+            return None if first.over and second.over else int(first.over)
+        return int(first.ahead > second.ahead)
+
+    def _taken(self, side: int, exchange: Exchange) -> Iterable[Paired]:
+        """What one more exchange settles."""
+        if is_push(exchange):
+            return map(_of_push, self._pushes.add(side, self._sides[side].number, exchange))
+        if exchange.id in self._passed_over:
+            self._sides[side].match(self._sides[side].number)
+            return () if side else (_alone(side, self._sides[side].number, exchange),)
+        return self._matched(side, exchange)
+
+    def _matched(self, side: int, exchange: Exchange) -> Iterable[Paired]:
+        own, other = self._sides[side], self._sides[1 - side]
+        found = other.waiting.pop(exchange.id, None)
+        if found is not None:
+            own.match(own.number)
+            other.match(found[0])
+            pair = (found[1], exchange) if side else (exchange, found[1])
+            return (Paired((0, found[0] if side else own.number), *pair),)
+        if other.over or exchange.id in own.waiting:  # which a capture that was read from a file never has
+            return (_alone(side, own.number, exchange),)
+        own.waiting[exchange.id] = own.number, exchange
+        return ()
+
+    def _rest(self) -> Iterator[Paired]:
+        """What has no counterpart, now that all is read."""
+        left = [_alone(side, *one) for side, capture in enumerate(self._sides) for one in capture.waiting.values()]
+        left += map(_of_push, self._pushes.rest())
+        yield from sorted(left, key=lambda paired: paired.place)
+
+
+def _of_push(pair: Aligned) -> Paired:
+    left, right = pair
+    if left is not None:
+        return Paired((0, left.number), left.exchange, None if right is None else right.exchange)
+    assert right is not None
+    return _alone(1, right.number, right.exchange)
+
+
+def _alone(side: int, number: int, exchange: Exchange) -> Paired:
+    return Paired((1, number), None, exchange) if side else Paired((0, number), exchange, None)
+
+
+class _Side:
+    """One capture being read: how far, and what waits."""
+
+    def __init__(self, exchanges: Iterable[Exchange]) -> None:
+        self._exchanges = iter(exchanges)
+        self.number = 0
+        self.over = False
+        self.waiting: dict[str, tuple[int, Exchange]] = {}
+        self._matched = 0
+
+    def read(self) -> Exchange | None:
+        """The next exchange, None where there is none."""
+        exchange = next(self._exchanges, None)
+        if exchange is None:
+            self.over = True
+        else:
+            self.number += 1
+        return exchange
+
+    def match(self, number: int) -> None:
+        """Take note that the exchange of this number has its counterpart."""
+        self._matched = max(self._matched, number)
+
+    @property
+    def ahead(self) -> int:
+        """How many were read behind the last that has its counterpart."""
+        return self.number - self._matched
