@@ -249,7 +249,7 @@ def with_content(message: RawMessage, new: bytes) -> RawMessage:
         return message
     head = without_header(message.head, "Content-Encoding") if _codings(message.head) else message.head
     if not message.chunked:
-        if _lengths(parse_head(head)) == [len(message.body)] and len(new) != len(message.body):
+        if len(new) != len(message.body) and _lengths(parse_head(head)) == [len(message.body)]:
             head = with_header(head, "Content-Length", str(len(new)))
         return msgspec.structs.replace(message, head=head, body=new)
     spans, last = _chunks(message.body)
