@@ -19,6 +19,8 @@ _FORMULA = re.compile(
     "[\\s\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\"]*[=+\\-@＝＋－＠﹢﹣﹦﹫−|%']|[\t\r\n]"
 )
 _GUARD = "'"
+# Whatever could begin a block, a span, a link, a cell, an entity or an element.
+_MARKDOWN = re.compile(r"[\\`*_\[\]#!~$&<>|@{}]|://|(?i:www)\.|^[-+=]|^\d+[.)](?=\s|$)")
 
 
 def visible(text: str, limit: int | None = None) -> str:
@@ -43,9 +45,24 @@ def csv_safe(text: str) -> str:
     return _GUARD + text if _FORMULA.match(text) else text
 
 
+def markdown_safe(text: str) -> str:
+    """Captured text as Markdown that shows it and does nothing else."""
+    return _MARKDOWN.sub(lambda match: _inert(match[0]), visible(text))
+
+
 def csv_plain(cell: str) -> str:
     """The text of a cell that `csv_safe` made."""
     return cell.removeprefix(_GUARD)
+
+
+def _inert(text: str) -> str:
+    if text in "&<>|@":
+        return f"&#{ord(text)};"
+    if text == "://":
+        return "&#58;//"
+    if text[0].isdigit() or text.lower() == "www.":
+        return text[:-1] + f"&#{ord(text[-1])};"
+    return "\\" + text
 
 
 def _json_escape(character: str) -> str:

@@ -6,6 +6,7 @@ After a change that is meant, write them anew: QQLAB_UPDATE_GOLDEN=1 .venv/bin/p
 import json
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -110,6 +111,7 @@ CONTEXT = Context(
     spec_text=TEXT,
     expected=f"recorded {EVIL}.jsonl",
     actual=f"replayed {EVIL}.jsonl",
+    time=datetime(2005, 8, 1, 12, tzinfo=UTC),
     target="http://127.0.0.1:8002",
     command=("qqlab", "replay", "recorded one.jsonl", "--target", "http://127.0.0.1:8002"),
     cases=CASES,
@@ -121,6 +123,10 @@ NAMES = {
     "text": "findings.txt",
     "json": "findings.json",
     "ndjson": "findings.ndjson",
+    "junit": "findings.xml",
+    "sarif": "findings.sarif",
+    "github": "annotations.txt",
+    "markdown": "findings.md",
 }
 
 

@@ -74,7 +74,7 @@ def test_a_spec_may_be_written_in_any_way() -> None:
     assert (places.code("add", 1), places.code("add", 2), places.code("add", 3)) == (5, 5, None)
     assert [places.field("odd [ONE]", "reply", name) for name in ("NK", "st", "RES", "XX")] == [13, 14, 7, 9]
     assert [places.field("Tail", "request", name) for name in "AB"] == [17, 21]
-    assert (places.command("Tail"), places.command("None"), Places("").command("None")) == (16, 9, 1)
+    assert (places.command("Tail"), places.command("None"), Places("").command("None")) == (16, 1, 1)
     assert Places(OTHERWISE.replace("\n", "\r\n")).field("Tail", "request", "B") == 21
 
 

@@ -22,8 +22,9 @@ from qqlab.errors import InputError
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.report import Report
 from qqlab.report.model import Repetition
-from qqlab.report.render import anchor, markdown_escape
+from qqlab.report.render import anchor
 from qqlab.spec import Spec
+from qqlab.visible import markdown_safe
 
 GOLDEN = Path(__file__).parent / "golden" / "report"
 LAMP = specs.load(GOLDEN / "lamp.toml")
@@ -415,8 +416,8 @@ def test_hostile_text_is_inert_in_json() -> None:
         ("a\nb\x1b[0m", "a\\\\nb\\\\x1b\\[0m"),
     ],
 )
-def test_markdown_escape(text: str, expected: str) -> None:
-    assert markdown_escape(text) == expected
+def test_markdown_safe(text: str, expected: str) -> None:
+    assert markdown_safe(text) == expected
 
 
 def test_anchors_are_distinct_and_plain() -> None:

@@ -1,6 +1,7 @@
 """`qqlab diff`: two captures compared by meaning."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,7 @@ def diff(
         spec_text=specs.text(spec),
         expected=str(first.path),
         actual=str(second.path),
+        time=datetime.now(UTC),
         command=("qqlab", "diff", str(expected), str(actual), *(() if spec is None else ("--spec", str(spec)))),
         cases=seen.cases,
         sides=seen.sides,

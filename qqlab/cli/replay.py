@@ -89,6 +89,7 @@ def replay(
             spec_file=specs.BUILTIN if spec is None else str(spec),
             expected=str(recorded.path),
             actual="" if output is None else str(output),
+            time=datetime.now(UTC),
             target=str(aim),
             command=_command(captures, target, spec),
             cases=seen.cases,

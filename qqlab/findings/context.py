@@ -6,6 +6,7 @@ Law: frozen values; whoever compares makes one, and each format reads it. Nothin
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import PurePath
 from typing import NamedTuple
@@ -45,7 +46,8 @@ class Case(NamedTuple):
 class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What findings are told with.
 
-    `expected` and `actual` name the captures, the second one empty where it was kept nowhere; `target` is the server
+    `expected` and `actual` name the captures, the second one empty where it was kept nowhere; `time` is when they were
+    compared (aware, UTC); `target` is the server
     that a replay asked, None for a comparison of captures. `command` is the command line that compares anew, in words,
     to which `--only ID` is added. `spec_file` is the spec as whoever reads the result finds it: a path, absolute or
     from where the comparison was made, and `spec_text` what stands in it. `cases` are all exchanges in order, and
@@ -57,6 +59,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     spec_text: str
     expected: str
     actual: str
+    time: datetime
     target: str | None = None
     command: tuple[str, ...] = ()
     spec_file: str = BUILTIN

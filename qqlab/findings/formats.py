@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from qqlab.diff import Comparison
-from qqlab.findings import document, text
+from qqlab.findings import document, github, junit, markdown, sarif, text
 from qqlab.findings.context import Context
 
 
@@ -21,4 +21,8 @@ FORMATS: dict[str, Format] = {
     "text": Format(text.render, "as on the terminal, every finding listed"),
     "json": Format(document.render, "one document for programs"),
     "ndjson": Format(document.render_lines, "a finding a line for programs, the summary as the last line"),
+    "junit": Format(junit.render, "JUnit XML for the test view of a CI: an exchange a test case", cases=True),
+    "sarif": Format(sarif.render, "SARIF 2.1.0 for code scanning, pointing at lines of the spec"),
+    "github": Format(github.render, "annotations of a GitHub workflow, for standard output"),
+    "markdown": Format(markdown.render, "for a comment on a change"),
 }

@@ -17,11 +17,9 @@ from markupsafe import Markup
 
 from qqlab.profile import Verdict
 from qqlab.report.model import CommandPart, DirectionPart, FieldPart, Report
-from qqlab.visible import json_safe, visible
+from qqlab.visible import json_safe, markdown_safe, visible
 
 LOUD: tuple[Verdict, ...] = ("contradicted", "undocumented")
-# Whatever could begin a block, a span, a link, a cell, an entity or an element.
-_MARKDOWN = re.compile(r"[\\`*_\[\]#!~$&<>|@{}]|://|(?i:www)\.|^[-+=]|^\d+[.)](?=\s|$)")
 
 
 def to_html(report: Report) -> str:
@@ -42,21 +40,6 @@ def to_json(report: Report) -> str:
 def anchor(*parts: object) -> str:
     """The name of a part of the report: distinct for distinct parts, and safe in an attribute and in a link."""
     return "-".join(re.sub(r"[^A-Za-z0-9_]", lambda match: f".{ord(match[0]):x}.", str(part)) for part in parts)
-
-
-def markdown_escape(text: str) -> str:
-    """Captured text as Markdown that shows it and does nothing else."""
-    return _MARKDOWN.sub(lambda match: _inert(match[0]), visible(text))
-
-
-def _inert(text: str) -> str:
-    if text in "&<>|@":
-        return f"&#{ord(text)};"
-    if text == "://":
-        return "&#58;//"
-    if text[0].isdigit() or text.lower() == "www.":
-        return text[:-1] + f"&#{ord(text[-1])};"
-    return "\\" + text
 
 
 def _render(template: str, report: Report) -> str:
@@ -112,7 +95,7 @@ def _markdown(value: Any) -> Any:
     """What is about to be printed into Markdown; what macros made is Markdown already."""
     if isinstance(value, Markup | Undefined):
         return value
-    return Markup(markdown_escape(str(value)))
+    return Markup(markdown_safe(str(value)))
 
 
 def _number(number: int) -> str:

@@ -25,7 +25,7 @@ _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 
 
 class Places:
-    """The lines of a spec file, from 1. What is not in the file has the line of what it would belong to."""
+    """The lines of a spec file, from 1. A field that is not in the file has its command's."""
 
     def __init__(self, text: str) -> None:
         """`text` is that of a spec file that can be read."""
@@ -38,8 +38,8 @@ class Places:
         return self._named(own, "name", name) or self._named(common, "name", name) or self.command(command)
 
     def command(self, name: str) -> int:
-        """The line where a command begins."""
-        return self._lines.get(("commands", self._command(name))) or self._lines.get(("commands",), 1)
+        """The line where a command begins; the first one for a command that the file has not."""
+        return self._lines.get(("commands", self._command(name)), 1)
 
     def code(self, table: str, value: object) -> int | None:
         """The line of a code's value; None where the table has no such value."""
