@@ -5,8 +5,10 @@ After a change that is meant, write them anew: QQLAB_UPDATE_GOLDEN=1 .venv/bin/p
 
 import json
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from qqlab import http1
 from qqlab import spec as specs
+from qqlab.codec import Severity
 from qqlab.diff import RULES, Cause, Comparison, Finding, Suppressed, compare
 from qqlab.exchange import Exchange
 from qqlab.failures import FAILURES
@@ -127,6 +130,7 @@ NAMES = {
     "sarif": "findings.sarif",
     "github": "annotations.txt",
     "markdown": "findings.md",
+    "html": "findings.html",
 }
 
 
@@ -317,3 +321,184 @@ def test_any_text_is_one_line_of_text(text: str) -> None:
         *(sentence(f, SPEC) for f in comparison.findings),
     ]:
         assert visible(line) == line
+
+
+# JUnit ------------------------------------------------------------------------------------------------------------
+
+
+def suites(comparison: Comparison = COMPARISON, context: Context = CONTEXT) -> ElementTree.Element:
+    return ElementTree.fromstring(told("junit", comparison, context))
+
+
+# What the two schemas in use have in common: for each element its attributes (those that must be there first), and the
+# elements in it, in order.
+JUNIT: dict[str, tuple[str, str, str]] = {
+    "testsuites": ("", "", "testsuite*"),
+    "testsuite": (
+        "name id package hostname timestamp tests failures errors time",
+        "skipped",
+        "properties testcase* system-out system-err",
+    ),
+    "properties": ("", "", "property*"),
+    "property": ("name value", "", ""),
+    "testcase": ("name classname time", "", "(failure|error|skipped)?"),
+    "failure": ("type", "message", ""),
+    "error": ("type", "message", ""),
+    "skipped": ("", "message", ""),
+    "system-out": ("", "", ""),
+    "system-err": ("", "", ""),
+}
+
+
+def faults(element: ElementTree.Element) -> Iterator[str]:
+    required, optional, inside = JUNIT[element.tag]
+    given = set(element.keys())
+    if not set(required.split()) <= given <= {*required.split(), *optional.split()}:
+        yield f"{element.tag} has attributes {sorted(given)}"
+    pattern = re.sub(r"[a-z-]+", lambda name: f"(?:{name[0]},)", inside).replace(" ", "")
+    if not re.fullmatch(pattern, "".join(f"{child.tag}," for child in element)):
+        yield f"{element.tag} holds {[child.tag for child in element]}"
+    for child in element:
+        yield from faults(child)
+
+
+def test_junit_keeps_to_the_schema_and_its_counts_fit() -> None:
+    root = suites()
+    assert list(faults(root)) == []
+    for suite in root:
+        cases = suite.findall("testcase")
+        counts = {kind: sum(case.find(kind) is not None for case in cases) for kind in ("failure", "error", "skipped")}
+        assert suite.attrib["tests"] == str(len(cases))
+        assert [suite.attrib[name] for name in ("failures", "errors", "skipped")] == list(map(str, counts.values()))
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.attrib["timestamp"])
+        names = [(case.attrib["classname"], case.attrib["name"]) for case in cases]
+        assert len(set(names)) == len(names)
+    assert [suite.attrib["name"] for suite in root] == ["Login", "GetInfo", "GetMsgEx", visible(EVIL)]
+
+
+def test_junit_has_one_case_for_each_exchange() -> None:
+    outcomes = {
+        case.attrib["name"]: case[0].tag if len(case) else "passed"
+        for suite in suites()
+        for case in suite.iter("testcase")
+    }
+    assert outcomes == {
+        "exchange 1": "failure",
+        "exchange 6": "skipped",
+        "exchange 2": "failure",
+        "exchange 5": "passed",
+        "exchange 3": "skipped",
+        "exchange 4": "failure",
+        "exchange 9 of the second capture": "failure",
+        f"exchange {visible(EVIL)}": "failure",
+    }
+
+
+def test_junit_fails_from_the_severity_that_is_asked_for() -> None:
+    warned = msgspec.structs.replace(COMPARISON, findings=FINDINGS[2:3] + FINDINGS[8:], causes=())
+    severities: tuple[Severity, ...] = ("error", "warning", "info")
+    fails = [suites(warned, msgspec.structs.replace(CONTEXT, fail_on=one)).findall(".//failure") for one in severities]
+    assert [len(found) for found in fails] == [0, 1, 1]
+    assert len((fails[2][0].text or "").split("\n\n")) == 2
+    mild = suites(warned, msgspec.structs.replace(CONTEXT, fail_on="error"))
+    assert "exchange 2: warning: GetInfo's reply has a field too many" in (mild[1].findtext("system-out") or "")
+
+
+def test_a_target_that_breaks_is_an_error_of_its_case() -> None:
+    broken = msgspec.structs.replace(FINDINGS[0], rule="target.closed")
+    root = suites(msgspec.structs.replace(COMPARISON, findings=(broken,), causes=()))
+    assert [error.attrib["type"] for error in root.iter("error")] == ["target.closed"]
+    assert root[0].attrib["errors"] == "1"
+
+
+@given(TEXTS)
+def test_any_text_can_be_read_back_from_xml(text: str) -> None:
+    root = suites(with_text(text), msgspec.structs.replace(CONTEXT, cases=(Case(text, text, text, None, text),)))
+    assert list(faults(root)) == []
+    assert (root[0].attrib["name"], root[0][1].attrib["name"]) == (
+        visible(text, 100) or "(no command)",
+        f"exchange {visible(text, 100)}" + ("" if text else " of the second capture"),
+    )
+
+
+# SARIF ------------------------------------------------------------------------------------------------------------
+
+
+def test_sarif_has_what_its_standard_asks_for() -> None:
+    log = json.loads(told("sarif"))
+    assert (log["version"], log.keys()) == ("2.1.0", {"$schema", "version", "runs"})
+    (run,) = log["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert run["tool"]["driver"]["name"] == "qqlab"
+    assert len({rule["id"] for rule in rules}) == len(rules)
+    for rule in rules:
+        assert rule["defaultConfiguration"]["level"] in ("error", "warning", "note")
+        assert all(rule[part]["text"].endswith(".") for part in ("shortDescription", "fullDescription", "help"))
+    assert len(run["results"]) == len(FINDINGS) + 1
+    for result, found in zip(run["results"], (*FINDINGS, IGNORED), strict=True):
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"] == found.rule
+        assert result["level"] in ("error", "warning", "note")
+        assert result["message"]["text"]
+        assert result["partialFingerprints"]["qqlabFinding/v1"] == found.id
+        (location,) = result["locations"]
+        physical = location["physicalLocation"]
+        assert physical["artifactLocation"] == {"uri": "qqlab/spec/httpqq.toml", "uriBaseId": "%SRCROOT%"}
+        assert physical["region"] == {"startLine": CONTEXT.line(found)}
+        assert location["logicalLocations"][0]["fullyQualifiedName"].startswith("re")
+    by_id = {result["partialFingerprints"]["qqlabFinding/v1"]: result for result in run["results"]}
+    assert by_id["aaaaaaa4"]["relatedLocations"][0]["message"]["text"].startswith("follows from exchange 1: Login's")
+    assert by_id["aaaaaaa4"]["level"] == "note"
+    assert by_id["bbbbbbb1"]["suppressions"][0]["kind"] == "external"
+    assert "suppressions" not in by_id["aaaaaaa1"]
+
+
+@pytest.mark.parametrize(
+    ("file", "artifact"),
+    [
+        ("my spec/a%b.toml", {"uri": "my%20spec/a%25b.toml", "uriBaseId": "%SRCROOT%"}),
+        ("/somewhere/ä.toml", {"uri": "file:///somewhere/%C3%A4.toml"}),
+        ("odd:name.toml", {"uri": "odd%3Aname.toml", "uriBaseId": "%SRCROOT%"}),
+    ],
+)
+def test_the_spec_is_named_by_a_uri(file: str, artifact: dict[str, str]) -> None:
+    log = json.loads(told("sarif", context=msgspec.structs.replace(CONTEXT, spec_file=file)))
+    assert log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"] == artifact
+
+
+@given(TEXTS)
+def test_no_text_makes_a_link_in_sarif(text: str) -> None:
+    log = json.loads(told("sarif", with_text(f"[{text}](http://example.invalid)")))
+    assert all("](" not in result["message"]["text"] for result in log["runs"][0]["results"])
+
+
+# GitHub and Markdown ----------------------------------------------------------------------------------------------
+
+
+def test_annotations_are_commands_and_nothing_else_is() -> None:
+    comparison = with_text(f"{EVIL}\n::error::x,y:z%")
+    for line in told("github", comparison).splitlines():
+        command = re.fullmatch(r"::(error|warning|notice) ((?:[a-z]+=[^,:]*,?)+)::(.*)", line)
+        assert command is not None, line
+        for text in (command[2], command[3]):
+            assert re.search(r"%(?!25|0A|3A|2C)", text) is None
+
+
+def test_markdown_fits_into_a_comment() -> None:
+    many = tuple(
+        finding(
+            f"{number:08x}", "value", str(number), "GetInfo", field=f"X{number}", expected=EVIL * 3, actual=EVIL * 3
+        )
+        for number in range(500)
+    )
+    text = told("markdown", msgspec.structs.replace(COMPARISON, findings=many, causes=()))
+    assert 50_000 < len(text) < 65_000
+    assert re.search(r"^… and \d+ kinds of findings more, for which there is no room here$", text, re.MULTILINE)
+    assert text.startswith("### qqlab: 500 differences of http&#58;//127.0.0.1:8002\n")
+
+
+@given(TEXTS)
+def test_no_text_is_markup_in_markdown(text: str) -> None:
+    page = told("markdown", with_text(text))
+    own = re.sub(r"</?(?:sub|code|details|summary)>", "", page)
+    assert "<" not in own
+    assert re.search(r"(?<!\\)\[|(?<!:)://", own) is None

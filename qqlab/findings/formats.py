@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from qqlab.diff import Comparison
-from qqlab.findings import document, github, junit, markdown, sarif, text
+from qqlab.findings import document, github, junit, markdown, page, sarif, text
 from qqlab.findings.context import Context
 
 
@@ -25,4 +25,5 @@ FORMATS: dict[str, Format] = {
     "sarif": Format(sarif.render, "SARIF 2.1.0 for code scanning, pointing at lines of the spec"),
     "github": Format(github.render, "annotations of a GitHub workflow, for standard output"),
     "markdown": Format(markdown.render, "for a comment on a change"),
+    "html": Format(page.render, "one page for people: both sides field by field", sides=True),
 }
