@@ -16,6 +16,7 @@ from pathlib import Path
 import importing
 import msgspec
 import recording
+import replaying
 from measure import Result
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[Path, float], Iterator[Result]]] = {
     "record": recording.record,
     "memory": recording.memory,
     "import": importing.flows,
+    "replay": replaying.replay,
 }
 LONG = 5
 

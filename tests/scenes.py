@@ -87,20 +87,21 @@ def play(
     parsed = [deviate.parse(rule, SPEC) for rule in rules]
     exchanges: list[Exchange] = []
     for number, step in enumerate(steps):
-        body = _body(step, str(first + number))
+        body = body_of(step, str(first + number))
         answer = state.answer(body, "127.0.0.1", float(number), step.line)
         deviated = Deviated(body=answer.body, code=answer.code)
         if answer.command is not None and answer.code == http1.OK:
             deviated = deviate.apply(parsed, answer.body, answer.command, SPEC)
-        exchanges.append(_exchange(str(number + 1), step, body, deviated))
+        exchanges.append(exchanged(str(number + 1), step, body, deviated))
         for push in state.pushes():
             pushed = deviate.apply(parsed, push.body, push.command, SPEC)
             times = 0 if pushed.ending == "silent" else pushed.times
-            exchanges += [_push(f"push-{len(exchanges)}-{again}", push.account, pushed) for again in range(times)]
+            exchanges += [pushed_to(f"push-{len(exchanges)}-{again}", push.account, pushed) for again in range(times)]
     return exchanges
 
 
-def _body(step: Step, sequence: str) -> bytes:
+def body_of(step: Step, sequence: str) -> bytes:
+    """What the client of a step sends."""
     roles, command = SPEC.roles, SPEC.command(step.command)
     values: list[tuple[str, Value]] = [
         (roles.version, "1.1" if step.line is None else MOBILE),
@@ -111,7 +112,8 @@ def _body(step: Step, sequence: str) -> bytes:
     return encode_message([*values, *step.values], "request", SPEC, command)
 
 
-def _exchange(identifier: str, step: Step, body: bytes, deviated: Deviated) -> Exchange:
+def exchanged(identifier: str, step: Step, body: bytes, deviated: Deviated) -> Exchange:
+    """What is recorded of one request and its reply."""
     lines = step.line is not None
     return Exchange(
         id=identifier,
@@ -124,7 +126,8 @@ def _exchange(identifier: str, step: Step, body: bytes, deviated: Deviated) -> E
     )
 
 
-def _push(identifier: str, account: str, deviated: Deviated) -> Exchange:
+def pushed_to(identifier: str, account: str, deviated: Deviated) -> Exchange:
+    """What is recorded of one push."""
     reply = _line(deviated)
     return Exchange(id=identifier, session=f"127.0.0.1/{account}", transport="lines", reply=reply, client="127.0.0.1:1")
 

@@ -37,6 +37,7 @@ _TITLES = {
     "http.status": "{whose} has another HTTP status",
     "line.end": "{whose} ends its line otherwise",
     "list.length": "{whose} has more or fewer items in {field} than in the lists beside it",
+    "list.order": "{whose} has the items of {field} in another order than those of the lists beside it",
     "list.terminator": "{whose} ends the list {field} otherwise, with or without a separator",
     "more": "{whose} differs in more places than are listed",
     "push.extra": "{command} was pushed, which nobody did in the first capture",

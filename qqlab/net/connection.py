@@ -321,7 +321,8 @@ class LineConnection(Connection):
     def _send(self, deviated: Deviated, last: bool) -> None:
         if deviated.ending == "silent":
             return
-        self._put(deviated.body + deviated.line_end, deviated)
+        end = b"" if deviated.ending == "endless" else deviated.line_end
+        self._put(deviated.body + end, deviated)
         if (last or deviated.ending != "whole") and not self._busy:
             self._end()
 

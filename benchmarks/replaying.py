@@ -1,0 +1,224 @@
+"""What replaying costs: `qqlab replay`, which rewrites, records and compares, against clients that do none of it.
+
+All ask the same server for the same, over 16 connections kept alive or over one for each request. What a process needs
+to begin is no part of a rate: those that are run as commands send a long capture and a short one, and the difference of
+both counts.
+"""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+from children import HERE, MITMDUMP
+from measure import Figures, Result, ratio, rounds
+
+from qqlab import http1
+from qqlab.capture import header, save
+from qqlab.exchange import Exchange
+from qqlab.net.loop import run
+from qqlab.spec import builtin
+
+RATE = "requests/s"
+LANES = 16
+_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+_RATE = re.compile(r"Requests/sec:\s*([0-9.]+)")
+
+# What each client says again and again, and what it hears: polls, for the most part, as clients did.
+_SAID = (
+    ("GetMsgEx", "", "GETMSGEX", "&MN=0&MT=&UN=&MG=&"),
+    ("GetMsgEx", "", "GETMSGEX", "&MN=0&MT=&UN=&MG=&"),
+    (
+        "Query_Stat",
+        "&TN=50&UN=0",
+        "QUERY_STAT",
+        "&FC=270,30,&FN=1&SN=2&ST=10,30,&UN=900002,900003,&NK=山%252c 水,小雨,&",
+    ),
+    ("GetMsgEx", "", "GETMSGEX", "&MN=0&MT=&UN=&MG=&"),
+    ("CLTMSG", "&UN=900002&MG=你好", "CLTMSG", ""),
+    ("GetInfo", "&LV=1&UN=900002", "GETINFO", "&AG=31&FC=270&LV=1&PV=北京市&SX=0&UN=900002&NK=山%252c 水"),
+)
+
+
+def _exchange(number: int, keep_alive: bool, every: float) -> Exchange:
+    """The exchange of that number: the lanes take turns."""
+    lane, turn = number % LANES, number // LANES
+    command, asked, replied, told = _SAID[turn % len(_SAID)]
+    account, sequence = 800001 + lane, 100_000 + number
+    begin = f"VER=1.1&CMD={{}}&SEQ={sequence}&UIN={account}"
+    request = f"{begin.format(command)}{asked}".encode()
+    reply = f"{begin.format(replied)}&RES=0{told}".encode()
+    port = 20000 + (lane if keep_alive else number % 40000)
+    return Exchange(
+        id=str(number + 1),
+        session=f"127.0.0.1/{account}",
+        time=_BEGIN + timedelta(seconds=number * every),
+        elapsed=min(0.0001, every),
+        client=f"127.0.0.1:{port}",
+        server="127.0.0.1:8000",
+        request=http1.request(request, "127.0.0.1:8000", keep_alive=keep_alive),
+        reply=http1.reply(reply, keep_alive=keep_alive),
+        pairing="order",
+    )
+
+
+def _capture(path: Path, number: int, *, keep_alive: bool = True, every: float = 0.0001) -> Path:
+    """Write a capture of so many exchanges, one after the other in so many seconds."""
+    spec = builtin()
+    head = header(spec, redacted="secrets", created=_BEGIN, note="made for a benchmark")
+    save(path, head, [_exchange(place, keep_alive, every) for place in range(number)], spec)
+    return path
+
+
+@contextmanager
+def _canned(capture: Path) -> Iterator[int]:
+    """The server of canned replies; gives its port."""
+    environment = os.environ | {"PYTHONPATH": str(HERE.parent)}
+    command = [sys.executable, str(HERE / "canned.py"), str(capture)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stdout is not None
+        try:
+            yield int(child.stdout.readline())
+        finally:
+            child.communicate()  # the end of its input ends it
+
+
+def _took(command: Sequence[str | Path], folder: Path) -> float:
+    """The seconds that a command takes. Raises RuntimeError where it fails."""
+    environment = os.environ | {"PYTHONPATH": str(HERE.parent), "HOME": str(folder)}
+    began = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command!r} failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return time.perf_counter() - began
+
+
+class _Commands:
+    """What is measured of one kind of connections: captures long and short, and the port of the server."""
+
+    def __init__(self, folder: Path, port: int, keep_alive: bool, scale: float) -> None:
+        self.folder = folder
+        self.port = port
+        self.keep_alive = keep_alive
+        self.seconds = 2 * scale
+        self.sizes = {"qqlab": (int(40_000 * scale) + 1000, 1000), "mitmdump": (int(1500 * scale) + 300, 100)}
+        for name, sizes in self.sizes.items():
+            for size in sizes:
+                path = _capture(folder / f"{name}-{size}.jsonl", size, keep_alive=keep_alive)
+                if name == "mitmdump":
+                    self._flows(path)
+
+    def _flows(self, capture: Path) -> None:
+        """The capture as flows, which name the server that they are sent to."""
+        flows = capture.with_suffix(".flows")
+        addressed = capture.with_suffix(".addressed.jsonl")
+        addressed.write_bytes(capture.read_bytes().replace(b"127.0.0.1:8000", b"127.0.0.1:%d" % self.port))
+        _took([sys.executable, "-m", "qqlab", "export", addressed, "--format", "flows", "-o", flows], self.folder)
+
+    def _rate(self, name: str, command: Callable[[Path], Sequence[str | Path]]) -> Figures:
+        """Requests a second, told by a long capture and a short one."""
+        seconds = [_took(command(self.folder / f"{name}-{size}.jsonl"), self.folder) for size in self.sizes[name]]
+        long, short = self.sizes[name]
+        return {RATE: (long - short) / (seconds[0] - seconds[1])}
+
+    def qqlab(self, *options: str) -> Figures:
+        """`qqlab replay` with all that it does."""
+        replay = [sys.executable, "-m", "qqlab", "-q", "replay"]
+        target = ["--target", f"127.0.0.1:{self.port}", "-o", "replayed.jsonl", "--force", *options]
+        return self._rate("qqlab", lambda capture: [*replay, capture, *target])
+
+    def mitmdump(self) -> Figures:
+        """mitmproxy's client replay, as many at once as it likes."""
+        options = ["-q", "-n", "--set", "client_replay_concurrency=-1"]
+        return self._rate("mitmdump", lambda capture: [MITMDUMP, *options, "-C", capture.with_suffix(".flows")])
+
+    def wrk(self) -> Figures:
+        """wrk, whose requests are made before it begins."""
+        script = self.folder / "wrk.lua"
+        script.write_text(_lua(self.keep_alive), encoding="utf-8")
+        command = ["wrk", "-t1", f"-c{LANES}", f"-d{max(1, round(self.seconds))}s", "-s", str(script)]
+        done = subprocess.run([*command, f"http://127.0.0.1:{self.port}/"], capture_output=True, text=True, check=True)
+        found = _RATE.search(done.stdout)
+        if found is None or "Non-2xx" in done.stdout:
+            raise RuntimeError(f"wrk failed: {done.stdout}")
+        return {RATE: float(found[1])}
+
+    def aiohttp(self) -> Figures:
+        """A loop over aiohttp's client, which looks at nothing."""
+        done, took = run(_asked(self.port, self.keep_alive, self.seconds))
+        return {RATE: done / took}
+
+
+def _bodies() -> list[bytes]:
+    requests = [_exchange(number, True, 0).request for number in range(LANES * len(_SAID))]
+    return [request.body for request in requests if request is not None]
+
+
+def _lua(keep_alive: bool) -> str:
+    """A script for wrk that sends one body after the other."""
+    bodies = ",".join('"' + "".join(f"\\{byte:03}" for byte in body) + '"' for body in _bodies())
+    connection = "keep-alive" if keep_alive else "close"
+    return f"""
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "text/plain; charset=UTF-8"
+wrk.headers["Connection"] = "{connection}"
+local requests, at = {{}}, 0
+init = function(arguments)
+  for place, body in ipairs({{{bodies}}}) do requests[place] = wrk.format(nil, nil, nil, body) end
+end
+request = function() at = at % #requests + 1; return requests[at] end
+"""
+
+
+async def _asked(port: int, keep_alive: bool, seconds: float) -> tuple[int, float]:
+    """How many requests aiohttp has answered, and in how many seconds."""
+    url, bodies = f"http://127.0.0.1:{port}/", _bodies()
+    headers = {"Content-Type": "text/plain; charset=UTF-8", "Connection": "keep-alive" if keep_alive else "close"}
+    began = time.perf_counter()
+    done = 0
+
+    async def ask(session: aiohttp.ClientSession, lane: int) -> None:
+        nonlocal done
+        own = bodies[lane::LANES]
+        while time.perf_counter() - began < seconds:
+            for body in own:
+                async with session.post(url, data=body, headers=headers) as reply:
+                    await reply.read()
+                done += 1
+
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=LANES, force_close=not keep_alive)
+    ) as session:
+        await asyncio.gather(*(ask(session, lane) for lane in range(LANES)))
+    return done, time.perf_counter() - began
+
+
+# How many times as many requests as each of these, over connections kept alive and over one for each request.
+_WANTED = {True: {"mitmdump -C": 25, "aiohttp": 2, "wrk": 0.25}, False: {"aiohttp": 3, "wrk": 0.4}}
+
+
+def replay(folder: Path, scale: float) -> Iterator[Result]:
+    """Replaying with rewriting, recording and comparison against clients that only send."""
+    for keep_alive, wanted in _WANTED.items():
+        name = "kept alive" if keep_alive else "a connection for each"
+        place = folder / ("kept" if keep_alive else "closed")
+        place.mkdir()
+        known = _capture(place / "canned.jsonl", LANES * len(_SAID), keep_alive=keep_alive)
+        with _canned(known) as port:
+            commands = _Commands(place, port, keep_alive, scale)
+            variants: dict[str, Callable[[], Figures]] = {
+                "qqlab replay": commands.qqlab,
+                "mitmdump -C": commands.mitmdump,
+                "aiohttp": commands.aiohttp,
+                "wrk": commands.wrk,
+            }
+            taken = rounds(variants, 5)
+        for other, target in wanted.items():
+            yield ratio(taken, "qqlab replay", other, name=name, target=target, unit=RATE)
