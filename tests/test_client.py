@@ -566,10 +566,10 @@ DEVIATIONS = {
     "case:Logout": [("11", "command.case", "CMD")],
     "trailing:Logout": [("11", "body.terminator", None)],
     "status:Logout=500": [("11", "http.status", None)],
-    "close:Logout": [("11", "reply.missing", None)],
-    "cut:Logout": [("11", "reply.broken", None)],
-    "garbage:Logout": [("11", "reply.broken", None)],
-    "delay:Logout=5": [("11", "reply.missing", None)],
+    "close:Logout": [("11", "target.closed", None)],
+    "cut:Logout": [("11", "target.cut", None)],
+    "garbage:Logout": [("11", "target.no-http", None)],
+    "delay:Logout=5": [("11", "target.silent", None)],
     "value:Logout.SEQ=1": [("11", "echo", "SEQ")],
 }
 

@@ -174,7 +174,7 @@ def test_narrowed_bodies_are_judged_as_whole_ones(
     if judged.skipped is None:
         told = [(f.rule, f.field, f.row, f.expected, f.actual) for f in judged.findings if not f.equivalent]
         told += [(f.rule, f.field, f.row, f.expected, f.actual) for f in judged.findings if f.equivalent]
-        assert sorted(map(str, told)) == sorted(str(tuple(one)) for one in whole(left, right))
+        assert sorted(map(str, told)) == sorted(str(tuple(one)[:5]) for one in whole(left, right))
 
 
 @given(alike(), st.integers(0, 99), st.integers(0, 99))

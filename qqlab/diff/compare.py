@@ -11,6 +11,7 @@ from datetime import date
 
 import msgspec
 
+from qqlab.diff.causes import causes
 from qqlab.diff.finding import Cause, Finding, Ignoring, Suppressed, identify
 from qqlab.diff.pair import Judged, judge, verdict
 from qqlab.diff.stream import Join, Place
@@ -77,7 +78,7 @@ def compare(
         tally.add(judged, place)
         if witness is not None:
             witness(left, right, judged)
-    return tally.comparison(rules, today)
+    return tally.comparison(spec, rules, today)
 
 
 class Tally:
@@ -100,11 +101,13 @@ class Tally:
         if judged.findings:
             self._found.append((place, judged))
 
-    def comparison(self, rules: Ignoring | None = None, today: date = date.min) -> Comparison:
-        """What all of it is together, but for what the rules say to ignore."""
-        found = [judged for _, judged in sorted(self._found, key=lambda one: one[0])]
-        findings = _distinct(finding for judged in found for finding in judged.findings)
+    def comparison(self, spec: Spec, rules: Ignoring | None = None, today: date = date.min) -> Comparison:
+        """What all of it is together, but for what the rules say to ignore. What is ignored causes nothing."""
+        found = _distinct(judged for _, judged in sorted(self._found, key=lambda one: one[0]))
+        findings = [finding for judged in found for finding in judged.findings]
         kept, suppressed, unused = (findings, (), ()) if rules is None else rules.apply(findings, today)
+        ids = {finding.id for finding in kept}
+        stay = (one._replace(findings=tuple(f for f in one.findings if f.id in ids)) for one in found)
         verdicts = self._verdicts(found, kept)
         return Comparison(
             total=self.compared + sum(len(ids) for ids in self._skipped.values()),
@@ -113,6 +116,7 @@ class Tally:
             different=verdicts["different"],
             skipped={reason: tuple(ids) for reason, ids in self._skipped.items()},
             findings=tuple(kept),
+            causes=causes(stay, spec),
             suppressed=tuple(suppressed),
             unused=tuple(unused),
         )
@@ -127,15 +131,16 @@ class Tally:
         return Counter(verdict(of_pair.get((one.exchange, one.actual_exchange), ())) for one in compared)
 
 
-def _distinct(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, each with an id of its own: eight digits are short enough to type, and may meet by chance."""
+def _distinct(judged: Iterable[Judged]) -> list[Judged]:
+    """The same, each finding with an id of its own: eight digits are short enough to type, and may meet by chance."""
     taken: set[str] = set()
-    distinct = []
-    for finding in findings:
-        one, again = finding, 1
-        while one.id in taken:
-            again += 1
-            one = msgspec.structs.replace(finding, id=identify(finding.id, again))
-        taken.add(one.id)
-        distinct.append(one)
-    return distinct
+    return [one._replace(findings=tuple(_own(finding, taken) for finding in one.findings)) for one in judged]
+
+
+def _own(finding: Finding, taken: set[str]) -> Finding:
+    one, again = finding, 1
+    while one.id in taken:
+        again += 1
+        one = msgspec.structs.replace(finding, id=identify(finding.id, again))
+    taken.add(one.id)
+    return one

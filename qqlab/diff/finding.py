@@ -5,7 +5,7 @@ severity `info` are equivalences (the same thing, written otherwise), all others
 captured text as it was: show them through `qqlab.visible`. Values of secret fields never stand in a finding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from qqlab.codec import Severity
+from qqlab.failures import FAILURES
 from qqlab.spec import Direction
 
 
@@ -110,13 +111,19 @@ _RULES: dict[str, tuple[Severity, str, str]] = {
     "text.escape": ("info", "The same text, escaped otherwise.", _SAME),
     "value.form": ("info", "The same value with other blanks or zeros.", _SAME),
 }
-RULES: dict[str, Rule] = {name: Rule(*rule) for name, rule in _RULES.items()}
+TARGET = "target."
+RULES: dict[str, Rule] = {
+    **{name: Rule(*rule) for name, rule in _RULES.items()},
+    **{TARGET + code: Rule("error", failure.meaning, _BROKEN) for code, failure in FAILURES.items()},
+}
+"""All rules. What a bad target can do is one for each name that it has in `qqlab.failures`."""
 
 
 class Deviation(NamedTuple):
     """What is unlike in two messages, before it is said which exchange they are of.
 
     `row` is the key of a row, or `#n` for its place. `expected` and `actual` are None where that side has nothing.
+    `about` are the accounts that the place names, beside those of the exchange.
     """
 
     rule: str
@@ -124,6 +131,13 @@ class Deviation(NamedTuple):
     row: str | None = None
     expected: str | None = None
     actual: str | None = None
+    about: tuple[str, ...] = ()
+
+
+def unlike(rule: str, field: str | None, row: str | None, sides: Iterable[str | None]) -> Deviation:
+    """A deviation of which both sides say something, the expected one first."""
+    expected, actual = sides
+    return Deviation(rule, field, row, expected, actual)
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 
 from qqlab import wire
 from qqlab.codec import Field, Message, Value, tells_success
-from qqlab.diff.finding import Deviation
+from qqlab.codec import text as texts
+from qqlab.codec.values import parse
+from qqlab.diff.finding import Deviation, unlike
 from qqlab.diff.rows import compare_rows
-from qqlab.diff.values import said, written
+from qqlab.diff.values import accounts, said, written
 from qqlab.spec import Rows, Spec
 
 
@@ -24,7 +26,7 @@ def compare_bodies(expected: bytes, actual: bytes) -> Iterator[Deviation]:
         (index for index, pair in enumerate(zip(expected, actual, strict=False)) if pair[0] != pair[1]),
         min(len(expected), len(actual)),
     )
-    yield Deviation("body", None, None, *(_excerpt(body, place) for body in (expected, actual)))
+    yield unlike("body", None, None, (_excerpt(body, place) for body in (expected, actual)))
 
 
 def _excerpt(body: bytes, place: int) -> str:
@@ -40,7 +42,7 @@ def compare_requests(expected: Message, actual: Message, spec: Spec) -> Iterator
     differing = [name for name in names if name not in ignored and _differs(expected.get(name), actual.get(name))]
     if differing:
         sides = [", ".join(_request_field(message, name, spec) for name in differing) for message in (expected, actual)]
-        yield Deviation("request", differing[0] if len(differing) == 1 else None, None, *sides)
+        yield unlike("request", differing[0] if len(differing) == 1 else None, None, sides)
 
 
 def _differs(expected: Field | None, actual: Field | None) -> bool:
@@ -81,7 +83,23 @@ class Replies:
         self.tables = [rows for rows in self.command.rows if rows.direction == "reply"] if self.command else []
 
     def deviations(self) -> Iterator[Deviation]:
-        """All that is unlike, differences and equivalences."""
+        """All that is unlike, differences and equivalences; that of a field whose bytes on the actual side alone are in
+        no charset is that, once."""
+        unread: set[str] = set()
+        for deviation in self._deviations():
+            name = deviation.field or ""
+            if deviation.rule not in ("value", "row.value") or not self._unreadable(name):
+                yield deviation
+            elif name not in unread:
+                unread.add(name)
+                yield deviation._replace(rule="target.charset", row=None)
+
+    def _unreadable(self, name: str) -> bool:
+        """Whether a field's bytes are in no charset of the protocol on the actual side, and on the other are."""
+        sides = [fields[name][0].raw or b"" for fields in self.fields if name in fields]
+        return len(sides) == 2 and [_is_text(raw, self.spec) for raw in sides] == [True, False]
+
+    def _deviations(self) -> Iterator[Deviation]:
         expected, actual = self.messages
         if not (understood(expected) and understood(actual)):
             yield from compare_bodies(*self.bodies)
@@ -161,12 +179,12 @@ class Replies:
         candidates = left[first], right[first]
         moved = next((place for place in candidates if _without(left, place) == _without(right, place)), None)
         shown = (" ".join(name for name, _ in side) for side in (left, right))
-        yield Deviation("field.order", None if moved is None else moved[0], None, *shown)
+        yield unlike("field.order", None if moved is None else moved[0], None, shown)
 
     def _spelling(self, name: str) -> Iterator[Deviation]:
         keys = [pairs[fields[name][0].position].key for pairs, fields in zip(self.keys, self.fields, strict=True)]
         if keys[0] != keys[1]:
-            yield Deviation("field.spelling", name, None, *(key.decode("utf-8", "replace") for key in keys))
+            yield unlike("field.spelling", name, None, (key.decode("utf-8", "replace") for key in keys))
 
     def _echo(self, left: Field, right: Field) -> Iterator[Deviation]:
         """A field that repeats the request's is held against its own request; only then against the other side."""
@@ -207,8 +225,11 @@ class Replies:
         if bare or (left.spec is not None and left.spec.secret):
             yield from bare
         elif left.value != right.value:
+            if _both_fresh(left, right):
+                return
             rule = "code" if left.spec is not None and left.spec.type == "code" else "value"
-            yield Deviation(rule, left.name, None, self._said(0, left), self._said(1, right))
+            about = accounts([(left.spec, left.value), (right.spec, right.value)])
+            yield Deviation(rule, left.name, None, self._said(0, left), self._said(1, right), about)
         else:
             yield from self._written(left, right)
 
@@ -229,7 +250,7 @@ class Replies:
                 f"{self._said(side, field)}" + ("" if length is None else f" of {length} rows")
                 for side, (field, length) in enumerate(zip((left, right), lengths, strict=True))
             )
-            yield Deviation("count", left.name, None, *told)
+            yield unlike("count", left.name, None, told)
 
     def _rows(self, rows: Rows) -> Iterator[Deviation]:
         assert self.command is not None
@@ -244,6 +265,17 @@ class Replies:
 
     def _said(self, side: int, field: Field) -> str:
         return said(field.value, field.spec, self.spec, self.values[side])
+
+
+def _both_fresh(left: Field, right: Field) -> bool:
+    """Whether two values were made anew, each as it has to be."""
+    known = left.spec
+    sides = (left.text, right.text)
+    return known is not None and known.fresh and "" not in sides and all(parse(side, known)[1] for side in sides)
+
+
+def _is_text(raw: bytes, spec: Spec) -> bool:
+    return texts.decode(texts.unescape(raw), spec.wire.charsets).charset != texts.RAW
 
 
 def _by_name(message: Message) -> dict[str, list[Field]]:
@@ -279,7 +311,7 @@ def _times(count: int) -> str:
 def _bare(left: Field, right: Field) -> Iterator[Deviation]:
     if (left.raw is None) != (right.raw is None):
         sides = (f"{left.name} without =" if field.raw is None else f"{left.name}=" for field in (left, right))
-        yield Deviation("field.bare", left.name, None, *sides)
+        yield unlike("field.bare", left.name, None, sides)
 
 
 def _length(message: Message, rows: Rows) -> int | None:

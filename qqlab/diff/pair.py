@@ -9,20 +9,24 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+from qqlab import http1
 from qqlab.codec import Message, decode_message
-from qqlab.diff.finding import RULES, Deviation, Finding, identify
+from qqlab.diff.finding import TARGET, Deviation, Finding, identify, unlike
 from qqlab.diff.message import Replies, compare_requests
 from qqlab.diff.narrow import narrow_replies, narrow_request
 from qqlab.diff.pushes import is_push
 from qqlab.diff.same import content, same, same_requests, statuses
-from qqlab.diff.values import said
-from qqlab.exchange import Exchange
-from qqlab.spec import Direction, Spec
+from qqlab.diff.severity import weigh
+from qqlab.diff.values import accounts, said
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.failures import named
+from qqlab.spec import Command, Direction, Spec
 
 ONLY_FIRST = "only in the first capture"
 ONLY_SECOND = "only in the second capture"
 
 _MOST_FINDINGS = 100
+_REDIRECTS = range(300, 400)
 _LINE_ENDS = {b"\n": "LF", b"\r\n": "CR LF"}
 
 Verdict = Literal["equal", "equivalent", "different"]
@@ -30,12 +34,14 @@ Verdict = Literal["equal", "equivalent", "different"]
 
 class Judged(NamedTuple):
     """What came of one pair: a verdict, or else in `skipped` why the replies were not compared; and the findings, which
-    there may be in either case. `exchange` is the id in the first capture, or in the second where only that has it."""
+    there may be in either case. `exchange` is the id in the first capture, or in the second where only that has it.
+    `connection` is the client's end of a long connection that carried it when it was recorded, empty for any other."""
 
     exchange: str
     verdict: Verdict | None
     skipped: str | None
     findings: tuple[Finding, ...] = ()
+    connection: str = ""
 
 
 def judge(expected: Exchange | None, actual: Exchange | None, spec: Spec) -> Judged:
@@ -86,7 +92,7 @@ class _Findings:
         return [self._finding(deviation, direction) for deviation in deviations]
 
     def _finding(self, deviation: Deviation, direction: Direction | None) -> Finding:
-        rule = RULES[deviation.rule]
+        severity, reason = weigh(deviation, direction, self._side.spec_of_command, self._side.spec)
         sides = ("first", self._ids[0]) if self._ids[0] else ("second", self._ids[1])
         place = (*sides, direction, deviation.field, deviation.row, deviation.rule)
         self._seen[place] += 1
@@ -96,11 +102,18 @@ class _Findings:
             actual_exchange=self._ids[1],
             command=self._side.command,
             account=self._side.account,
-            severity=rule.severity,
-            reason=rule.reason,
+            severity=severity,
+            reason=reason,
             direction=direction,
-            **deviation._asdict(),
+            **(deviation._asdict() | {"about": self._about(deviation)}),
         )
+
+    def _about(self, deviation: Deviation) -> tuple[str, ...]:
+        """Who is spoken of, beside the one that it was said to: where it happened, and what was asked for."""
+        first = self._side.first
+        spoken_of = () if first is None else accounts((field.spec, field.value) for field in first.fields)
+        own = self._side.account
+        return tuple(account for account in dict.fromkeys((*deviation.about, *spoken_of)) if account != own)
 
 
 class _Side:
@@ -131,6 +144,11 @@ class _Side:
     def first(self) -> Message | None:
         """The request, or the reply that nobody asked for: what says which command it is."""
         return self.whole_reply if self.request is None else self.request
+
+    @property
+    def spec_of_command(self) -> Command | None:
+        """What the spec says of the command."""
+        return None if self.first is None else self.first.command
 
     @property
     def command(self) -> str:
@@ -173,7 +191,9 @@ class _Pair:
         if self.expected.reply is None and self.expected.error is None:
             return self._skipped("no reply was recorded")
         if self.expected.reply is None and self.actual.reply is None:
-            return self._skipped("no reply on either side")
+            code = named(self.actual.error)
+            if code is None or code == (named(self.expected.error) or code):
+                return self._skipped("no reply on either side")
         cuts = [reply.cut for reply in (self.expected.reply, self.actual.reply) if reply is not None]
         if any(cuts):
             same = len(cuts) == 2 and cuts[0] == cuts[1]
@@ -190,11 +210,14 @@ class _Pair:
         return self._skipped(reason, self.findings.found([deviation], None))
 
     def _skipped(self, reason: str, findings: Iterable[Finding] = ()) -> Judged:
-        return Judged(self.expected.id, None, reason, tuple(findings))
+        return Judged(self.expected.id, None, reason, tuple(findings), self._connection())
 
     def _judged(self, findings: Iterable[Finding]) -> Judged:
         found = tuple(findings)
-        return Judged(self.expected.id, verdict(found), None, found)
+        return Judged(self.expected.id, verdict(found), None, found, self._connection())
+
+    def _connection(self) -> str:
+        return self.expected.client if self.expected.transport == "lines" else ""
 
     def _compared(self, actual: Exchange, right: _Side) -> Iterator[Finding]:
         yield from self._found(self._requests(right), "request")
@@ -219,21 +242,40 @@ class _Pair:
 
     def _replies(self, actual: Exchange, right: _Side) -> Iterator[Deviation]:
         old, new = self.expected.reply, actual.reply
-        if old is None:
-            yield Deviation("reply.extra", None, None, self.expected.error, "a reply")
-        elif new is None:
-            yield Deviation("reply.missing", None, None, "a reply", actual.error)
-        elif (self.expected.error is None) != (actual.error is None):
-            sides = (exchange.error or "a whole reply" for exchange in (self.expected, actual))
-            yield Deviation("reply.broken", None, None, *sides)
-        else:
-            unlike = statuses(old.head, new.head)
-            if unlike is not None:
-                yield Deviation("http.status", None, None, *unlike)
-                return
-            if old.end and new.end and old.end != new.end:
-                yield Deviation("line.end", None, None, *(_LINE_ENDS.get(side, "?") for side in (old.end, new.end)))
-            yield from self._bodies(right)
+        failed = self._failed(actual)
+        if failed is not None:
+            yield failed
+        elif old is not None and new is not None:
+            codes = statuses(old.head, new.head)
+            if codes is not None:
+                moved = http1.status(new) in _REDIRECTS
+                yield unlike("target.redirect" if moved else "http.status", None, None, codes)
+            elif http1.content(old) is not None and http1.content(new) is None:
+                yield Deviation("target.coding", None, None, "a body that can be read", "one that cannot")
+            else:
+                yield from self._ends(old, new)
+                yield from self._bodies(right)
+
+    def _failed(self, actual: Exchange) -> Deviation | None:
+        """What became of only one of the replies; None where both came, or broke off alike."""
+        errors = self.expected.error, actual.error
+        code = named(errors[1])
+        rule = None if code is None or code == named(errors[0]) else TARGET + code
+        if self.expected.reply is None:
+            if actual.reply is None:
+                return None if rule is None else unlike(rule, None, None, errors)
+            return Deviation("reply.extra", None, None, errors[0], "a reply")
+        if actual.reply is None:
+            return Deviation(rule or "reply.missing", None, None, "a reply", errors[1])
+        if (errors[0] is None) == (errors[1] is None):
+            return None
+        sides = (error or "a whole reply" for error in errors)
+        return unlike(rule or "reply.broken", None, None, sides)
+
+    @staticmethod
+    def _ends(old: RawMessage, new: RawMessage) -> Iterator[Deviation]:
+        if old.end and new.end and old.end != new.end:
+            yield unlike("line.end", None, None, (_LINE_ENDS.get(side, "?") for side in (old.end, new.end)))
 
     def _bodies(self, right: _Side) -> Iterator[Deviation]:
         assert self.left.body is not None

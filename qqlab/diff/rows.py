@@ -11,8 +11,8 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 
 from qqlab.codec import Field, Message, Scalar
-from qqlab.diff.finding import Deviation
-from qqlab.diff.values import said
+from qqlab.diff.finding import Deviation, unlike
+from qqlab.diff.values import accounts, said
 from qqlab.spec import Command, Rows, Spec
 
 # Aligning takes, at worst, the product of both lengths and more; longer tables are compared place by place.
@@ -75,7 +75,7 @@ class _Tables:
         shifted = self._shifted()
         if shifted is not None:
             sides = (self._column(rows, shifted) for rows in (self.expected, self.actual))
-            yield Deviation("list.order", self.columns[shifted], None, *sides)
+            yield unlike("list.order", self.columns[shifted], None, sides)
         elif self.rows.key in self.columns:
             yield from self._by_key(self.columns.index(self.rows.key))
         else:
@@ -108,10 +108,10 @@ class _Tables:
             if counterpart in actual:
                 yield from self._cells(key, row, actual[counterpart])
             else:
-                yield Deviation("row.missing", self.rows.key, key, expected=self._said(row))
+                yield Deviation("row.missing", self.rows.key, key, expected=self._said(row), about=self._about(row))
         for key, row in actual.items():
             if key not in expected and key != renamed:
-                yield Deviation("row.extra", self.rows.key, key, actual=self._said(row))
+                yield Deviation("row.extra", self.rows.key, key, actual=self._said(row), about=self._about(row))
         orders = [key for key in expected if key in actual], [key for key in actual if key in expected]
         if orders[0] != orders[1]:
             rule = "row.order" if self.ordered else "row.permuted"
@@ -119,7 +119,7 @@ class _Tables:
 
     def _by_place(self) -> Iterator[Deviation]:
         if self.expected != self.actual and Counter(self.expected) == Counter(self.actual):
-            yield Deviation("row.order", None, None, *(self._labels(rows) for rows in (self.expected, self.actual)))
+            yield unlike("row.order", None, None, (self._labels(rows) for rows in (self.expected, self.actual)))
             return
         gone: list[int] = []
         come: list[int] = []
@@ -130,10 +130,10 @@ class _Tables:
                 gone.append(left)
             elif right is not None:
                 come.append(right)
-        for left in gone:
-            yield Deviation("row.missing", None, f"#{left + 1}", expected=self._said(self.expected[left]))
-        for right in come:
-            yield Deviation("row.extra", None, f"#{right + 1}", actual=self._said(self.actual[right]))
+        for row, label in ((self.expected[left], f"#{left + 1}") for left in gone):
+            yield Deviation("row.missing", None, label, expected=self._said(row), about=self._about(row))
+        for row, label in ((self.actual[right], f"#{right + 1}") for right in come):
+            yield Deviation("row.extra", None, label, actual=self._said(row), about=self._about(row))
 
     def _cells(self, label: str, expected: _Row, actual: _Row) -> Iterator[Deviation]:
         for index, name in enumerate(self.columns):
@@ -141,7 +141,10 @@ class _Tables:
             if expected[index] == actual[index] or (known is not None and known.secret):
                 continue
             sides = [said(row[index], known, self.spec, self._beside(row)) for row in (expected, actual)]
-            yield Deviation("row.value", name, label, *sides)
+            yield unlike("row.value", name, label, sides)._replace(about=self._about(expected))
+
+    def _about(self, row: _Row) -> tuple[str, ...]:
+        return accounts(zip(self.known, row, strict=True))
 
     def _labels(self, rows: Sequence[_Row]) -> str:
         """The rows in their order, each by the place that it has among the expected ones."""

@@ -4,7 +4,7 @@ Law: values compare by their typed meaning; bytes are looked at only where the m
 a value carries the name of its code, and nothing of a secret.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from qqlab import spec as specs
 from qqlab.codec import Field, Scalar, Value, case_code, case_of, values
@@ -25,6 +25,19 @@ def said(value: Value, known: specs.Field | None, spec: Spec, beside: Mapping[st
         return ""
     name = None if known is None else _code_name(value, known, spec, beside)
     return str(value) if name is None else f"{value} {name}"
+
+
+def number(told: str | None) -> int | None:
+    """The number of a code that `said` told, with its name or without; None where it told another value."""
+    digits = (told or "").partition(" ")[0]
+    return int(digits) if digits.removeprefix("-").isdecimal() and len(digits) < 19 else None
+
+
+def accounts(values: Iterable[tuple[specs.Field | None, Value]]) -> tuple[str, ...]:
+    """The accounts that these values name, each once."""
+    named = [value for known, value in values if known is not None and known.account]
+    items = [item for value in named for item in (value if isinstance(value, tuple) else (value,))]
+    return tuple(dict.fromkeys(str(item) for item in items if item is not None))
 
 
 def _code_name(value: Scalar, known: specs.Field, spec: Spec, beside: Mapping[str, Value]) -> str | None:

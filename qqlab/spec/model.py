@@ -131,7 +131,9 @@ class Field(_Table, frozen=True):
     the pair). `required` fields are expected in every request, or in every successful reply, if `when` holds:
     each named field of the same message has one of the given values. `echo` marks reply fields that repeat the
     request's. `constants` are the only values ever seen. `derived` says how a secret is made from the account's
-    password, or that it is what the account's verification picture shows. `versions`: empty means all.
+    password, or that it is what the account's verification picture shows. `account` marks values that are a user's
+    number, `fresh` those that the server makes anew each time, so that two of them never tell anything by being
+    different. `versions`: empty means all.
     """
 
     name: str
@@ -148,6 +150,8 @@ class Field(_Table, frozen=True):
     echo: bool = False
     secret: bool = False
     personal: bool = False
+    account: bool = False
+    fresh: bool = False
     derived: Derivation | None = None
     versions: tuple[str, ...] = ()
 
@@ -298,10 +302,11 @@ class Spec(_Table, frozen=True):
 
     @cached_property
     def unheard(self) -> frozenset[bytes]:
-        """The keys of those fields of requests that no reply repeats and that have no role."""
+        """The keys of those fields of requests that no reply repeats, that name no account and have no role."""
         layouts = [self._common, *(command.layouts for command in self.commands.values())]
         asked = {name for layout in layouts for name in layout["request"].order}
         heard = {field.name for layout in layouts for field in layout["reply"].echoed}
+        heard |= {field.name for _, _, field in self.every_field() if field.account}
         return frozenset(name.encode() for name in asked - heard - set(msgspec.structs.astuple(self.roles)))
 
     @cached_property
