@@ -12,17 +12,29 @@ import typer
 from qqlab import spec as specs
 from qqlab.capture import Capture, header, save
 from qqlab.cli.arguments import CaptureFiles, Force, SpecOption, read_as_one, read_spec, refuse_stdout
+from qqlab.cli.asking import AllowEffects
 from qqlab.cli.console import talk
 from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end
 from qqlab.cli.passwords import ENVIRONMENT, AccountsFile, read_passwords
+from qqlab.cli.planning import (
+    DryRun,
+    MapAccount,
+    NoCorrelate,
+    Only,
+    Pin,
+    Set,
+    again,
+    read_options,
+    say_plan,
+)
 from qqlab.diff import compare
 from qqlab.errors import TargetError
 from qqlab.exchange import Exchange
 from qqlab.files import check_writable, refuse_existing
 from qqlab.findings import Context
-from qqlab.net.replay import Replayed
+from qqlab.net.replay import Replayed, now
 from qqlab.net.replay import replay as run
-from qqlab.replay import parse_target, turned_away
+from qqlab.replay import parse_target, plan, renamed, turned_away
 from qqlab.visible import visible
 
 
@@ -37,7 +49,14 @@ def replay(
         list[str] | None,
         typer.Option("--allow-host", metavar="HOST", help="This host may be contacted though it is not this machine."),
     ] = None,
+    allow_effects: AllowEffects = None,
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.05, help="For each exchange.")] = 5.0,
+    dry_run: DryRun = False,
+    settings: Set = None,
+    map_account: MapAccount = None,
+    pin: Pin = None,
+    no_correlate: NoCorrelate = False,
+    only: Only = None,
     report: Reports = None,
     json: JsonReport = False,
     fail_on: FailOn = "warning",
@@ -51,8 +70,10 @@ def replay(
     Sequence numbers are made fresh. Passwords, which a capture does not hold, are put back where they were right:
     from the accounts file, or from the environment variable QQLAB_PASSWORD_<account>; what verification pictures show
     comes from the accounts file. Bare lines go over one long connection for each that was recorded, and what is pushed
-    there is compared as well. Only servers on this machine are contacted, unless --allow-host names others. A replay
-    that is interrupted keeps what it has got.
+    there is compared as well. Values that a reply made up and a later request used (tokens, the last of a page) are
+    carried over from the new replies. --dry-run says all this beforehand. Only servers on this machine are contacted,
+    unless --allow-host names others; these are only read from, unless --allow-effects says more. A replay that is
+    interrupted keeps what it has got.
 
     Exit code 0: no differences; 1: differences; 3: nothing could be compared; 4: the target is down; 5: refused.
 
@@ -60,11 +81,28 @@ def replay(
     """
     known = read_spec(spec)
     aim = parse_target(target)
-    if output is not None:
+    if output is not None and not dry_run:
         _check_output(output, force)
     outputs = Outputs(report, json=json, force=force, beside=(*captures, output))
+    wishes = read_options(
+        aim,
+        known,
+        settings=settings,
+        accounts=map_account,
+        pins=pin,
+        no_correlate=no_correlate,
+        only=only,
+        allow_effects=allow_effects,
+    )
     recorded = read_as_one(captures)
     passwords, codes = read_passwords(accounts)
+    if dry_run:
+        planned = plan(
+            recorded.exchanges, known, host=str(aim), passwords=passwords, codes=codes, start=now(), options=wishes
+        )
+        say_plan(planned, recorded.exchanges, aim, allowed=allow_host or [], json=json)
+        return
+    expected = [renamed(exchange, wishes.changes.accounts, known) for exchange in recorded.exchanges]
     over: list[Exchange] = []
     try:
         with _told(len(recorded.exchanges), over) as told:
@@ -78,11 +116,12 @@ def replay(
                     allowed=allow_host or [],
                     timeout=timeout,
                     told=told,
+                    options=wishes,
                 )
             )
         _warn(recorded, replayed)
         seen = outputs.witness(known)
-        comparison = compare(recorded.exchanges, replayed.exchanges, known, skipped=replayed.skipped, witness=seen)
+        comparison = compare(expected, replayed.exchanges, known, skipped=replayed.skipped, witness=seen)
         context = Context(
             spec=known,
             spec_text=specs.text(spec),
@@ -91,7 +130,10 @@ def replay(
             actual="" if output is None else str(output),
             time=datetime.now(UTC),
             target=str(aim),
-            command=_command(captures, target, spec),
+            command=(
+                *_command(captures, target, spec),
+                *again(settings=settings, accounts=map_account, pins=pin, no_correlate=no_correlate),
+            ),
             cases=seen.cases,
             sides=seen.sides,
             fail_on=fail_on,
@@ -99,7 +141,7 @@ def replay(
             suppressed=show_suppressed,
         )
         outputs.tell(comparison, context)
-        for account in turned_away(recorded.exchanges, replayed.exchanges, known):
+        for account in turned_away(expected, replayed.exchanges, known):
             if account not in (*replayed.lacking, *replayed.unread):
                 talk.say(f"qqlab: {_refused(account)}")
     except KeyboardInterrupt:

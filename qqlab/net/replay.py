@@ -20,13 +20,15 @@ from qqlab.exchange import Exchange
 from qqlab.net.client import MAX_REPLY, Client, Outcome
 from qqlab.net.lines import Lines
 from qqlab.redact import Redactor
-from qqlab.replay import Passwords, Plan, Step, Target, check_address, check_name, plan
+from qqlab.replay import Options, Passwords, Plan, Step, Target, check_address, check_name, plan
+from qqlab.replay.effects import allowed_effects, check_any, check_recorded, recorded_hosts
 from qqlab.replay.passwords import no_passwords
 from qqlab.replay.target import refuse_historical
 from qqlab.spec import Spec
 
 # So many exchanges in a row without a connection, or without a byte in time, and the target counts as gone.
 GIVE_UP_AFTER = 5
+_AS_RECORDED = Options()
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,17 +58,22 @@ async def replay(
     limit: int = MAX_REPLY,
     start: int | None = None,
     told: Callable[[Exchange], None] | None = None,
+    options: Options = _AS_RECORDED,
 ) -> Replayed:
     """Replay exchanges against a target.
 
     `codes` knows what accounts' pictures show. `allowed` are hosts outside loopback that may be contacted. `timeout`
     is seconds for each exchange, `limit` the bytes of a reply. Fresh sequence numbers follow on `start`, by default on
-    the clock. `told` is called with each exchange once it is over. Raises RefusedError for a target that must not be
-    contacted, TargetError for a name that cannot be resolved.
+    the clock. `told` is called with each exchange once it is over. `options` say how requests are to differ; what they
+    may do is by default what may be done to that target. Raises RefusedError for a target that must not be contacted,
+    TargetError for a name that cannot be resolved.
     """
-    addresses = await resolve(target, allowed)
-    start = int(time.time()) if start is None else start
-    planned = plan(exchanges, spec, host=str(target), passwords=passwords, codes=codes, start=start)
+    addresses = await resolve(target, allowed, recorded_hosts(exchanges))
+    start = now() if start is None else start
+    if options.effects is None:
+        options = options._replace(effects=allowed_effects(target))
+    planned = plan(exchanges, spec, host=str(target), passwords=passwords, codes=codes, start=start, options=options)
+    check_any(target, planned.refused, len(planned.steps))
     client = Client(addresses, timeout=timeout, limit=limit)
     lines = Lines(addresses, planned, spec, timeout=timeout, limit=limit)
     taken = {exchange.id for exchange in exchanges}
@@ -77,9 +84,18 @@ async def replay(
         await client.close()
 
 
-async def resolve(target: Target, allowed: Collection[str] = ()) -> list[tuple[str, int]]:
-    """The addresses of a target, each of them checked. Raises RefusedError, TargetError."""
+def now() -> int:
+    """The number that fresh sequence numbers follow on."""
+    return int(time.time())
+
+
+async def resolve(
+    target: Target, allowed: Collection[str] = (), recorded: Collection[str] = ()
+) -> list[tuple[str, int]]:
+    """The addresses of a target, each of them checked; `recorded` are the hosts of the recorded server. Raises
+    RefusedError, TargetError."""
     check_name(target, allowed)
+    check_recorded(target, target.host, recorded, allowed)
     try:
         # The system's own resolver on every loop: uvloop takes some spellings of addresses for itself.
         found = await asyncio.to_thread(
@@ -91,6 +107,7 @@ async def resolve(target: Target, allowed: Collection[str] = ()) -> list[tuple[s
     for _, _, _, canonical, address in found:
         refuse_historical(canonical)
         check_address(target, str(address[0]), allowed)
+        check_recorded(target, str(address[0]), recorded, allowed)
         addresses.append((str(address[0]), target.port))
     return list(dict.fromkeys(addresses))
 

@@ -4,13 +4,15 @@ from qqlab.replay.correlate import Hole, Link, Produced
 from qqlab.replay.filling import fill, produced, unfilled
 from qqlab.replay.lanes import Lane
 from qqlab.replay.passwords import Passwords, turned_away
-from qqlab.replay.plan import Plan, Step, plan
+from qqlab.replay.plan import Options, Plan, Step, plan
+from qqlab.replay.renaming import renamed
 from qqlab.replay.target import Target, check_address, check_name, parse_target
 
 __all__ = [
     "Hole",
     "Lane",
     "Link",
+    "Options",
     "Passwords",
     "Plan",
     "Produced",
@@ -22,6 +24,7 @@ __all__ = [
     "parse_target",
     "plan",
     "produced",
+    "renamed",
     "turned_away",
     "unfilled",
 ]

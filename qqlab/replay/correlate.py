@@ -1,27 +1,46 @@
 """Values that a reply produced and a later request used: found in a recording, carried over from the new replies.
 
-Law: pure. A value is carried over only where the recording shows that the request got it from the reply; what might
-be a coincidence is not, and is listed with the reason. Values of secret fields are pseudonyms in a capture, equal where
-the secrets were, so they are found like others; neither they nor what takes their place is ever shown.
+Law: pure, and one look at each message. A value is carried over only where the recording shows that the request got it
+from the reply: the same lane had never said it before, and it is none of what anybody may say (codes, constants, what
+replies repeat, the account itself). A short value, or words of people, must have been taken over again and again. The
+last number of a page is what the spec says it is; other lists lend the places of their items only where their order
+means something. What was not taken for more than a coincidence is listed with the reason. Values of secret fields are
+pseudonyms in a capture, equal where the secrets were, so they are found like others; no link shows a value.
 """
 
+from collections.abc import Collection, Container
 from typing import Literal, NamedTuple
+
+import msgspec
+
+from qqlab.replay.reading import Read, Said, items
+from qqlab.spec import Command, Field, Spec
+
+# From so many characters on, an identifier (or anything else) that comes again does not do so by chance.
+LONG_IDENTIFIER = 5
+LONG = 8
+# A value that might come again by chance must have done so this often, with as many values, and more often than not.
+REPEATED = 3
+_EXAMPLES = 3
+
+Verdict = Literal["carried", "pinned", "dropped"]
 
 
 class Produced(NamedTuple):
-    """A value of a reply: the id of the exchange, the reply's field, and of a list which item (-1 the last); None: the
-    whole value."""
+    """A value of a reply: the id of its exchange, the reply's field, and of a list which item (-1 the last); None: the
+    whole value. `recorded` is what it was when recorded."""
 
     source: str
     field: str
     item: int | None
+    recorded: str
 
 
 class Hole(NamedTuple):
     """A value of a request that a reply before it produced.
 
     `position` is the pair's place in the request's body, `name` its field. The others say which value of which reply
-    it is, as `Produced` does; `recorded` is the value when recorded.
+    it is, as `Produced` does.
     """
 
     position: int
@@ -34,25 +53,235 @@ class Hole(NamedTuple):
     @property
     def produced(self) -> Produced:
         """What fills it."""
-        return Produced(self.source, self.field, self.item)
+        return Produced(self.source, self.field, self.item, self.recorded)
 
 
-class Link(NamedTuple):
-    """A field of a command's requests that takes its values from a field of another's replies, all of its cases
-    together.
+class Link(msgspec.Struct, frozen=True):
+    """A field of a command's requests that takes its values from a field of another's replies, all cases together.
 
-    `item` as in `Hole`, but for `None` and -1 any number stands for its place in a list. `seen` is how many requests
-    show it, `of` how many requests with that field came after such a reply; `examples` are pairs of ids (request,
-    reply). `verdict` says whether it is carried over, `reason` why or why not.
+    `part` is what of the field: `whole`, the `last` item of a page, an `item` of an ordered list. `seen` is how many
+    requests show it, `of` how many with that field came after such a reply in their lane; `examples` are pairs of ids
+    (request, reply). `verdict` says whether it is carried over, `reason` why or why not.
     """
 
     command: str
     field: str
     source_command: str
     source_field: str
-    item: int | None
+    part: Literal["whole", "last", "item"]
     seen: int
     of: int
     examples: tuple[tuple[str, str], ...]
-    verdict: Literal["carried", "pinned", "dropped"]
+    verdict: Verdict
     reason: str
+
+
+class _Key(NamedTuple):
+    command: str
+    field: str
+    source_command: str
+    source_field: str
+    part: Literal["whole", "last", "item"]
+
+
+class _Origin(NamedTuple):
+    """Where a value of a lane came from last."""
+
+    produced: Produced
+    command: str
+    part: Literal["whole", "last", "item"]
+    strong: bool
+
+
+class _Case(NamedTuple):
+    """A request that said what a reply had said before."""
+
+    exchange: str
+    hole: Hole
+    strong: bool
+
+
+class _Lane:
+    """What was said in one lane so far: `asked` by its requests, `said` by its replies and not asked before, `pages`
+    by command, `heard` the fields (with their command) that replies had."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+        self.said: dict[str, _Origin] = {}
+        self.pages: dict[str, Produced] = {}
+        self.heard: set[tuple[str, str]] = set()
+
+
+class Correlation:
+    """Looks at the exchanges of a capture, in the order of each lane, and tells what to carry over in the end."""
+
+    def __init__(self, spec: Spec, pins: Collection[tuple[str | None, str]] = ()) -> None:
+        """`pins` are fields (of a command, or of any: None) that keep what was recorded."""
+        self._spec = spec
+        self._roles = frozenset((spec.roles.version, spec.roles.command, spec.roles.sequence, spec.roles.account))
+        self._pins = {(None if command is None else command.upper(), field.upper()) for command, field in pins}
+        self._lanes: dict[int, _Lane] = {}
+        self._cases: dict[_Key, list[_Case]] = {}
+        self._of: dict[_Key, int] = {}
+        self._targets: dict[tuple[str, str], list[_Key]] = {}
+        self._said_in: dict[str, int] = {}
+        self._lists: dict[str, tuple[frozenset[str], str | None]] = {}
+
+    def request(self, exchange: str, lane: int, asked: Read, account: str | None) -> None:
+        """Look at a request, before its reply."""
+        mine = self._lanes.get(lane)
+        if mine is None:
+            mine = self._lanes[lane] = _Lane()
+        command = asked.command
+        name = asked.name if command is None else command.name
+        cursor = None if command is None or command.paging is None else command.paging.cursor
+        for said in asked.fields:
+            if said.name in self._roles or not may_be_taken_over(said.spec):
+                continue
+            value = said.text.strip(" ")
+            if not value or value == account:
+                continue
+            for key in self._targets.get((name, said.name), ()):
+                self._of[key] += (key.source_command, key.source_field) in mine.heard
+            if said.name == cursor:
+                self._page(exchange, mine, name, said, value)
+            else:
+                self._taken(exchange, mine, name, said, value)
+            mine.asked.add(value)
+
+    def _page(self, exchange: str, mine: _Lane, command: str, said: Said, value: str) -> None:
+        page = mine.pages.get(command)
+        if page is not None and page.recorded == value:
+            key = _Key(command, said.name, command, page.field, "last")
+            self._case(key, exchange, said, _Origin(page, command, "last", True))
+
+    def _taken(self, exchange: str, mine: _Lane, command: str, said: Said, value: str) -> None:
+        origin = mine.said.get(value)
+        if origin is not None:
+            key = _Key(command, said.name, origin.command, origin.produced.field, origin.part)
+            self._case(key, exchange, said, origin)
+
+    def _case(self, key: _Key, exchange: str, said: Said, origin: _Origin) -> None:
+        cases = self._cases.get(key)
+        if cases is None:
+            cases = self._cases[key] = []
+            self._of[key] = 1
+            self._targets.setdefault((key.command, key.field), []).append(key)
+        personal = said.spec is not None and said.spec.personal
+        hole = Hole(said.position, said.name, *origin.produced)
+        cases.append(_Case(exchange, hole, origin.strong and not personal))
+
+    def reply(self, exchange: str, lane: int, said: Read) -> None:
+        """Look at the reply of the request that was looked at last in that lane."""
+        mine = self._lanes.get(lane)
+        if mine is None:
+            mine = self._lanes[lane] = _Lane()
+        command = said.command
+        name = said.name if command is None else command.name
+        lists = self._lists.get(name)
+        if lists is None:
+            lists = self._lists[name] = (_ordered(command), _page_field(command))
+        ordered, page = lists
+        before: set[str] = set()
+        for field in said.fields:
+            known = field.spec
+            if field.name in before:
+                continue  # where one value is asked for, the first counts
+            before.add(field.name)
+            if field.name in self._roles or not may_be_taken_over(known) or (known is not None and known.echo):
+                continue
+            if known is None or not known.list:
+                self._value(exchange, lane, mine, name, field)
+                continue
+            if field.name != page and field.name not in ordered:
+                continue
+            listed = items(field, self._spec)
+            if field.name == page and listed:
+                mine.pages[name] = Produced(exchange, field.name, -1, listed[-1])
+            if field.name in ordered:
+                for number, item in enumerate(listed):
+                    made = Produced(exchange, field.name, number, item)
+                    self._keep(mine, _Origin(made, name, "item", is_long(item, known)))
+                mine.heard.add((name, field.name))
+
+    def _value(self, exchange: str, lane: int, mine: _Lane, command: str, field: Said) -> None:
+        value = field.text.strip(" ")
+        if not value:
+            return
+        mine.heard.add((command, field.name))
+        strong = is_long(value, field.spec)
+        if strong and self._said_in.setdefault(value, lane) != lane:
+            self._said_in[value] = -1
+        self._keep(mine, _Origin(Produced(exchange, field.name, None, value), command, "whole", strong))
+
+    def _keep(self, mine: _Lane, origin: _Origin) -> None:
+        value = origin.produced.recorded
+        if value in mine.said or value not in mine.asked:
+            mine.said[value] = origin
+
+    def links(self, sent: Container[str]) -> list[Link]:
+        """All that requests took from replies, as it seems, with what was made of it, as far as it is about requests
+        that are sent; the most frequent first."""
+        found = [
+            self._link(key, cases)
+            for key, cases in sorted(self._cases.items())
+            if any(case.exchange in sent for case in cases)
+        ]
+        return sorted(found, key=lambda link: (link.verdict != "carried", -link.seen))
+
+    def holes(self) -> dict[str, tuple[Hole, ...]]:
+        """The values to carry over, by the id of the request."""
+        found: dict[str, list[Hole]] = {}
+        for key, cases in self._cases.items():
+            if self._link(key, cases).verdict == "carried":
+                for case in cases:
+                    if self._said_in.get(case.hole.recorded) != -1 or key.part != "whole":
+                        found.setdefault(case.exchange, []).append(case.hole)
+        return {exchange: tuple(holes) for exchange, holes in found.items()}
+
+    def _link(self, key: _Key, cases: list[_Case]) -> Link:
+        verdict, reason = self._judged(key, cases)
+        examples = tuple((case.exchange, case.hole.source) for case in cases[:_EXAMPLES])
+        return Link(*key, len(cases), max(self._of[key], len(cases)), examples, verdict, reason)
+
+    def _judged(self, key: _Key, cases: list[_Case]) -> tuple[Verdict, str]:
+        if {(key.command.upper(), key.field.upper()), (None, key.field.upper())} & self._pins:
+            return "pinned", "it keeps what was recorded, as asked"
+        if key.part == "last":
+            return "carried", "the spec says that a page is asked for with the last of the page before"
+        if key.part == "whole" and all(self._said_in.get(case.hole.recorded) == -1 for case in cases):
+            return "dropped", "other clients were told the same: a constant, most likely"
+        values = {case.hole.recorded for case in cases}
+        if any(case.strong for case in cases):
+            return "carried", "no request of the client had said it before the reply did"
+        if len(cases) >= REPEATED and len(values) >= REPEATED and 2 * len(cases) > self._of[key]:
+            return "carried", f"it was so {len(cases)} times, with {len(values)} values"
+        return "dropped", "so short a value, or what people write, may come again by chance"
+
+
+def may_be_taken_over(field: Field | None) -> bool:
+    """Whether a field can hold what a reply made up: no code, no constant, nothing made from a password."""
+    return field is None or not (field.codes is not None or field.constants or field.derived is not None)
+
+
+def is_long(value: str, field: Field | None) -> bool:
+    """Whether a value is too long to come again by chance; what people write is said again and again."""
+    if field is not None and field.personal:
+        return False
+    identifier = field is not None and field.type in ("digits", "hex")
+    return len(value) >= (LONG_IDENTIFIER if identifier else LONG)
+
+
+def _ordered(command: Command | None) -> frozenset[str]:
+    """The lists of a reply whose order means something, and whose items are identifiers."""
+    rows = () if command is None else command.layouts["reply"].rows
+    names = {name for one in rows if one.ordered for name in one.columns}
+    by_name = {} if command is None else command.layouts["reply"].by_name
+    return frozenset(name for name in names if by_name[name.upper()].type in ("digits", "hex"))
+
+
+def _page_field(command: Command | None) -> str | None:
+    """The list of a reply whose last item asks for the next page: that with the cursor's name."""
+    cursor = None if command is None or command.paging is None else command.paging.cursor
+    known = None if command is None or cursor is None else command.field("reply", cursor)
+    return known.name if known is not None and known.list else None

@@ -6,10 +6,11 @@ and a hole that nothing fills keeps what was recorded.
 
 from collections.abc import Mapping
 
-from qqlab.codec import Decoded, values
+from qqlab.codec import Decoded, Scalar, values
 from qqlab.exchange import RawMessage
 from qqlab.replay.correlate import Produced
-from qqlab.replay.plan import Step, patched
+from qqlab.replay.plan import Step
+from qqlab.replay.rewrite import patched
 from qqlab.spec import Spec
 
 
@@ -22,14 +23,21 @@ def produced(step: Step, decoded: Decoded) -> dict[Produced, str]:
             continue
         if wanted.item is None:
             text = field.text.strip(" \r\n")
-        elif isinstance(field.value, tuple) and -1 <= wanted.item < len(field.value):
-            item = field.value[wanted.item] if field.value else None
-            text = "" if item is None else str(item)
         else:
-            continue
+            text = _item(field.value if isinstance(field.value, tuple) else (), wanted)
         if text:
             found[wanted] = text
     return found
+
+
+def _item(items: tuple[Scalar, ...], wanted: Produced) -> str:
+    """The item of a list at that place; but one that is still there as it was recorded is the same, wherever it is."""
+    texts = ["" if item is None else str(item).strip(" ") for item in items]
+    if wanted.item is None or not -1 <= wanted.item < len(texts):
+        return wanted.recorded if wanted.recorded in texts else ""
+    if wanted.item >= 0 and wanted.recorded in texts:
+        return wanted.recorded
+    return texts[wanted.item] if texts else ""
 
 
 def fill(step: Step, found: Mapping[Produced, str], spec: Spec) -> RawMessage:

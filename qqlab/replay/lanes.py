@@ -7,14 +7,15 @@ alone would tear a login from what follows it.
 
 from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+
+import msgspec
 
 from qqlab import http1
 from qqlab.exchange import Exchange
 from qqlab.replay.schedule import Span
 
 
-class Lane(NamedTuple):
+class Lane(msgspec.Struct, frozen=True):
     """What has to stay in order.
 
     `name` is the session that it begins with, `accounts` are those that log in or ask in it, `steps` is how many

@@ -1,39 +1,29 @@
-"""What a replay will send: recorded requests, with the few spans changed that must be.
+"""What a replay will send: recorded requests, with the few spans changed that must be, in their lanes.
 
-Law: pure. Every byte of a request stays as it was recorded, but for the sequence number, passwords and answers to
-pictures put back, the Host header (one of them) and a target that names another host, and the framing that these
-force. A request without a target stays without, a line stays a line. No other host is named in what is sent; what
-cannot be sent is left out with its reason. A push is not sent but waited for, where its connection is replayed.
+Law: pure, and in one go: each message is read once, and time goes with their number. What cannot or may not be sent is
+left out with its reason. A push is not sent but waited for, where its connection is replayed. How requests are changed
+says `rewrite`, what they take from replies `correlate`, who waits for whom `order`, when each is due `schedule`.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from qqlab import http1, wire
-from qqlab.codec import Decoded, Field, decode
 from qqlab.exchange import Exchange, RawMessage
+from qqlab.replay.changes import Changes, check_accounts, check_commands
 from qqlab.replay.correlate import Hole, Link, Produced
-from qqlab.replay.lanes import Lane, at_once, connections, line, wants_kept
-from qqlab.replay.lanes import lanes as lanes_of
-from qqlab.replay.passwords import Passwords, no_passwords, put_back, secret_field, verdict, was_right, worked
-from qqlab.replay.schedule import timeline
+from qqlab.replay.effects import effect_of, not_allowed
+from qqlab.replay.lanes import Lane, at_once, line, wants_kept
+from qqlab.replay.order import Placed, afters, groups
+from qqlab.replay.passwords import Passwords, no_passwords
+from qqlab.replay.reading import Read
+from qqlab.replay.rewrite import Example, Refused, Rewriting
+from qqlab.replay.schedule import dues
+from qqlab.replay.seen import Seen
+from qqlab.replay.selection import Choice, needed
 from qqlab.replay.sequences import Sequences
 from qqlab.spec import Effect, Spec
-
-_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# Behind a method and nothing else, only this is surely no target: `HTTP/1.1.evil.example` might be taken for one.
-_VERSION = re.compile(rb"HTTP/[0-9]+\.[0-9]+")
-# The request line for a proxy names the server; sent on as it is, it would ask the target to go there.
-_ABSOLUTE = re.compile(rb"\A(\s*" + _METHOD.pattern + rb"[ \t]+)[A-Za-z][A-Za-z0-9+.-]*://[^/?\s]*([^\s]*)")
-# A server that takes a bare line for the first one of HTTP would go where it says.
-_HTTP_LINE = re.compile(rb"(?:\A|[\r\n])[\s\0]*" + _METHOD.pattern + rb"[\s\0]")
-# The line end before the header, its name, and the value with its continuation lines; a lone CR ends a line, too, for
-# some servers.
-# A name of several words is none, but for servers that look for one in it.
-_NAME = rb"(?:\r?\n|\r)(?:[^\r\n:]*[ \t])?host(?:[ \t][^\r\n:]*)?:[ \t]*"
-_HOST = re.compile(rb"(" + _NAME + rb")[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE)
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +32,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     `request` is rewritten but for its `holes`, which replies before it fill; `wanted` are the values of its own reply
     that later holes wait for. `lane` is the number of its lane, `connection` names the recorded connection to go over
     again within it, None for one of its own that is closed after; `keep_alive`: the client wanted it kept. `line` names
-    the one long connection that it went over as a bare line, None for HTTP. `account` is the one that it is sent for.
+    the one long connection that it went over as a bare line, None for HTTP. `account` is the one that it is sent for,
+    `command` the spec's spelling of what it asks for, or the wire's.
     `due` are the seconds from the first step to this one. `after` are the ids of earlier steps of other lanes that must
     be over before it begins. `login`: whether it is a login that succeeded when recorded.
     """
@@ -54,6 +45,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     lane: int = 0
     connection: str | None = None
     account: str | None = None
+    command: str = ""
     effect: Effect = "write"
     due: float = 0.0
     after: tuple[str, ...] = ()
@@ -68,8 +60,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     The steps stand in the order in which they began when recorded. `skipped` says why others are left out (by id),
     `lacking` are the accounts whose password would be needed and is not known, `unread` those of whose picture the
     code is not, `pushes` the ids of what was pushed over each line. `at_once` is the most lanes that were under way
-    together when recorded. `rewrites` counts what was put in place of recorded values, by kind. `links` are the values
-    of replies that later requests use, and those that were looked at and are not carried over.
+    together when recorded. `rewrites` counts what was put in place of recorded values, by kind, and `examples` shows
+    one of each. `links` are the values of replies that later requests use, and those that were looked at and are not
+    carried over. `unused` are the options that nothing in the capture is meant by. `refused` are the effects for which
+    requests are left out.
     """
 
     steps: tuple[Step, ...]
@@ -80,7 +74,30 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     lanes: tuple[Lane, ...] = ()
     at_once: int = 0
     rewrites: dict[str, int] = {}
+    examples: dict[str, Example] = {}
     links: tuple[Link, ...] = ()
+    unused: tuple[str, ...] = ()
+    refused: tuple[Effect, ...] = ()
+
+
+class Options(NamedTuple):
+    """How a replay is to differ from the recording.
+
+    `changes` are fields and accounts to put in. `pins` are fields (of a command, or of any: None) that keep what was
+    recorded though replies produced it, and without `correlate` all do. `only` are the ids of exchanges to send, with
+    what they need; empty means all. Silences are shortened to `max_gap` seconds. `effects` are what requests may
+    do, None for anything.
+    """
+
+    changes: Changes = Changes()
+    pins: tuple[tuple[str | None, str], ...] = ()
+    correlate: bool = True
+    only: tuple[str, ...] = ()
+    max_gap: float | None = None
+    effects: Collection[Effect] | None = None
+
+
+_AS_RECORDED = Options()
 
 
 def plan(
@@ -91,182 +108,236 @@ def plan(
     passwords: Passwords = no_passwords,
     codes: Passwords = no_passwords,
     start: int,
+    options: Options = _AS_RECORDED,
 ) -> Plan:
     """Plan the replay of exchanges against `host` (as its Host header says it). `codes` knows what accounts' pictures
-    show. Fresh sequence numbers follow on `start`."""
-    return _Planning(exchanges, spec, host, passwords, codes, start).plan()
+    show. Fresh sequence numbers follow on `start`. Raises UsageError where options make no sense for the capture."""
+    seen = Seen(exchanges, spec, options.pins)
+    sequences = Sequences(seen.numbers, start)
+    rewriting = Rewriting(host, spec, sequences, passwords, codes, options.changes)
+    return _Planning(seen, spec, options, rewriting).plan()
 
 
 class _Planning:
-    """What is known of the whole capture while its requests are rewritten one by one."""
+    """Makes the steps of a plan of what was seen."""
 
-    def __init__(
-        self,
-        exchanges: Sequence[Exchange],
-        spec: Spec,
-        host: str,
-        passwords: Passwords,
-        codes: Passwords,
-        start: int,
-    ) -> None:
-        self.spec = spec
-        self.host = host
-        self.passwords = passwords
-        self.codes = codes
-        spans = timeline(exchanges)
-        order = sorted(range(len(exchanges)), key=lambda place: spans[place].begin)
-        self.spans = [spans[place] for place in order]
-        self.decoded = [(exchanges[place], decode(exchanges[place], spec)) for place in order]
-        in_order = [exchange for exchange, _ in self.decoded]
-        self.connections = connections(in_order)
-        self.lanes = lanes_of(in_order, self.connections)
-        self.right = worked((decoded for _, decoded in self.decoded), spec)
-        numbers = ((decoded.account or "", decoded.sequence or "") for _, decoded in self.decoded)
-        self.sequences = Sequences(numbers, start)
-        self.lacking: dict[str, None] = {}
-        self.unread: dict[str, None] = {}
+    def __init__(self, seen: Seen, spec: Spec, options: Options, rewriting: Rewriting) -> None:
+        self._seen = seen
+        self._spec = spec
+        self._options = options
+        self._rewriting = rewriting
+        self._skipped: dict[str, str] = {}
+        self._pushes: dict[str, list[str]] = {}
+        self._effects: dict[int, Effect] = {}
+        self._refused: dict[Effect, None] = {}
+        self._check()
+        self._holes = seen.correlation.holes() if options.correlate else {}
+
+    def _check(self) -> None:
+        seen, changes = self._seen, self._options.changes
+        commands = seen.commands()
+        check_commands("--set", ((one.command, one.field) for one in changes.settings), self._spec, commands)
+        check_commands("--pin", self._options.pins, self._spec, commands)
+        if changes.accounts:
+            asking = (account for account, asked in zip(seen.accounts, seen.asked, strict=True) if asked is not None)
+            check_accounts(changes.accounts, dict.fromkeys(account for account in asking if account is not None))
 
     def plan(self) -> Plan:
-        steps: list[Step] = []
-        skipped: dict[str, str] = {}
-        pushes: dict[str, list[str]] = {}
-        lines = {line(exchange) for exchange, _ in self.decoded if exchange.request is not None}
-        for place, (exchange, decoded) in enumerate(self.decoded):
-            over = line(exchange)
-            planned = self._step(place, exchange, decoded)
-            if isinstance(planned, Step):
-                steps.append(planned)
-            elif exchange.request is None and over is not None and over in lines:
-                pushes.setdefault(over, []).append(exchange.id)
-            else:
-                skipped[exchange.id] = planned
+        places = self._permitted(self._selected(self._sendable()))
+        requests = {place: request for place in places if (request := self._request(place)) is not None}
+        steps = self._steps(requests)
+        correlate = self._options.correlate
+        counts = dict(self._rewriting.counts)
+        if filled := sum(len(step.holes) for step in steps):
+            counts["correlated"] = filled
         return Plan(
-            steps=tuple(steps),
-            skipped=skipped,
-            lacking=tuple(self.lacking),
-            unread=tuple(self.unread),
-            pushes={over: tuple(ids) for over, ids in pushes.items()},
-            lanes=_lanes(steps),
-            at_once=at_once(self.lanes, self.spans),
+            steps=steps,
+            skipped=self._skipped,
+            lacking=tuple(self._rewriting.lacking),
+            unread=tuple(self._rewriting.unread),
+            pushes={over: tuple(ids) for over, ids in self._pushes.items()},
+            lanes=self._lanes(steps),
+            at_once=self._at_once(requests),
+            rewrites=counts,
+            examples=self._rewriting.examples,
+            links=tuple(self._seen.correlation.links({step.recorded.id for step in steps})) if correlate else (),
+            unused=tuple(self._unused()),
+            refused=tuple(self._refused),
         )
 
-    def _step(self, place: int, exchange: Exchange, decoded: Decoded) -> Step | str:
-        """What to send for an exchange, or why nothing."""
-        if exchange.request is None:
+    def _sendable(self) -> list[int]:
+        """The places of the requests that can and may be sent; why others are not is noted."""
+        found = []
+        exchanges = self._seen.exchanges
+        lines = {line(exchange) for exchange in exchanges if exchange.request is not None}
+        for place, exchange in enumerate(exchanges):
+            over = line(exchange)
+            if exchange.request is None and over is not None and over in lines:
+                self._pushes.setdefault(over, []).append(exchange.id)
+            elif (reason := self._reason(place, exchange)) is not None:
+                self._skipped[exchange.id] = reason
+            else:
+                found.append(place)
+        return found
+
+    def _reason(self, place: int, exchange: Exchange) -> str | None:
+        asked = self._seen.asked[place]
+        if exchange.request is None or asked is None:
             return "no request was recorded"
         if exchange.request.cut is not None:
             return "only the beginning of the request was recorded"
-        over = line(exchange)
-        if over is not None:
-            if _HTTP_LINE.search(exchange.request.body):
-                return "the line might be taken for HTTP"
-            body = wire.patch(exchange.request.body, self._values(decoded))
-            return self._made(place, msgspec.structs.replace(exchange.request, body=body))
-        head = _addressed(exchange.request.head, self.host)
-        if head and not _names_no_host(head):
-            return "the request line names another host"
-        addressed = msgspec.structs.replace(exchange.request, head=head)
-        return self._made(place, self._http(addressed, self._values(decoded)))
+        return None
 
-    def _made(self, place: int, request: RawMessage) -> Step:
-        exchange, decoded = self.decoded[place]
+    def _permitted(self, places: list[int]) -> list[int]:
+        """Those of these requests that may be sent for what they do."""
+        found = []
+        for place in places:
+            exchange, asked = self._seen.exchanges[place], self._seen.asked[place]
+            assert exchange.request is not None
+            assert asked is not None
+            effect = self._effects[place] = effect_of(asked, exchange.request.head, self._spec)
+            if self._options.effects is None or effect in self._options.effects:
+                found.append(place)
+            else:
+                self._refused[effect] = None
+                self._skipped[exchange.id] = not_allowed(effect)
+        return found
+
+    def _selected(self, places: list[int]) -> list[int]:
+        if not self._options.only:
+            return places
+        choices = [self._choice(place) for place in places]
+        chosen = needed(self._options.only, choices)
+        for choice in choices:
+            if choice.id not in chosen:
+                self._skipped[choice.id] = "it was not asked for (--only)"
+        return [place for place in places if self._seen.exchanges[place].id in chosen]
+
+    def _choice(self, place: int) -> Choice:
+        seen = self._seen
+        identifier = seen.exchanges[place].id
+        sources = {hole.source for hole in self._holes.get(identifier, ())}
+        tries = place in seen.secrets
+        return Choice(identifier, seen.lanes[place], seen.accounts[place], tries, seen.login(place), sources)
+
+    def _request(self, place: int) -> RawMessage | None:
+        seen = self._seen
+        asked, exchange = seen.asked[place], seen.exchanges[place]
+        assert asked is not None
+        request = self._rewriting.request(exchange, asked, seen.accounts[place], right=seen.is_right(place))
+        if isinstance(request, Refused):
+            self._skipped[exchange.id] = request.reason
+            return None
+        return request
+
+    def _steps(self, requests: Mapping[int, RawMessage]) -> tuple[Step, ...]:
+        seen = self._seen
+        ids = [seen.exchanges[place].id for place in requests]
+        holes = self._open(requests)
+        wanted: dict[str, dict[Produced, None]] = {}
+        for hole in (hole for mine in holes.values() for hole in mine):
+            wanted.setdefault(hole.source, {})[hole.produced] = None
+        due = dues((seen.spans[place] for place in requests), self._options.max_gap)
+        after = afters(self._placed(requests), self._seen.relations())
+        return tuple(
+            self._step(
+                place,
+                request,
+                due=due[number],
+                after=tuple([ids[other] for other in after[number]]),
+                holes=holes.get(ids[number], ()),
+                wanted=tuple(wanted.get(ids[number], ())),
+            )
+            for number, (place, request) in enumerate(requests.items())
+        )
+
+    def _step(
+        self,
+        place: int,
+        request: RawMessage,
+        *,
+        due: float,
+        after: tuple[str, ...],
+        holes: tuple[Hole, ...],
+        wanted: tuple[Produced, ...],
+    ) -> Step:
+        seen = self._seen
+        exchange = seen.exchanges[place]
         over = line(exchange)
         return Step(
             recorded=exchange,
             request=request,
             keep_alive=over is not None or wants_kept(exchange),
             line=over,
-            lane=self.lanes[place],
-            connection=self.connections[place],
-            account=decoded.account,
-            effect="write" if decoded.spec is None else decoded.spec.effect,
-            due=self.spans[place].begin,
-            login=secret_field(decoded) is not None and verdict(decoded, self.spec) is True,
+            lane=seen.lanes[place],
+            connection=seen.connections[place],
+            account=self._rewriting.account(seen.accounts[place]),
+            command=_command(seen.asked[place]),
+            effect=self._effects[place],
+            due=due,
+            after=after,
+            holes=holes,
+            wanted=wanted,
+            login=seen.login(place) is True,
         )
 
-    def _values(self, decoded: Decoded) -> list[tuple[int, bytes]]:
-        """What is put in place of what was recorded, by the place of its pair."""
-        return [*self._fresh_sequence(decoded), *self._password(decoded)]
+    def _open(self, requests: Mapping[int, RawMessage]) -> dict[str, tuple[Hole, ...]]:
+        """The holes of these requests whose sources are sent as well, and that nothing else was put into."""
+        sent = {self._seen.exchanges[place].id for place in requests}
+        found: dict[str, tuple[Hole, ...]] = {}
+        for identifier, holes in self._holes.items():
+            if identifier in sent:
+                set_here = self._rewriting.set_in.get(identifier, ())
+                kept = [hole for hole in holes if hole.source in sent and hole.name not in set_here]
+                found[identifier] = tuple([self._mapped(hole) for hole in kept])
+        return found
 
-    def _http(self, addressed: RawMessage, values: list[tuple[int, bytes]]) -> RawMessage:
-        if not addressed.head:
-            return http1.request(wire.patch(addressed.body, values), self.host)
-        return _patched_content(addressed, values)
+    def _mapped(self, hole: Hole) -> Hole:
+        other = self._rewriting.account(hole.recorded)
+        return hole if other is None or other == hole.recorded else hole._replace(recorded=other)
 
-    def _fresh_sequence(self, decoded: Decoded) -> list[tuple[int, bytes]]:
-        field = None if decoded.request is None else decoded.request.get(self.spec.roles.sequence)
-        number = "" if field is None else field.text.strip()
-        if field is None or not (number.isascii() and number.isdigit()):
-            return []
-        return [_patched(field, number, self.sequences.fresh(decoded.account or "", number))]
+    def _placed(self, places: Iterable[int]) -> list[Placed]:
+        seen = self._seen
+        shared = seen.shared()
+        return [
+            Placed(seen.lanes[place], seen.spans[place], _changes(self._effects[place], seen.lanes[place] in shared))
+            for place in places
+        ]
 
-    def _password(self, decoded: Decoded) -> list[tuple[int, bytes]]:
-        field = secret_field(decoded)
-        if field is None or decoded.account is None or not was_right(decoded, field, self.right):
-            return []
-        derived = None if field.spec is None else field.spec.derived
-        secret = (self.codes if derived == "verification" else self.passwords)(decoded.account)
-        if secret is None or derived is None:
-            (self.unread if derived == "verification" else self.lacking)[decoded.account] = None
-            return []
-        recorded = field.text.strip()
-        return [_patched(field, recorded, put_back(secret, derived, recorded))]
+    def _at_once(self, places: Collection[int]) -> int:
+        return at_once([self._seen.lanes[place] for place in places], [self._seen.spans[place] for place in places])
+
+    def _lanes(self, steps: Sequence[Step]) -> tuple[Lane, ...]:
+        """The lanes of these steps, in the order of their numbers."""
+        of: dict[int, list[Step]] = {}
+        for step in steps:
+            of.setdefault(step.lane, []).append(step)
+        grouped = groups(self._seen.relations())
+        return tuple(_lane(number, grouped[number], mine) for number, mine in sorted(of.items()))
+
+    def _unused(self) -> Iterable[str]:
+        changes, used = self._options.changes, self._rewriting.used
+        yield from (str(setting) for setting in changes.settings if setting not in used)
+        yield from (f"--map-account {one}={other}" for one, other in changes.accounts.items() if one not in used)
 
 
-def _lanes(steps: Sequence[Step]) -> tuple[Lane, ...]:
-    """The lanes of these steps, in the order of their numbers."""
-    of: dict[int, list[Step]] = {}
-    for step in steps:
-        of.setdefault(step.lane, []).append(step)
-    return tuple(
-        Lane(
-            number=number,
-            name=mine[0].recorded.session,
-            accounts=tuple(dict.fromkeys(step.account for step in mine if step.account is not None)),
-            steps=len(mine),
-            connections=len({step.connection for step in mine} - {None})
-            + sum(step.connection is None for step in mine),
-            group=number,
-        )
-        for number, mine in sorted(of.items())
+def _command(asked: Read | None) -> str:
+    known = None if asked is None else asked.command
+    return known.name if known is not None else "" if asked is None else asked.name
+
+
+def _changes(effect: Effect, shared: bool) -> bool:
+    """Whether others may see what a request does; what is consumed is missed by the same account elsewhere."""
+    return effect in ("auth", "write") or (effect == "consume" and shared)
+
+
+def _lane(number: int, group: int, steps: Sequence[Step]) -> Lane:
+    named = {step.connection for step in steps} - {None}
+    return Lane(
+        number=number,
+        name=steps[0].recorded.session,
+        accounts=tuple(dict.fromkeys(step.account for step in steps if step.account is not None)),
+        steps=len(steps),
+        connections=len(named) + sum(step.connection is None for step in steps),
+        group=group,
     )
-
-
-def _addressed(head: bytes, host: str) -> bytes:
-    """The head for another host: one Host header, where it has any, and no host in the request line."""
-    head = _ABSOLUTE.sub(lambda line: line[1] + (line[2] if line[2].startswith(b"/") else b"/" + line[2]), head)
-    first = _HOST.search(head)
-    if first is None:
-        return head
-    return head[: first.end(1)] + host.encode() + _HOST.sub(b"", head[first.end() :])
-
-
-def _names_no_host(head: bytes) -> bool:
-    """Whether the target in the request line is absent, a path or `*`; servers pass over what stands before it."""
-    method, *rest = head.lstrip().partition(b"\n")[0].split() or [b""]
-    absent = not rest or (len(rest) == 1 and _VERSION.fullmatch(rest[0]) is not None)
-    return _METHOD.fullmatch(method) is not None and (absent or rest[0] == b"*" or rest[0].startswith(b"/"))
-
-
-def _patched(field: Field, old: str, new: str) -> tuple[int, bytes]:
-    """The patch of a field's value: of its core, where the wire has blanks or a line end beside it."""
-    raw = field.raw or b""
-    core = old.encode()
-    return field.position, raw.replace(core, new.encode(), 1) if core in raw else new.encode()
-
-
-def _patched_content(message: RawMessage, values: Sequence[tuple[int, bytes]]) -> RawMessage:
-    """The message with these pairs of its content patched, as it can be sent."""
-    content = http1.content(message) if values else None
-    if content is not None:
-        message = http1.with_content(message, wire.patch(content, values))
-    if message.chunked:
-        return message
-    return http1.with_body(message, message.body if content is not None else wire.patch(message.body, values))
-
-
-def patched(message: RawMessage, values: Sequence[tuple[int, bytes]]) -> RawMessage:
-    """A request with these pairs patched, whatever carries it: as a line, or with the framing that HTTP then needs."""
-    if not message.head:
-        return msgspec.structs.replace(message, body=wire.patch(message.body, values))
-    return _patched_content(message, values)

@@ -8,6 +8,7 @@ the recording was set back, time goes on from there; nothing ever lies before wh
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from qqlab.errors import UsageError
 from qqlab.exchange import Exchange
 
 # An exchange that says it took longer did not.
@@ -41,3 +42,55 @@ def timeline(exchanges: Iterable[Exchange]) -> list[Span]:
         begun, over = (begin, end) if len(spans) == 1 else (max(begun, begin), max(over, end))
     first = min((span.begin for span in spans), default=0.0)
     return [Span(span.begin - first, span.end - first) for span in spans]
+
+
+def dues(spans: Iterable[Span], max_gap: float | None = None) -> list[float]:
+    """When each step is due: seconds after the first, at the recorded speed; steps in the order of their begin.
+
+    Silences, in which nothing was under way, are shortened to `max_gap` seconds.
+    """
+    found: list[float] = []
+    first = over = cut = 0.0
+    for span in spans:
+        if not found:
+            first = over = span.begin
+        silence = span.begin - over
+        if max_gap is not None and silence > max_gap:
+            cut += silence - max_gap
+        over = max(over, span.end)
+        found.append(span.begin - first - cut)
+    return found
+
+
+def moments(due: Iterable[float], speed: float | None, rate: float | None) -> list[float]:
+    """When steps go out at the earliest, in seconds from the start: `speed` times as fast as recorded (None: without
+    waiting), at most `rate` of them a second. A rate delays, and drops none."""
+    found: list[float] = []
+    apart = 0.0 if rate is None else 1 / rate
+    before = -apart
+    for one in due:
+        before = max(0.0 if speed is None else one / speed, before + apart)
+        found.append(before)
+    return found
+
+
+def read_speed(text: str) -> float | None:
+    """Read `--speed max` (None) or a number above 0. Raises UsageError."""
+    if text.strip().lower() == "max":
+        return None
+    return _above_zero(text.strip().removesuffix("x"), f"--speed {text}", "max, or a number such as 1 or 2.5")
+
+
+def read_rate(text: str) -> float:
+    """Read `--rate N/s`, or just N. Raises UsageError."""
+    return _above_zero(text.strip().removesuffix("/s"), f"--rate {text}", "requests a second, such as 50/s")
+
+
+def _above_zero(text: str, where: str, hint: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 1e-6 <= number <= 1e9:
+        raise UsageError(where, "is no number above 0", hint)
+    return number
