@@ -26,6 +26,7 @@ from qqlab.exchange import Cut, Exchange, RawMessage
 from qqlab.formats import csv, flows, har, mark, pcap, transcripts
 from qqlab.proxy import commands as typed
 from qqlab.proxy.script import OPTIONS
+from qqlab.replay import Lane, Link, changes, correlate, dryrun, effects, lanes, order, rewrite, schedule, selection
 from qqlab.spec import model
 from qqlab.testserver import deviate
 from qqlab.verify import RULES as VERIFICATION
@@ -136,6 +137,29 @@ def other_formats() -> str:
     )
 
 
+def replaying() -> str:
+    """How a replay is planned."""
+    modules = (
+        ("Lanes", lanes),
+        ("Order between lanes", order),
+        ("What is changed", rewrite),
+        ("`--set`, `--map-account`", changes),
+        ("What replies give to later requests", correlate),
+        ("When requests are due", schedule),
+        ("`--only`", selection),
+        ("What may be sent to whom", effects),
+    )
+    parts = "\n\n".join(f"## {title}\n\n{(inspect.getdoc(module) or '').strip()}" for title, module in modules)
+    kinds = "\n".join(f"| `{kind}` | {text} |" for kind, text in dryrun.KINDS.items())
+    tables = (dryrun.Outline, dryrun.Asked, dryrun.Rewritten, rewrite.Example, dryrun.Left, Lane, Link)
+    document = "\n\n".join(f"### {table.__name__}\n\n{_described(table)}" for table in tables)
+    return (
+        "# How a replay is planned\n\nAll of this is decided before the first byte is sent; `qqlab replay --dry-run` "
+        "shows it, with `--json` as a document.\n\n"
+        f"{parts}\n\n## The document\n\n{document}\n\n### Kinds of changes\n\n| kind | what |\n|---|---|\n{kinds}\n"
+    )
+
+
 def spec() -> str:
     """What may stand in a spec file."""
     tables: list[type[msgspec.Struct]] = [
@@ -183,6 +207,7 @@ FILES: dict[str, Callable[[], str]] = {
     "codes.md": codes,
     "captures.md": captures,
     "formats.md": other_formats,
+    "replay.md": replaying,
     "spec.md": spec,
 }
 

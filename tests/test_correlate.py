@@ -93,6 +93,9 @@ def test_a_sender_is_answered_even_if_messages_come_in_another_order() -> None:
     assert "&UN=10008&" in replayed(capture, {"1": other})["2"]
     assert "&UN=20008&" in replayed(capture, {"1": MESSAGES.replace("10007,10008", "20007,20008")})["2"]
     assert "&UN=10008&" in replayed(capture, {"1": MESSAGES.replace("10007,10008,", "20007,")})["2"]
+    # Someone else's message came in its place, of whom the recording knows: that makes no other request of it.
+    later = recorded(("CMD=GetInfo&UIN={}&UN=10009&LV=1", "CMD=GETINFO&UIN={}&RES=0"), first=3)
+    assert "&UN=10008&" in replayed(capture + later, {"1": MESSAGES.replace("10007,10008", "10007,10009")})["2"]
 
 
 @pytest.mark.parametrize(
@@ -191,3 +194,11 @@ def test_a_hole_is_what_an_earlier_reply_of_its_lane_said(bodies: list[tuple[str
             told = produced(source, decode(source.recorded, SPEC))
             assert told.get(hole.produced) == hole.recorded
             assert fill(step, told, SPEC) == step.request, "the same reply makes the same request"
+
+
+@given(st.text(max_size=12))
+def test_whatever_a_server_says_stays_one_value(told: str) -> None:
+    wire = msgspec.structs.replace(SPEC.wire, pair_escapes=(), list_escapes=())
+    step = plan(recorded((LOGIN, IN), (POLL, MESSAGES)), SPEC, host=HOST, start=1).steps[1]
+    body = fill(step, {step.holes[0].produced: told}, msgspec.structs.replace(SPEC, wire=wire)).body
+    assert (body.count(b"&"), body.count(b"\n"), body.count(b"\r")) == (3, 0, 0)

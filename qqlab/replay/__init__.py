@@ -1,14 +1,15 @@
 """What a replay sends and to whom it may: pure decisions, taken before the first byte leaves."""
 
 from qqlab.replay.correlate import Hole, Link, Produced
+from qqlab.replay.expecting import Expectation, renamed
 from qqlab.replay.filling import fill, produced, unfilled
 from qqlab.replay.lanes import Lane
 from qqlab.replay.passwords import Passwords, turned_away
 from qqlab.replay.plan import Options, Plan, Step, plan
-from qqlab.replay.renaming import renamed
 from qqlab.replay.target import Target, check_address, check_name, parse_target
 
 __all__ = [
+    "Expectation",
     "Hole",
     "Lane",
     "Link",

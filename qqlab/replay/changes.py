@@ -34,8 +34,9 @@ class Changes(NamedTuple):
 
 
 def read_settings(texts: Sequence[str], spec: Spec) -> tuple[Setting, ...]:
-    """Read `CMD.FIELD=VALUE`. Raises UsageError."""
-    return tuple(_setting(text, spec) for text in texts)
+    """Read `CMD.FIELD=VALUE`; of two for one field the later counts. Raises UsageError."""
+    settings = [_setting(text, spec) for text in texts]
+    return tuple({((one.command or "").upper(), one.field.upper()): one for one in settings}.values())
 
 
 def _setting(text: str, spec: Spec) -> Setting:

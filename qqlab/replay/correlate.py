@@ -4,8 +4,9 @@ Law: pure, and one look at each message. A value is carried over only where the 
 from the reply: the same lane had never said it before, and it is none of what anybody may say (codes, constants, what
 replies repeat, the account itself). A short value, or words of people, must have been taken over again and again. The
 last number of a page is what the spec says it is; other lists lend the places of their items only where their order
-means something. What was not taken for more than a coincidence is listed with the reason. Values of secret fields are
-pseudonyms in a capture, equal where the secrets were, so they are found like others; no link shows a value.
+means something, and where another item that the recording names has taken such a place, what was recorded stays. What
+was not taken for more than a coincidence is listed with the reason. Values of secret fields are pseudonyms in a
+capture, equal where the secrets were, so they are found like others; no link shows a value.
 """
 
 from collections.abc import Collection, Container

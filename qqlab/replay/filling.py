@@ -4,13 +4,13 @@ Law: pure, and the same on `--resume`, where the replies come from what was kept
 and a hole that nothing fills keeps what was recorded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from qqlab.codec import Decoded, Scalar, values
 from qqlab.exchange import RawMessage
 from qqlab.replay.correlate import Produced
 from qqlab.replay.plan import Step
-from qqlab.replay.rewrite import patched
+from qqlab.replay.rewrite import one_value, patched
 from qqlab.spec import Spec
 
 
@@ -24,26 +24,26 @@ def produced(step: Step, decoded: Decoded) -> dict[Produced, str]:
         if wanted.item is None:
             text = field.text.strip(" \r\n")
         else:
-            text = _item(field.value if isinstance(field.value, tuple) else (), wanted)
+            text = _item(field.value if isinstance(field.value, tuple) else (), wanted, step.known)
         if text:
             found[wanted] = text
     return found
 
 
-def _item(items: tuple[Scalar, ...], wanted: Produced) -> str:
-    """The item of a list at that place; but one that is still there as it was recorded is the same, wherever it is."""
+def _item(items: tuple[Scalar, ...], wanted: Produced, known: Collection[str]) -> str:
+    """The item of a list at that place. The last of a page is whatever is the last now; of other lists, what was
+    recorded stays as long as it is there, or another one that the recording knows has only taken its place."""
     texts = ["" if item is None else str(item).strip(" ") for item in items]
-    if wanted.item is None or not -1 <= wanted.item < len(texts):
-        return wanted.recorded if wanted.recorded in texts else ""
-    if wanted.item >= 0 and wanted.recorded in texts:
-        return wanted.recorded
-    return texts[wanted.item] if texts else ""
+    if wanted.item is None or not -len(texts) <= wanted.item < len(texts):
+        return ""
+    new = texts[wanted.item]
+    return wanted.recorded if wanted.item >= 0 and (wanted.recorded in texts or new in known) else new
 
 
 def fill(step: Step, found: Mapping[Produced, str], spec: Spec) -> RawMessage:
     """The request to send: each hole filled with what was found for it."""
     new = [
-        (hole.position, values.write(found[hole.produced], None, spec.wire))
+        (hole.position, one_value(values.write(found[hole.produced], None, spec.wire)))
         for hole in step.holes
         if found.get(hole.produced, hole.recorded) != hole.recorded
     ]

@@ -30,12 +30,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """A recorded exchange and the request to send for it.
 
     `request` is rewritten but for its `holes`, which replies before it fill; `wanted` are the values of its own reply
-    that later holes wait for. `lane` is the number of its lane, `connection` names the recorded connection to go over
-    again within it, None for one of its own that is closed after; `keep_alive`: the client wanted it kept. `line` names
-    the one long connection that it went over as a bare line, None for HTTP. `account` is the one that it is sent for,
-    `command` the spec's spelling of what it asks for, or the wire's.
-    `due` are the seconds from the first step to this one. `after` are the ids of earlier steps of other lanes that must
-    be over before it begins. `login`: whether it is a login that succeeded when recorded.
+    that later holes wait for, `known` the identifiers that the recording itself names, where that matters for them.
+    `changed` are the names of fields that someone set.
+    `lane` is the number of its lane, `connection` names the recorded connection to go over again within it, None for
+    one of its own that is closed after; `keep_alive`: the client wanted it kept. `line` names the one long connection
+    that it went over as a bare line, None for HTTP. `account` is the one that it is sent for, `command` the spec's
+    spelling of what it asks for, or the wire's. `due` are the seconds from the first step to this one. `after` are the
+    ids of earlier steps of other lanes that must be over before it begins. `login`: whether it is a login that
+    succeeded when recorded.
     """
 
     recorded: Exchange
@@ -51,6 +53,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[str, ...] = ()
     holes: tuple[Hole, ...] = ()
     wanted: tuple[Produced, ...] = ()
+    known: frozenset[str] = frozenset()
+    changed: tuple[str, ...] = ()
     login: bool = False
 
 
@@ -130,6 +134,7 @@ class _Planning:
         self._pushes: dict[str, list[str]] = {}
         self._effects: dict[int, Effect] = {}
         self._refused: dict[Effect, None] = {}
+        self._relations = seen.relations()
         self._check()
         self._holes = seen.correlation.holes() if options.correlate else {}
 
@@ -237,8 +242,9 @@ class _Planning:
         wanted: dict[str, dict[Produced, None]] = {}
         for hole in (hole for mine in holes.values() for hole in mine):
             wanted.setdefault(hole.source, {})[hole.produced] = None
+        known = self._known() if any(one.item is not None for ones in wanted.values() for one in ones) else frozenset()
         due = dues((seen.spans[place] for place in requests), self._options.max_gap)
-        after = afters(self._placed(requests), self._seen.relations())
+        after = afters(self._placed(requests), self._relations)
         return tuple(
             self._step(
                 place,
@@ -247,6 +253,7 @@ class _Planning:
                 after=tuple([ids[other] for other in after[number]]),
                 holes=holes.get(ids[number], ()),
                 wanted=tuple(wanted.get(ids[number], ())),
+                known=known if ids[number] in wanted else frozenset(),
             )
             for number, (place, request) in enumerate(requests.items())
         )
@@ -260,6 +267,7 @@ class _Planning:
         after: tuple[str, ...],
         holes: tuple[Hole, ...],
         wanted: tuple[Produced, ...],
+        known: frozenset[str],
     ) -> Step:
         seen = self._seen
         exchange = seen.exchanges[place]
@@ -278,6 +286,8 @@ class _Planning:
             after=after,
             holes=holes,
             wanted=wanted,
+            known=known,
+            changed=tuple(self._rewriting.set_in.get(exchange.id, ())),
             login=seen.login(place) is True,
         )
 
@@ -291,6 +301,11 @@ class _Planning:
                 kept = [hole for hole in holes if hole.source in sent and hole.name not in set_here]
                 found[identifier] = tuple([self._mapped(hole) for hole in kept])
         return found
+
+    def _known(self) -> frozenset[str]:
+        """All that the recording names where accounts are named, as it goes out."""
+        named = {name for names in self._seen.named.values() for name in names}
+        return frozenset(self._rewriting.account(name) or name for name in named)
 
     def _mapped(self, hole: Hole) -> Hole:
         other = self._rewriting.account(hole.recorded)
@@ -312,7 +327,7 @@ class _Planning:
         of: dict[int, list[Step]] = {}
         for step in steps:
             of.setdefault(step.lane, []).append(step)
-        grouped = groups(self._seen.relations())
+        grouped = groups(self._relations)
         return tuple(_lane(number, grouped[number], mine) for number, mine in sorted(of.items()))
 
     def _unused(self) -> Iterable[str]:

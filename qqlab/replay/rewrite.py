@@ -36,6 +36,7 @@ _HTTP_LINE = re.compile(rb"(?:\A|[\r\n])[\s\0]*" + _METHOD.pattern + rb"[\s\0]")
 # A name of several words is none, but for servers that look for one in it.
 _NAME = rb"(?:\r?\n|\r)(?:[^\r\n:]*[ \t])?host(?:[ \t][^\r\n:]*)?:[ \t]*"
 _HOST = re.compile(rb"(" + _NAME + rb")[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE)
+_ENDS = re.compile(rb"[&\r\n]")
 # Clients of one recording have few heads between them.
 _MOST_HEADS = 4096
 
@@ -86,7 +87,7 @@ class Rewriting:
         self.counts: Counter[str] = Counter()
         self.examples: dict[str, Example] = {}
         self.used: set[Setting | str] = set()
-        self.set_in: dict[str, set[str]] = {}
+        self.set_in: dict[str, dict[str, None]] = {}
 
     def account(self, recorded: str | None) -> str | None:
         """The account that takes a recorded one's place."""
@@ -101,15 +102,15 @@ class Rewriting:
                 return Refused("the line might be taken for HTTP")
             values, extra = self._values(exchange, asked, account, right)
             body = wire.patch(message.body, values) if values else message.body
-            return msgspec.structs.replace(message, body=_appended(body, extra))
+            return msgspec.structs.replace(message, body=appended(body, extra))
         head = self._head(message.head)
         if head is None:
             return Refused("the request line names another host")
         values, extra = self._values(exchange, asked, account, right)
         if not head.head:
-            return http1.request(_appended(wire.patch(message.body, values), extra), self._host)
+            return http1.request(appended(wire.patch(message.body, values), extra), self._host)
         if head.plain and not message.chunked:
-            body = _appended(wire.patch(message.body, values), extra)
+            body = appended(wire.patch(message.body, values), extra)
             if len(body) == len(message.body):
                 return RawMessage(head=head.head, body=body)
         return _patched_content(msgspec.structs.replace(message, head=head.head), values, extra)
@@ -180,7 +181,7 @@ class Rewriting:
                 continue
             known = self._spec.field(asked.command, "request", setting.field)
             name = setting.field if known is None else known.name
-            value = values.write(setting.value, known, self._spec.wire)
+            value = one_value(values.write(setting.value, known, self._spec.wire))
             there = [field for field in asked.fields if field.name.upper() == name.upper()]
             for field in there:
                 new[:] = [one for one in new if one[0] != field.position]
@@ -189,7 +190,7 @@ class Rewriting:
                 extra.append(name.encode() + b"=" + value)
             if there or setting.command is not None:
                 self.used.add(setting)
-                self.set_in.setdefault(exchange.id, set()).add(name)
+                self.set_in.setdefault(exchange.id, {})[name] = None
                 secret = known is not None and known.secret
                 old = there[0].text if there and not secret else None
                 self._count("set", exchange, name, old, "" if secret else setting.value)
@@ -233,6 +234,11 @@ def secret_of(asked: Read) -> Said | None:
     return None
 
 
+def one_value(raw: bytes) -> bytes:
+    """A value that stays one, whatever the spec escapes: it ends no pair and no line."""
+    return _ENDS.sub(lambda match: b"%%%02x" % ord(match[0]), raw)
+
+
 def patched(message: RawMessage, values: Sequence[tuple[int, bytes]]) -> RawMessage:
     """A request with these pairs patched, whatever carries it: as a line, or with the framing that HTTP then needs."""
     if not message.head:
@@ -250,7 +256,7 @@ def _replaced(raw: bytes, old: bytes, new: bytes) -> bytes:
     return raw.replace(old, new, 1) if raw.find(b"%") < 0 and old in raw else new
 
 
-def _appended(body: bytes, extra: Sequence[bytes]) -> bytes:
+def appended(body: bytes, extra: Sequence[bytes]) -> bytes:
     """A body with pairs added: behind the last one, before what ends the body."""
     if not extra:
         return body
@@ -280,8 +286,8 @@ def _patched_content(message: RawMessage, new: Sequence[tuple[int, bytes]], extr
     """The message with these pairs of its content patched, and others added, as it can be sent."""
     content = http1.content(message) if new or extra else None
     if content is not None:
-        message = http1.with_content(message, _appended(wire.patch(content, new), extra))
+        message = http1.with_content(message, appended(wire.patch(content, new), extra))
     if message.chunked:
         return message
-    body = message.body if content is not None else _appended(wire.patch(message.body, new), extra)
+    body = message.body if content is not None else appended(wire.patch(message.body, new), extra)
     return http1.with_body(message, body)
