@@ -1,17 +1,18 @@
 """Two messages side by side, field by field: what each says, how it is written, and where they are unlike.
 
 Law: total; a value of a secret field never leaves here, also not as bytes. What is shown is cut, and passes `visible`
-where it is printed. Fields stand in the order of the first message, those of the second alone where they stood.
+where it is printed. Fields stand in the order of the first message, those of the second alone where they stood. What
+repeats its own request is no difference, whatever the other side's request said.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
 from qqlab import http1, wire, wording
 from qqlab.codec import Decoded, Field, Message, Value, decode
 from qqlab.diff.values import said
-from qqlab.exchange import Exchange, RawMessage
+from qqlab.exchange import Exchange
 from qqlab.findings.context import Sides
 from qqlab.redact import Redactor
 from qqlab.spec import DIRECTIONS, Direction, Spec
@@ -21,8 +22,11 @@ Mark = Literal["same", "written", "differs", "missing", "extra"]
 _LONGEST = 400
 _MOST_ITEMS = 100
 _MOST_ROWS = 200
-_RAW = 4000
-_MASK = "••••"
+_MOST_RAW = 4000
+_MASK = b"(secret)"
+
+_Place = tuple[str, int]
+"""A field's name, and which of that name it is."""
 
 
 class Piece(NamedTuple):
@@ -51,94 +55,130 @@ class Row(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """One direction of both exchanges. `raw` holds each side's bytes as text, None where that side has no message."""
+    """One direction of both exchanges: the first fields, how many there are `more`, and whether all are `alike`. `raw`
+    holds each side's bytes as text, None where that side has no message."""
 
     direction: Direction
     rows: tuple[Row, ...]
     more: int
+    alike: bool
     raw: tuple[str | None, str | None]
 
-    @property
-    def alike(self) -> bool:
-        """Whether nothing is unlike."""
-        return all(row.mark == "same" for row in self.rows) and self.raw[0] == self.raw[1]
+
+class Beside:
+    """Puts exchanges side by side, their secrets gone."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._redactor = Redactor(spec)
+        self._secret = wording.secret_names(spec)
+
+    def pairs(self, sides: Sides) -> list[Pair]:
+        """Both directions, as far as there are any."""
+        exchanges = [None if one is None else self._redactor.exchange(one) for one in sides]
+        decoded = [None if one is None else decode(one, self._spec) for one in exchanges]
+        made = (self._pair(direction, exchanges, decoded) for direction in DIRECTIONS)
+        return [pair for pair in made if pair.raw != (None, None)]
+
+    def _pair(
+        self, direction: Direction, exchanges: Sequence[Exchange | None], decoded: Sequence[Decoded | None]
+    ) -> Pair:
+        left, right = (None if one is None else self._raw(*one, direction) for one in _both(exchanges, decoded))
+        rows = list(self._rows(direction, decoded))
+        alike = all(row.mark == "same" for row in rows) and (bool(rows) or left == right)
+        return Pair(direction, tuple(rows[:_MOST_ROWS]), max(0, len(rows) - _MOST_ROWS), alike, (left, right))
+
+    def _raw(self, exchange: Exchange, decoded: Decoded, direction: Direction) -> str | None:
+        """A message as text: its head, its body with secrets masked, and behind a reply the error that came of it."""
+        told = exchange.request if direction == "request" else exchange.reply
+        text = ""
+        if told is not None:
+            content = http1.content(told)
+            body = self._masked(told.body if content is None else content, _of(decoded, direction))
+            text = (told.head + body).decode("utf-8", "replace")
+        if direction == "reply" and exchange.error is not None:
+            text += f"\n({exchange.error})"
+        if told is None and not text:
+            return None
+        return text if len(text) <= _MOST_RAW else f"{text[:_MOST_RAW]}… ({len(text):,} characters)"
+
+    def _masked(self, body: bytes, message: Message | None) -> bytes:
+        masked = {f.position for f in (message.fields if message else ()) if wording.is_secret(f, self._secret)}
+        pairs = enumerate(wire.split(body))
+        return wire.join(pair._replace(value=_MASK) if at in masked and pair.value else pair for at, pair in pairs)
+
+    def _rows(self, direction: Direction, decoded: Sequence[Decoded | None]) -> Iterator[Row]:
+        """The fields of both messages."""
+        messages = [None if one is None else _of(one, direction) for one in decoded]
+        left, right = (_numbered(message) for message in messages)
+        values = [{} if message is None else message.values() for message in messages]
+        for place in _order(left, right):
+            sides = left.get(place), right.get(place)
+            mark = self._mark(*sides)
+            if mark == "differs" and self._follows(direction, sides, decoded):
+                mark = "same"
+            known = next(field.spec for field in sides if field is not None)
+            yield Row(place[0], "" if known is None else known.doc, *self._cells(sides, values, mark), mark)
+
+    def _mark(self, left: Field | None, right: Field | None) -> Mark:
+        if left is None or right is None:
+            return "extra" if left is None else "missing"
+        if wording.is_secret(left, self._secret):
+            return "same"
+        if left.value != right.value:
+            return "differs"
+        return "same" if left.raw == right.raw else "written"
+
+    def _follows(self, direction: Direction, sides: Sequence[Field | None], decoded: Sequence[Decoded | None]) -> bool:
+        """Whether two fields differ only as they must: a sequence number is made anew, and replies repeat it."""
+        if direction == "request":
+            return sides[0] is not None and sides[0].name == self._spec.roles.sequence
+        for field, one in zip(sides, decoded, strict=True):
+            if field is None or field.spec is None or not field.spec.echo or one is None or one.request is None:
+                return False
+            if one.request.text(field.name) != field.text.strip(" "):
+                return False
+        return True
+
+    def _cells(
+        self, sides: Sequence[Field | None], values: Sequence[Mapping[str, Value]], mark: Mark
+    ) -> tuple[Cell | None, Cell | None]:
+        left, right = (self._texts(field, beside) for field, beside in zip(sides, values, strict=True))
+        unlike = _unlike(left, right) if mark == "differs" else (frozenset[int](), frozenset[int]())
+        return self._cell(sides[0], left, unlike[0]), self._cell(sides[1], right, unlike[1])
+
+    def _texts(self, field: Field | None, beside: Mapping[str, Value]) -> list[str]:
+        """A field's value as texts: one, or one for each item of a list."""
+        if field is None:
+            return []
+        if wording.is_secret(field, self._secret):
+            return [_MASK.decode()]
+        items = field.value if isinstance(field.value, tuple) else (field.value,)
+        return [said(item, field.spec, self._spec, beside)[:_LONGEST] for item in items]
+
+    def _cell(self, field: Field | None, texts: list[str], unlike: frozenset[int]) -> Cell | None:
+        if field is None:
+            return None
+        pieces = [Piece(text, place in unlike) for place, text in enumerate(texts[:_MOST_ITEMS])]
+        if len(texts) > _MOST_ITEMS:
+            pieces.append(Piece(f"… and {len(texts) - _MOST_ITEMS:,} more"))
+        return Cell(tuple(pieces), None if wording.is_secret(field, self._secret) else _written(field))
 
 
-def beside(sides: Sides, spec: Spec, redactor: Redactor) -> list[Pair]:
-    """Both directions, as far as there are any."""
-    exchanges = [None if one is None else redactor.exchange(one) for one in sides]
-    decoded = [None if one is None else decode(one, spec) for one in exchanges]
-    pairs = (_pair(direction, exchanges, decoded, spec) for direction in DIRECTIONS)
-    return [pair for pair in pairs if pair.raw != (None, None)]
-
-
-def _pair(
-    direction: Direction, exchanges: Sequence[Exchange | None], decoded: Sequence[Decoded | None], spec: Spec
-) -> Pair:
-    messages = [None if one is None else _of(one, direction) for one in decoded]
-    secret = wording.secret_names(spec)
-    raw = [
-        None if one is None else _raw(one, direction, message, secret)
-        for one, message in zip(exchanges, messages, strict=True)
-    ]
-    rows = list(_rows(messages, spec, secret))
-    return Pair(direction, tuple(rows[:_MOST_ROWS]), max(0, len(rows) - _MOST_ROWS), (raw[0], raw[1]))
+def _both(
+    exchanges: Sequence[Exchange | None], decoded: Sequence[Decoded | None]
+) -> Iterator[tuple[Exchange, Decoded] | None]:
+    for exchange, one in zip(exchanges, decoded, strict=True):
+        yield None if exchange is None or one is None else (exchange, one)
 
 
 def _of(decoded: Decoded, direction: Direction) -> Message | None:
     return decoded.request if direction == "request" else decoded.reply
 
 
-def _raw(exchange: Exchange, direction: Direction, message: Message | None, secret: frozenset[str]) -> str | None:
-    """A message as text: its head, and its body with secrets masked; the error behind a reply that has one."""
-    told: RawMessage | None = exchange.request if direction == "request" else exchange.reply
-    parts = []
-    if told is not None:
-        body = http1.content(told)
-        pairs = list(wire.split(told.body if body is None else body))
-        masked = {field.position for field in (message.fields if message else ()) if wording.is_secret(field, secret)}
-        shown = [
-            pair._replace(value=_MASK.encode()) if place in masked and pair.value else pair
-            for place, pair in enumerate(pairs)
-        ]
-        parts = [told.head.decode("utf-8", "replace"), wire.join(shown).decode("utf-8", "replace")]
-    if direction == "reply" and exchange.error is not None:
-        parts.append(f"\n[{exchange.error}]")
-    text = "".join(parts)
-    if told is None and not text:
-        return None
-    return text if len(text) <= _RAW else f"{text[:_RAW]}… ({len(text):,} characters)"
-
-
-def _rows(messages: Sequence[Message | None], spec: Spec, secret: frozenset[str]) -> Iterator[Row]:
-    """The fields of both messages."""
-    fields = [_numbered(message) for message in messages]
-    values = [message.values() if message is not None else {} for message in messages]
-
-    def row(place: tuple[str, int]) -> Row:
-        left, right = (side.get(place) for side in fields)
-        sides = [_texts(field, spec, secret, beside) for field, beside in zip((left, right), values, strict=True)]
-        known = (left or right or next(iter(fields[0].values()))).spec
-        mark = _mark(left, right, secret)
-        return Row(
-            place[0],
-            "" if known is None else known.doc,
-            *_cells(sides, (left, right), unlike=mark == "differs", secret=secret),
-            mark,
-        )
-
-    order = list(fields[0])
-    before: tuple[str, int] | None = None
-    for place in fields[1]:
-        if place not in fields[0]:
-            order.insert(0 if before is None else order.index(before) + 1, place)
-        before = place
-    yield from map(row, order)
-
-
-def _numbered(message: Message | None) -> dict[tuple[str, int], Field]:
-    """The fields by name, the occurrences of one name told apart by a number."""
-    told: dict[tuple[str, int], Field] = {}
+def _numbered(message: Message | None) -> dict[_Place, Field]:
+    """The fields by their places."""
+    told: dict[_Place, Field] = {}
     seen: dict[str, int] = {}
     for field in () if message is None else message.fields:
         seen[field.name] = seen.get(field.name, -1) + 1
@@ -146,57 +186,34 @@ def _numbered(message: Message | None) -> dict[tuple[str, int], Field]:
     return told
 
 
-def _mark(left: Field | None, right: Field | None, secret: frozenset[str]) -> Mark:
-    if left is None or right is None:
-        return "extra" if left is None else "missing"
-    if wording.is_secret(left, secret):
-        return "same"
-    if left.value != right.value:
-        return "differs"
-    return "same" if left.raw == right.raw else "written"
+def _order(left: Mapping[_Place, Field], right: Mapping[_Place, Field]) -> Iterator[_Place]:
+    """All places: those of the left in order, those of the right alone behind what they stand behind there."""
+    behind: dict[_Place | None, list[_Place]] = {}
+    last: _Place | None = None
+    for place in right:
+        if place in left:
+            last = place
+        else:
+            behind.setdefault(last, []).append(place)
+    yield from behind.get(None, ())
+    for place in left:
+        yield place
+        yield from behind.get(place, ())
 
 
-def _texts(field: Field | None, spec: Spec, secret: frozenset[str], values: dict[str, Value]) -> list[str] | None:
-    """A field's value as texts: one, or one for each item of a list."""
-    if field is None:
-        return None
-    if wording.is_secret(field, secret):
-        return ["(secret)"]
-    items = field.value if isinstance(field.value, tuple) else (field.value,)
-    return [said(item, field.spec, spec, values)[:_LONGEST] for item in items]
+def _unlike(left: list[str], right: list[str]) -> tuple[frozenset[int], frozenset[int]]:
+    """Which items of two lists have no counterpart."""
+    matcher = SequenceMatcher(None, left[:_MOST_ITEMS], right[:_MOST_ITEMS], autojunk=False)
+    blocks = [block for block in matcher.get_opcodes() if block[0] != "equal"]
+    return (
+        frozenset(place for _, start, end, _, _ in blocks for place in range(start, end)),
+        frozenset(place for _, _, _, start, end in blocks for place in range(start, end)),
+    )
 
 
-def _cells(
-    texts: Sequence[list[str] | None], fields: Sequence[Field | None], *, unlike: bool, secret: frozenset[str]
-) -> tuple[Cell | None, Cell | None]:
-    left, right = texts
-    marked: tuple[set[int], set[int]] = set(), set()
-    if unlike and left is not None and right is not None:
-        for tag, i, i_end, j, j_end in SequenceMatcher(
-            None, left[:_MOST_ITEMS], right[:_MOST_ITEMS], autojunk=False
-        ).get_opcodes():
-            if tag != "equal":
-                marked[0].update(range(i, i_end))
-                marked[1].update(range(j, j_end))
-    cells = [
-        None if field is None or text is None else Cell(_pieces(text, at), _written(field, text, secret))
-        for text, field, at in zip(texts, fields, marked, strict=True)
-    ]
-    return cells[0], cells[1]
-
-
-def _pieces(texts: list[str], marked: set[int]) -> tuple[Piece, ...]:
-    pieces = [Piece(text, place in marked) for place, text in enumerate(texts[:_MOST_ITEMS])]
-    if len(texts) > _MOST_ITEMS:
-        pieces.append(Piece(f"… and {len(texts) - _MOST_ITEMS:,} more"))
-    return tuple(pieces)
-
-
-def _written(field: Field, texts: list[str], secret: frozenset[str]) -> str | None:
-    """The value as it was written, where the text does not show that."""
-    if wording.is_secret(field, secret):
-        return None
+def _written(field: Field) -> str | None:
+    """The value as it was written, where its text does not show that."""
     if field.raw is None:
         return f"{field.name} without ="
     raw = field.raw.decode("utf-8", "replace")
-    return None if raw in (field.text, texts[0]) and "%" not in raw else raw[:_LONGEST]
+    return None if raw == field.text else raw[:_LONGEST]

@@ -11,6 +11,9 @@ from qqlab.codec import Severity
 from qqlab.diff import Cause, Comparison, Finding
 from qqlab.findings.context import SEVERITIES, Context
 
+# Their titles name the row.
+_OF_ROWS = ("row.missing", "row.extra", "row.value")
+
 
 class Kind(NamedTuple):
     """Findings with one title. `cause` says what the one finding explains, and `follows` holds those, by kind."""
@@ -32,10 +35,11 @@ class Kind(NamedTuple):
 
 class Counts(NamedTuple):
     """How many findings there are: by severity, and of the differences those that nothing else explains (`causes`),
-    and those that follow from one of them (`consequences`)."""
+    which are of so many `kinds`, and those that follow from one of them (`consequences`)."""
 
     severities: dict[Severity, int]
     causes: int
+    kinds: int
     consequences: int
     suppressed: int
 
@@ -67,17 +71,22 @@ def count(comparison: Comparison) -> Counts:
     severities = dict.fromkeys(reversed(SEVERITIES), 0)
     for finding in comparison.findings:
         severities[finding.severity] += 1
-    following = len(consequences(comparison))
-    differences = severities["error"] + severities["warning"]
-    return Counts(severities, differences - following, following, len(comparison.suppressed))
+    following = consequences(comparison)
+    causes = [finding for finding in comparison.differences if finding.id not in following]
+    follow = len(comparison.differences) - len(causes)
+    return Counts(severities, len(causes), len(set(map(_key, causes))), follow, len(comparison.suppressed))
+
+
+def _key(finding: Finding) -> tuple[object, ...]:
+    """What findings of one kind have in common."""
+    row = finding.row if finding.rule in _OF_ROWS else None
+    return finding.severity, finding.command, finding.direction, finding.field, finding.rule, row
 
 
 def _sorted(findings: Iterable[Finding]) -> list[Kind]:
     groups: dict[tuple[object, ...], list[Finding]] = {}
     for finding in findings:
-        place = finding.command, finding.direction, finding.field, finding.rule
-        row = finding.row if finding.rule in ("row.missing", "row.extra", "row.value") else None
-        groups.setdefault((finding.severity, *place, row), []).append(finding)
+        groups.setdefault(_key(finding), []).append(finding)
     told = [Kind(tuple(group)) for group in groups.values()]
     return sorted(told, key=lambda kind: -SEVERITIES.index(kind.first.severity))
 

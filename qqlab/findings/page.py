@@ -15,12 +15,11 @@ from markupsafe import Markup
 
 from qqlab.codec import Severity
 from qqlab.diff import Comparison, Finding
-from qqlab.findings.beside import Mark, Pair, beside
+from qqlab.findings.beside import Beside, Mark, Pair
 from qqlab.findings.context import SEVERITIES, Context
 from qqlab.findings.kinds import by_rule, count, kinds
 from qqlab.findings.text import summary
 from qqlab.findings.words import title, where
-from qqlab.redact import Redactor
 from qqlab.visible import visible
 
 MOST = 1000
@@ -61,7 +60,7 @@ class _Page:
     def __init__(self, comparison: Comparison, context: Context) -> None:
         self.context = context
         self.comparison = comparison
-        self.redactor = Redactor(context.spec)
+        self.beside = Beside(context.spec)
         self.commands: dict[str, int] = {}
         self.anchors: dict[tuple[str, str], str] = {}
         self.room = MOST
@@ -107,7 +106,7 @@ class _Page:
             again=self.context.again(finding),
             command=self.commands.setdefault(finding.command, len(self.commands)),
             group=group,
-            pairs=tuple(beside(sides, self.context.spec, self.redactor)) if sides is not None and at == anchor else (),
+            pairs=tuple(self.beside.pairs(sides)) if sides is not None and at == anchor else (),
             pairs_at=at if at != anchor and sides is not None else "",
         )
 

@@ -76,7 +76,8 @@ def _found(counts: Counts) -> str:
         counted(number, severity) for severity, number in counts.severities.items() if number and severity != "info"
     )
     follow = f", and {counted(counts.consequences, 'consequence')} of them" if counts.consequences else ""
-    return f"found {counted(counts.causes, 'cause')}{follow} ({severities})"
+    kinds = f" of {counted(counts.kinds, 'kind')}" if counts.kinds < counts.causes else ""
+    return f"found {counted(counts.causes, 'cause')}{kinds}{follow} ({severities})"
 
 
 def _some(ids: Sequence[str]) -> str:
