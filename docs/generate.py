@@ -23,6 +23,7 @@ from qqlab.codec import CATALOGUE, Note
 from qqlab.diff import RULES
 from qqlab.errors import ExitCode
 from qqlab.exchange import Cut, Exchange, RawMessage
+from qqlab.findings import FORMATS, document
 from qqlab.formats import csv, flows, har, mark, pcap, transcripts
 from qqlab.proxy import commands as typed
 from qqlab.proxy.script import OPTIONS
@@ -95,6 +96,25 @@ def codes() -> str:
         f"| rule | severity | meaning |\n|---|---|---|\n{wrong}\n\n"
         "## Deviations of the test server\n\nFor `qqlab serve --deviate RULE`; COMMAND may be `*`.\n\n"
         f"```\n{deviate.table()}\n```\n"
+    )
+
+
+def findings() -> str:
+    """How a comparison tells what it found."""
+    formats = "\n".join(f"| `{name}` | {one.about} | {one.use} |" for name, one in FORMATS.items())
+    keys, fields = (
+        "\n".join(f"| `{name}` | {text} |" for name, text in table.items())
+        for table in (document.KEYS, document.FINDING)
+    )
+    return (
+        "# Findings\n\nHow `qqlab diff` and `qqlab replay` tell what they found: `--report FORMAT=FILE`, as often as "
+        "needed; FILE may be `-`.\nWhat cannot be written is said before anything is sent, and no file is replaced "
+        "without `--force`.\n\n"
+        f"| format | for | use |\n|---|---|---|\n{formats}\n\n"
+        "The exit code is 1 where a finding is as severe as `--fail-on` says (`warning` without it), 3 where nothing "
+        "could be compared.\n\n"
+        f"## The JSON document\n\n| key | what |\n|---|---|\n{keys}\n\n"
+        f"## A finding\n\n| key | what |\n|---|---|\n{fields}\n"
     )
 
 
@@ -205,6 +225,7 @@ def _type(kind: Any) -> str:
 FILES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "codes.md": codes,
+    "findings.md": findings,
     "captures.md": captures,
     "formats.md": other_formats,
     "replay.md": replaying,

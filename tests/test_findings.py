@@ -22,7 +22,7 @@ from qqlab.codec import Severity
 from qqlab.diff import RULES, Cause, Comparison, Finding, Suppressed, compare
 from qqlab.exchange import Exchange
 from qqlab.failures import FAILURES
-from qqlab.findings import FORMATS, Case, Context, Seen, Sides, lines, summary
+from qqlab.findings import FORMATS, Case, Context, Seen, Sides, document, lines, summary
 from qqlab.findings.words import help_of, outcome, sentence, title
 from qqlab.visible import visible
 
@@ -502,3 +502,8 @@ def test_no_text_is_markup_in_markdown(text: str) -> None:
     own = re.sub(r"</?(?:sub|code|details|summary)>", "", page)
     assert "<" not in own
     assert re.search(r"(?<!\\)\[|(?<!:)://", own) is None
+
+
+def test_the_reference_names_what_stands_in_the_document() -> None:
+    made = document.document(COMPARISON, CONTEXT)
+    assert (made.keys(), made["findings"][0].keys()) == (document.KEYS.keys(), document.FINDING.keys())

@@ -79,9 +79,9 @@ class Outputs:
                 continue
             if path in taken:
                 raise UsageError("--report", f"{visible(str(one.path))} is a capture of this command", "name another")
+            check_writable(one.path)
             if not force:
                 refuse_existing(one.path)
-            check_writable(one.path)
 
     def witness(self, spec: Spec) -> Seen:
         """What to give to `compare`, so that the reports can tell of the exchanges, too."""

@@ -18,6 +18,40 @@ from qqlab.visible import json_safe
 
 FORMAT = 2
 
+KEYS = {
+    "qqlab_diff": "The version of this form.",
+    "spec": "The spec file.",
+    "expected": "The capture that says how it should be.",
+    "actual": "The capture that was held against it, empty where a replay was kept nowhere.",
+    "target": "The server that a replay asked, null for a comparison of captures.",
+    "summary": "Counts: exchanges, findings by severity, those that nothing explains (`causes`), those that follow "
+    "from one of them (`consequences`), those that a rule suppressed; and ids of what was not compared, by reason.",
+    "causes": "Findings that explain others: `finding` is its id, `why` a sentence, `consequences` are ids.",
+    "findings": "The findings in the order of the capture: see below. Equivalences stand among them with --equivalent.",
+    "suppressed": "With --show-suppressed: `finding`, the name of the rule that it was suppressed `by`, its `reason`.",
+    "unused_rules": "Names of rules that matched nothing.",
+}
+FINDING = {
+    "id": "The same in each run: what deviates where.",
+    "exchange": "Id in the first capture, empty where only the second has it.",
+    "actual_exchange": "Id in the second capture, empty where there is none.",
+    "command": "The command, as the spec spells it.",
+    "account": "The account that asked.",
+    "rule": "Which rule of the comparison (see codes.md).",
+    "severity": "`error`, `warning`, or `info` for an equivalence.",
+    "reason": "Why it is so severe.",
+    "direction": "`request` or `reply`, null for what concerns the whole exchange.",
+    "field": "The field, or the column of a row.",
+    "row": "The key of a row, or `#n` for its place.",
+    "expected": "What the first capture has, null where it has nothing. Secrets never stand here.",
+    "actual": "What came instead.",
+    "about": "Accounts that it speaks of.",
+    "text": "All of it in words.",
+    "reproduce": "The command line that shows it again, null where nothing can be asked anew.",
+    "spec_line": "The line of the spec file that says how it should be.",
+    "cause": "The id of the finding that explains this one, or null.",
+}
+
 
 def render(comparison: Comparison, context: Context) -> Iterator[str]:
     """The document as text."""
