@@ -2,17 +2,20 @@
 
 import itertools
 from datetime import date
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 import pytest
+from conftest import qqlab
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qqlab import http1
 from qqlab import spec as specs
+from qqlab.capture import header, save
 from qqlab.diff import RULES, Finding, compare
-from qqlab.diff.noise import Kind, Observed, Observer, Share, learn, learn_from_baseline, rules_of, wilson
+from qqlab.diff.noise import Kind, Share, learn, learn_from_baseline, observe, rules_of, wilson
 from qqlab.diff.rules import IgnoreRule, Rules, dump, parse
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
@@ -189,12 +192,6 @@ def exchange(identifier: str, says: str, command: str = "List", seq: int = 1) ->
     )
 
 
-def observed(expected: list[Exchange], actual: list[Exchange]) -> Observed:
-    observer = Observer(SPEC)
-    compare(expected, actual, SPEC, witness=observer)
-    return observer.observed()
-
-
 def run(*infos: str) -> list[Exchange]:
     return [exchange(str(n), f"LV=1&AG={ag}&UN=2&NK=x", "GetInfo") for n, ag in enumerate(infos)]
 
@@ -203,8 +200,8 @@ AGE = Kind("GetInfo", "reply", "AG", "value")
 
 
 def verdicts(recorded: list[Exchange], *runs: list[Exchange]) -> dict[Kind, tuple[Share, str]]:
-    controls = [observed(before, after) for before, after in itertools.pairwise(runs)]
-    learned = learn(observed(recorded, runs[0]), controls)
+    controls = [observe(before, after, SPEC) for before, after in itertools.pairwise(runs)]
+    learned = learn(observe(recorded, runs[0], SPEC), controls)
     return {one.kind: (one.share, one.verdict) for one in learned}
 
 
@@ -240,17 +237,17 @@ def test_who_answers_now_and_then_is_no_noise() -> None:
 
 def test_a_baseline_is_held_against_the_recording() -> None:
     recorded = run("1", "2")
-    target, baseline = observed(recorded, run("5", "6")), observed(recorded, run("7", "8"))
+    target, baseline = observe(recorded, run("5", "6"), SPEC), observe(recorded, run("7", "8"), SPEC)
     assert [(one.kind, one.verdict) for one in learn_from_baseline(target, baseline)] == [(AGE, "noise")]
-    agreeing = observed(recorded, run("9", "9"))
+    agreeing = observe(recorded, run("9", "9"), SPEC)
     assert [one.verdict for one in learn_from_baseline(agreeing, agreeing)] == ["noise"]
-    assert [one.verdict for one in learn_from_baseline(observed(recorded, run("5", "5")), agreeing)] == ["other"]
-    assert learn_from_baseline(target, observed(recorded, recorded)) == ()
+    assert [one.verdict for one in learn_from_baseline(observe(recorded, run("5", "5"), SPEC), agreeing)] == ["other"]
+    assert learn_from_baseline(target, observe(recorded, recorded, SPEC)) == ()
 
 
 def test_noise_becomes_a_rule_with_its_support() -> None:
     recorded, runs = run("1", "2"), [run("5", "2"), run("6", "2"), run("7", "2")]
-    learned = learn(observed(recorded, runs[0]), [observed(a, b) for a, b in itertools.pairwise(runs)])
+    learned = learn(observe(recorded, runs[0], SPEC), [observe(a, b, SPEC) for a, b in itertools.pairwise(runs)])
     learnt = rules_of(learned, TODAY, "between replays")
     [rule] = learnt.rules
     assert rule == IgnoreRule(
@@ -299,3 +296,33 @@ def test_nothing_is_noise_that_no_control_had(recorded: list[str], runs: list[li
     pairs = [(a, b) for before, after in itertools.pairwise(runs) for a, b in zip(before, after, strict=True)]
     differing = sum(a != b for a, b in pairs)
     assert found.get(AGE, (Share(0, len(pairs)), ""))[0] == Share(differing, len(pairs))
+
+
+# ------------------------------------------------------------------------------------------------ as a process
+
+
+def kept(path: Path, exchanges: list[Exchange]) -> Path:
+    save(path, header(SPEC, redacted="secrets"), exchanges, SPEC)
+    return path
+
+
+def test_a_comparison_reads_rules_from_files(tmp_path: Path) -> None:
+    first, second = kept(tmp_path / "a.jsonl", run("1", "2")), kept(tmp_path / "b.jsonl", run("1", "3"))
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        HEAD + '[[ignore]]\nreason = "they grow older"\nfield = "AG"\n'
+        '[[ignore]]\nname = "spare"\nreason = "none"\nfield = "NK"\n'
+        '[[ignore]]\nname = "old"\nreason = "over"\nfield = "AG"\nexpires = 2020-02-29\n'
+    )
+    assert qqlab("diff", first, second).returncode == 1
+    done = qqlab("diff", first, second, "--rules", rules)
+    assert (done.returncode, done.stderr) == (0, "qqlab: old expired on 2020-02-29, and is not applied\n")
+    assert "suppressed: 1 by rule 1 (they grow older)" in done.stdout
+    assert "rules that matched nothing: spare" in done.stdout
+    assert "AG" not in done.stdout
+    assert "AG" in qqlab("diff", first, second, "--rules", rules, "--show-suppressed").stdout
+    rules.write_bytes(b"\xff")
+    done = qqlab("diff", first, second, "--rules", rules)
+    assert (done.returncode, done.stderr) == (3, f"qqlab: {rules}: is not UTF-8 (rules are a TOML file)\n")
+    done = qqlab("diff", first, second, "--rules", tmp_path / "none.toml")
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)

@@ -10,6 +10,7 @@ import typer
 from qqlab import spec as specs
 from qqlab.capture import Capture
 from qqlab.cli.arguments import Force, SpecOption, read_capture, read_spec
+from qqlab.cli.judging import RuleFiles, read_rules, this_day
 from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end
 from qqlab.diff import compare
 from qqlab.errors import InputError
@@ -29,11 +30,16 @@ def diff(
         typer.Option("--only", metavar="ID", help="Compare this exchange alone. May be repeated.", show_default=False),
     ] = None,
     equivalent: Equivalent = False,
+    rules: RuleFiles = None,
     show_suppressed: ShowSuppressed = False,
     force: Force = False,
     spec: SpecOption = None,
 ) -> None:
     """Compare the replies of two captures, exchange by exchange, by what they mean.
+
+    A file of --rules says what to ignore: a table [[ignore]] for each rule, with a reason and at least one of command,
+    direction, field, rule (such as value or row.*) and account; expires = 2027-01-31 is its last day. What is ignored
+    is counted, and listed with --show-suppressed. `qqlab replay --control 2 --save-rules FILE` writes such a file.
 
     Exit code 0: no differences; 1: differences; 3: nothing could be compared.
 
@@ -41,9 +47,11 @@ def diff(
     """
     outputs = Outputs(report, json=json, force=force, beside=(expected, actual))
     known = read_spec(spec)
+    today = this_day()
+    ignoring = read_rules(rules, today)
     first, second = read_capture(expected), read_capture(actual)
     seen = outputs.witness(known)
-    comparison = compare(*_chosen(first, second, only), known, witness=seen)
+    comparison = compare(*_chosen(first, second, only), known, rules=ignoring, today=today, witness=seen)
     context = Context(
         spec=known,
         spec_file=specs.BUILTIN if spec is None else str(spec),

@@ -25,6 +25,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from qqlab.codec import decode
+from qqlab.diff.compare import compare
 from qqlab.diff.finding import Finding
 from qqlab.diff.pair import Judged
 from qqlab.diff.rules import IgnoreRule, Rules
@@ -96,8 +97,8 @@ class Observer:
 
     def __call__(self, expected: Exchange | None, actual: Exchange | None, judged: Judged) -> None:
         """Take note of one pair."""
-        if expected is not None and actual is not None:
-            found = judged.findings
+        found = judged.findings
+        if expected is not None and actual is not None and (found or judged.skipped is None):
             self._pairs[found[0].command if found else decode(expected, self._spec).command] += 1
         differences = [finding for finding in judged.findings if not finding.equivalent]
         self._seen.update({kind_of(finding) for finding in differences})
@@ -125,6 +126,15 @@ def wilson(seen: int, of: int) -> tuple[float, float]:
     low, high = ((middle + sign * reach) / (1 + squared / of) for sign in (-1, 1))
     # What was never seen may be nothing, and what always was may be all: rounding must not say otherwise.
     return (0.0 if seen == 0 else max(0.0, low)), (1.0 if seen == of else min(1.0, high))
+
+
+def observe(
+    expected: Iterable[Exchange], actual: Iterable[Exchange], spec: Spec, skipped: Mapping[str, str] | None = None
+) -> Observed:
+    """What there is to see when two runs are compared."""
+    observer = Observer(spec)
+    compare(expected, actual, spec, skipped=skipped, witness=observer)
+    return observer.observed()
 
 
 def learn(recorded: Observed, controls: Sequence[Observed]) -> tuple[Learned, ...]:
