@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 import qqlab
 from qqlab.cli import (
+    accept,
     demo,
     diff,
     export,
@@ -71,6 +72,7 @@ def options(
     talk.quiet, talk.verbose = quiet, verbose
 
 
+app.command("accept")(accept.accept_)
 app.command("demo")(demo.demo)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)
