@@ -1,10 +1,10 @@
 """A server in another language, written from the write-ups alone: right, nothing is found; wrong in three ways, three
 things are, in words that somebody understands who has only this server before him."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from conftest import ROOT, Process, qqlab
@@ -59,18 +59,31 @@ def serve(start: Callable[..., Process], require: Callable[[str], str]) -> Calla
 def test_a_right_server_is_not_found_guilty(recorded: Path, serve: Callable[..., str]) -> None:
     """It writes CMD as it was sent and escapes more than it must, which clients take as the same."""
     run = qqlab("replay", recorded, "--target", serve())
-    assert (run.returncode, run.stdout.splitlines()[-1]) == (
-        0,
-        "compared 18 of 18 exchanges: 6 equal, 12 equivalent, 0 different",
-    ), run.stdout + run.stderr
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "compared 18 of 18 exchanges: 6 equal, 12 equivalent, 0 different" in run.stdout
 
 
 def test_a_server_wrong_in_three_ways(recorded: Path, serve: Callable[..., str], tmp_path: Path) -> None:
-    run = qqlab("replay", recorded, "--target", serve("--wrong=order,missing,text"), "--json")
+    """Told on the terminal, and to whatever shows the tests of a build."""
+    junit = tmp_path / "junit.xml"
+    run = qqlab("replay", recorded, "--target", serve("--wrong=order,missing,text"), "--report", f"junit={junit}")
     assert run.returncode == 1, run.stderr
-    found = json.loads(run.stdout)["findings"]
-    assert [(one["command"], one["rule"], one["field"], one["expected"], one["actual"]) for one in found] == [
-        ("Query_Stat", "list.order", "NK", "山, 水 & 100%, 鶹鑸, ☆流星☆", "☆流星☆, 鶹鑸, 山, 水 & 100%"),
-        ("GetInfo", "field.missing", "SX", "0 male", None),
-        ("CLTMSG", "code", "RES", "0 accepted", "ok"),
+    order = (
+        "Query_Stat's reply has the items of NK (nicknames of the friends) in another order than those of the lists "
+        "beside it"
+    )
+    names = "expected 山, 水 & 100%, 鶹鑸, ☆流星☆, got ☆流星☆, 鶹鑸, 山, 水 & 100%"
+    missing = "GetInfo's reply lacks SX (sex)"
+    text = "CLTMSG's reply has another code in RES (whether the request was accepted)"
+    told = [line.removeprefix("error").strip() for line in run.stdout.splitlines() if line.startswith("error")]
+    assert told == [f"{order}  [list.order]", f"{missing}  [field.missing]", f"{text}  [code]"]
+    assert "compared 18 of 18 exchanges: 5 equal, 10 equivalent, 3 different" in run.stdout
+    assert [
+        (case.get("classname"), case.get("name"), failure.get("type"), failure.get("message"))
+        for case in ElementTree.parse(junit).iter("testcase")
+        for failure in case.iter("failure")
+    ] == [
+        ("Query_Stat", "exchange 8", "list.order", f"{order}: {names}"),
+        ("GetInfo", "exchange 10", "field.missing", f"{missing}: expected 0 male"),
+        ("CLTMSG", "exchange 12", "code", f"{text}: expected 0 accepted, got ok"),
     ]
