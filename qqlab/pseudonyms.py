@@ -47,6 +47,7 @@ _NUMBER = re.compile(r"[ ]*-?([0-9])[0-9]*[ ]*")
 _TRIES = 8
 _REMEMBERED = 4096
 _SHORT = 200
+_LONG = 1000  # what is longer goes into each block as its digest, or the time would grow with the square of it
 
 
 class Pseudonyms:
@@ -87,6 +88,8 @@ class Pseudonyms:
         return made
 
     def _stream(self, value: str) -> Iterator[int]:
+        if len(value) > _LONG:
+            value = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
         block = 0
         while True:
             digest = hmac.digest(self._key, f"{block}:{value}".encode("utf-8", "surrogatepass"), hashlib.sha256)

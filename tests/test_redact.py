@@ -13,6 +13,7 @@ from qqlab import http1, wire
 from qqlab import spec as specs
 from qqlab.errors import InputError, RefusedError
 from qqlab.exchange import Cut, Exchange, RawMessage
+from qqlab.pseudonyms import Pseudonyms
 from qqlab.redact import Policy, Redactor, read_key
 
 SPEC = specs.builtin()
@@ -270,6 +271,14 @@ def test_a_secret_as_long_as_a_message_takes_no_memory_to_speak_of() -> None:
     assert long[:1024] not in changed
     assert len(changed) == len(body(login(f"PS={long}&XX=a{long[:1024]}b")))
     assert sum(map(len, redactor._known.values)) == 1024
+
+
+def test_a_secret_as_long_as_a_message_is_replaced_in_time_that_goes_with_its_length() -> None:
+    """A second or so for a megabyte; what grew with the square of it took minutes, which the test's limit would end."""
+    value = "a1" * 400_000
+    made = Pseudonyms(b"k" * 32).secret(value)
+    assert len(made) == len(value)
+    assert made != value
 
 
 def test_what_holds_no_secret_stays_byte_for_byte() -> None:

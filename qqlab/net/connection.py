@@ -6,6 +6,7 @@ connection is read on for a moment, since unread bytes would make the kernel tak
 """
 
 import asyncio
+import os
 import re
 import socket
 import struct
@@ -171,8 +172,7 @@ class Connection(asyncio.Protocol):
                 self._transport.write(_half(data, deviated.body))
             case "reset":
                 self._transport.write(_half(data, deviated.body))
-                self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-                self.abort()
+                self._reset()
             case "garbage":
                 self._transport.write(_GARBAGE)
             case "endless":
@@ -182,6 +182,12 @@ class Connection(asyncio.Protocol):
             case "drip":
                 self._busy = True
                 self._drip(data)
+
+    def _reset(self) -> None:
+        # What uvloop shows of its socket sets no options; a duplicate shares them.
+        with socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno())) as duplicate:
+            duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.abort()
 
     def _pour(self) -> None:
         """Go on with a reply that never ends, as far as the client reads."""
