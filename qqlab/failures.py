@@ -91,7 +91,7 @@ FAILURES: dict[Code, Failure] = {
         "Clients of this protocol followed no redirects, and a replay contacts nobody but its target.",
     ),
     "coding": Failure(
-        "the content coding of the reply cannot be undone",
+        "the reply's body is left out: its content coding cannot be undone to look for secrets",
         "The body is not what Content-Encoding says: clients that can read gzip see a broken reply.",
     ),
     "charset": Failure(

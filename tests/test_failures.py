@@ -30,7 +30,7 @@ SAID: list[tuple[Code, dict[str, object], str]] = [
         "connection reset by peer without a reply",
     ),
     ("redirect", {}, "the reply sends its client to another place, which is never followed"),
-    ("coding", {}, "the content coding of the reply cannot be undone"),
+    ("coding", {}, "the reply's body is left out: its content coding cannot be undone to look for secrets"),
     ("charset", {}, "the reply is in no charset of the protocol"),
 ]
 

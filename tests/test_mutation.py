@@ -329,7 +329,10 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
 ELSEWHERE = {
     "more": "takes a hundred differences: see test_what_is_not_listed_is_said",
     "reply.extra": "is reply.missing from the other side",
-    **{f"target.{code}": "what a bad target does is in test_diff_causes.py" for code in FAILURES},
+    **{
+        f"target.{code}": "what a bad target does is in test_mutation_wire.py and test_diff_causes.py"
+        for code in FAILURES
+    },
 }
 OTHER_SIDE = {
     "exchange.extra": "exchange.missing",

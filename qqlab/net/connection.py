@@ -205,6 +205,8 @@ class Connection(asyncio.Protocol):
     def _end(self) -> None:
         """Say that nothing more will come, and close once the client has done so too, or a moment later."""
         self._ending = True
+        if self._transport.is_closing():
+            return
         self._set_timer(LINGER, self._transport.close)
         if self._transport.can_write_eof():
             self._transport.write_eof()
