@@ -9,7 +9,7 @@ from test_lanes import exchange
 
 from qqlab import spec as specs
 from qqlab.replay import plan
-from qqlab.replay.order import Placed, afters, groups, related
+from qqlab.replay.order import Placed, afters, groups, near, related
 from qqlab.replay.schedule import Span
 
 SPEC = specs.builtin()
@@ -37,6 +37,14 @@ def test_what_must_keep_its_order_does_and_nothing_else_has_one(
 ) -> None:
     steps, related_to = placed(times), relations(pairs)
     found = afters(steps, related_to)
+    beside = near(related_to)
+
+    def may_see(one: Placed, other: Placed) -> bool:
+        """Whether one of them, or a third, may see in which order they came."""
+        if one.lane in related_to[other.lane]:
+            return one.changes or other.changes
+        return one.lane in beside[other.lane] and one.changes and other.changes
+
     before: list[set[int]] = []  # all that surely is over before each step begins
     for place, step in enumerate(steps):
         assert all(other < place for other in found[place])
@@ -46,15 +54,11 @@ def test_what_must_keep_its_order_does_and_nothing_else_has_one(
         must = {
             other
             for other, earlier in enumerate(steps[:place])
-            if earlier.lane in related_to[step.lane]
-            and (earlier.changes or step.changes)
-            and earlier.span.end <= step.span.begin
+            if may_see(earlier, step) and earlier.span.end <= step.span.begin
         }
         assert must <= before[place]
         # One that is waited for stands for its lane: what comes later in it had not all ended before.
-        for other in found[place]:
-            assert steps[other].lane in related_to[step.lane]
-            assert steps[other].changes or step.changes
+        assert all(may_see(steps[other], step) for other in found[place])
 
 
 def test_lanes_that_all_know_each_other_need_few_edges() -> None:
@@ -94,6 +98,18 @@ def test_a_message_is_sent_before_it_is_fetched() -> None:
         (("10002",), 0),
         (("10003",), 1),
     ]
+
+
+def test_two_who_write_to_the_same_do_so_in_order() -> None:
+    """They have nothing to do with each other, but whoever hears of both hears of them one after the other."""
+    write = "CMD=CLTMSG&UIN={}&UN=10003&MG=x"
+    recorded = [
+        exchange("a", "10001", 0.0, 1.0, body=write),
+        exchange("b", "10002", 2.0, 1.0, body=write),
+        exchange("c", "10003", 4.0, 1.0),
+    ]
+    planned = plan(recorded, SPEC, host=HOST, start=1)
+    assert [step.after for step in planned.steps] == [(), ("a",), ("b",)]
 
 
 def test_without_times_all_that_is_related_keeps_the_order_of_the_file() -> None:

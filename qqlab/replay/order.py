@@ -2,8 +2,10 @@
 
 Law: pure; time goes with the number of steps and of lanes that have to do with each other, not with their product.
 Two lanes are related when they share an account or one names an account of the other. A step waits for the last step
-of each related lane that had ended before it began, where one of the two changes something; what it waits for anyway,
-through its own lane or through another step, is not listed again. Only earlier steps are waited for, so no circle.
+of each related lane that had ended before it began, where one of the two changes something; and where both do, of each
+lane that is related to one that its own is related to, too: whoever hears of both hears of them in this order. What it
+waits for anyway, through its own lane or through another step, is not listed again. Only earlier steps are waited for,
+so no circle.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -49,6 +51,14 @@ def related(accounts: Mapping[int, Collection[str]], named: Mapping[int, Collect
     return found
 
 
+def near(relations: Mapping[int, Collection[int]]) -> dict[int, set[int]]:
+    """The lanes that each lane shares a related lane with, without those that it is related to."""
+    return {
+        lane: {third for other in others for third in relations[other]} - {lane, *others}
+        for lane, others in relations.items()
+    }
+
+
 def groups(relations: Mapping[int, Collection[int]]) -> dict[int, int]:
     """The number of each lane's group: lanes of different groups have nothing to do with each other."""
     union = Union()
@@ -70,6 +80,7 @@ class _Waiting:
     def __init__(self, steps: Sequence[Placed], relations: Mapping[int, Collection[int]]) -> None:
         self._steps = steps
         self._relations = relations
+        self._near = near(relations)
         self._groups = groups(relations)
         self._any: dict[int, dict[int, Last]] = {group: {} for group in self._groups.values()}
         self._changing: dict[int, dict[int, Last]] = {group: {} for group in self._groups.values()}
@@ -117,12 +128,31 @@ class _Waiting:
                 kept.append((lane, one))
                 if one.changes and self._knows_more(lane, step.lane):
                     heeded = max(heeded, one.known)
+        if step.changes:
+            kept += self._near_of(step, kept)
         return [one.place for _, one in kept]
+
+    def _near_of(self, step: Placed, kept: Sequence[tuple[int, Last]]) -> list[tuple[int, Last]]:
+        """What else changes something that those may see who see what this step changes."""
+        changing, others = self._changing[self._groups[step.lane]], self._near[step.lane]
+        heeded = self._heeded_all.get(step.lane, 0)
+        found: list[tuple[int, Last]] = []
+        for lane in reversed(changing):
+            one = changing[lane]
+            if one.end < heeded:
+                break
+            if lane in others and not self._covered(lane, one, [*found, *kept]):
+                found.append((lane, one))
+        return found
 
     def _covered(self, lane: int, one: Last, kept: Sequence[tuple[int, Last]]) -> bool:
         """Whether a step that is waited for has waited for this one."""
         return any(
-            one.end < later.known and (later.changes or one.changes) and lane in self._relations[other]
+            one.end < later.known
+            and (
+                ((later.changes or one.changes) and lane in self._relations[other])
+                or (later.changes and one.changes and lane in self._near[other])
+            )
             for other, later in kept[:_LOOKED_AT]
         )
 

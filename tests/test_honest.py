@@ -1,0 +1,77 @@
+"""An honest server is found guilty of nothing: ten thousand exchanges, a hundred lanes, any order that may be."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from crowd import Crowd, crowd
+from scenes import SPEC
+
+from qqlab import http1
+from qqlab.diff import compare
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.replay import Plan, Step, plan
+from qqlab.testserver import State
+
+
+@pytest.fixture(scope="module")
+def day() -> Crowd:
+    return crowd()
+
+
+@pytest.fixture(scope="module")
+def planned(day: Crowd) -> Plan:
+    return plan(day.exchanges, SPEC, host="127.0.0.1:1", passwords=day.accounts.password, start=500_000)
+
+
+def test_the_day_is_what_it_should_be(day: Crowd, planned: Plan) -> None:
+    kinds = Counter(f"{exchange.transport}{'' if exchange.request else ' push'}" for exchange in day.exchanges)
+    assert (len(planned.steps), planned.skipped, len(planned.lanes)) == (10_000, {}, 100)
+    assert kinds["lines"] > 500
+    assert kinds["lines push"] > 200
+    assert sum(1 for step in planned.steps if step.after) > 5000
+
+
+def some_order(planned: Plan, chance: random.Random) -> Iterator[Step]:
+    """The steps in an order that keeps each lane's, and what a step has to wait for."""
+    lanes: dict[int, list[Step]] = {}
+    for step in reversed(planned.steps):
+        lanes.setdefault(step.lane, []).append(step)
+    over: set[str] = set()
+    open_lanes = list(lanes)
+    while open_lanes:
+        lane = chance.choice(open_lanes)
+        if all(identifier in over for identifier in lanes[lane][-1].after):
+            step = lanes[lane].pop()
+            over.add(step.recorded.id)
+            yield step
+            if not lanes[lane]:
+                open_lanes.remove(lane)
+
+
+def answered(steps: Iterator[Step], day: Crowd) -> Iterator[Exchange]:
+    """What the server of those people says to these steps, one after the other."""
+    state = State(day.accounts, SPEC)
+    lines: dict[str, int] = {}
+    for number, step in enumerate(steps):
+        line = None if step.line is None else lines.setdefault(step.line, len(lines))
+        answer = state.answer(step.request.body, "127.0.0.1", number / 1000, line)
+        reply = http1.reply(answer.body, code=answer.code) if line is None else _line(answer.body)
+        yield msgspec.structs.replace(step.recorded, request=step.request, reply=reply)
+        for place, push in enumerate(state.pushes()):
+            identifier = f"push-{number}-{place}"
+            yield Exchange(id=identifier, session=push.account, transport="lines", reply=_line(push.body))
+
+
+def _line(body: bytes) -> RawMessage:
+    return RawMessage(body=body, end=b"\r\n")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_in_any_order_that_the_plan_allows_nothing_differs(day: Crowd, planned: Plan, seed: int) -> None:
+    again = list(answered(some_order(planned, random.Random(seed)), day))
+    comparison = compare(day.exchanges, again, SPEC)
+    assert (comparison.findings, comparison.causes, comparison.skipped) == ((), (), {})
+    assert comparison.equal == comparison.total == len(day.exchanges)
