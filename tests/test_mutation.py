@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 import msgspec
 import pytest
-from scenes import SCENES, SPEC, command_of, play
+from scenes import KNOWN, SCENES, SPEC, Step, command_of, login, message, play
 
 from qqlab.codec import Decoded, Message, decode
 from qqlab.diff import RULES, Comparison, Finding, compare
 from qqlab.exchange import Exchange
 from qqlab.failures import FAILURES
 from qqlab.spec import Command, Field, Rows
+from qqlab.testserver import Accounts
 
 Edit = Callable[[list[Exchange], str], list[Exchange]]
 
@@ -470,6 +471,40 @@ def test_the_value_of_a_secret_is_nobodys_business(field: str) -> None:
     wrong = play(SCENES["Login 1.4"], [f"value:Login.{field}=1234"])
     assert wrong != honest("Login 1.4")
     assert compare(honest("Login 1.4"), wrong, SPEC).findings == ()
+
+
+# A day on which everybody hears of everybody else.
+_ALL = (("TN", 160), ("UN", "0"))
+DAY = (
+    login("10002"), login("10003"), login("10001"), Step("10001", "List", _ALL), Step("10001", "Query_Stat", _ALL),
+    Step("10002", "Query_Stat", _ALL), Step("10003", "Change_Stat", (("ST", 30),)), message("10003", "10001", "a"),
+    message("10002", "10001", "b"), Step("10001", "GetMsgEx"), message("10001", "10003", "c"),
+    Step("10003", "GetMsgEx"), Step("10003", "Logout"), Step("10001", "GetMsgEx"), Step("10002", "GetMsgEx"),
+    Step("10001", "Logout"),
+)  # fmt: skip
+
+
+def known_otherwise(uin: str, **changes: object) -> Accounts:
+    """The accounts of a server that knows something else of one of them."""
+    changed = [msgspec.structs.replace(a, **changes) if a.uin == uin else a for a in KNOWN.accounts]
+    return msgspec.structs.replace(KNOWN, accounts=tuple(changed))
+
+
+@pytest.mark.parametrize("uin", ["10001", "10002", "10003"])
+def test_all_that_comes_of_a_refused_login_is_its_consequence(uin: str) -> None:
+    comparison = compare(play(DAY), play(DAY, known=known_otherwise(uin, password="another")), SPEC)
+    assert [(f.account, f.command, f.rule, f.field) for f in roots(comparison)] == [(uin, "Login", "code", "RS")]
+    assert [len(cause.consequences) for cause in comparison.causes] == [len(comparison.findings) - 1]
+    assert len(comparison.findings) > 4
+
+
+@pytest.mark.parametrize("friend", ["10002", "10003", "10004", "10005"])
+def test_all_that_is_not_heard_of_a_missing_friend_is_a_consequence(friend: str) -> None:
+    friends = tuple(uin for uin in KNOWN.by_uin["10001"].friends if uin != friend)
+    comparison = compare(play(DAY), play(DAY, known=known_otherwise("10001", friends=friends)), SPEC)
+    assert [(f.command, f.rule, f.row) for f in roots(comparison)] == [("List", "row.missing", friend)]
+    heard = {"10002": {"Query_Stat"}, "10003": {"Query_Stat", "GetMsgEx"}}
+    assert {f.command for f in comparison.findings} == {"List"} | heard.get(friend, set())
 
 
 def test_an_honest_server_is_not_found_guilty() -> None:

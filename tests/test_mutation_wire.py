@@ -4,11 +4,17 @@ What a server can do to bytes alone stands in `test_mutation`. All cases run sid
 """
 
 import asyncio
-from collections.abc import Sequence
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from conftest import Process, qqlab
 from scenes import KNOWN, SCENES, SPEC, command_of, play
 
+from qqlab.capture import header, save
 from qqlab.diff import Comparison, compare
 from qqlab.exchange import Exchange
 from qqlab.net.loop import run
@@ -104,3 +110,18 @@ def test_each_bad_manner_is_one_finding(scene: str, rule: str, compared: dict[tu
 @pytest.mark.parametrize(("scene", "rule"), RIGHT)
 def test_what_is_allowed_is_no_finding(scene: str, rule: str, compared: dict[tuple[str, str], Comparison]) -> None:
     assert compared[scene, rule].findings == ()
+
+
+def test_the_commands_find_it_too(start: Callable[..., Process], tmp_path: Path) -> None:
+    """Three rules of `qqlab serve --deviate`, and what `qqlab replay` says of each, and where."""
+    recorded = tmp_path / "recorded.jsonl"
+    head = header(SPEC, redacted="secrets", created=datetime(2026, 1, 1, tzinfo=UTC), note="a scene")
+    save(recorded, head, play(SCENES["Query_Stat"]), SPEC)
+    rules = ("list-order:Query_Stat.NK", "double:Query_Stat.FN", "status:Change_Stat=503")
+    deviate = [part for rule in rules for part in ("--deviate", rule)]
+    server = start(sys.executable, "-m", "qqlab", "serve", "--listen", "127.0.0.1:0", *deviate)
+    url = server.wait_for("serving on").split()[3]
+    run = qqlab("replay", recorded, "--target", url, "--json")
+    assert run.returncode == 1, run.stderr
+    told = [(one["exchange"], one["rule"], one["field"]) for one in json.loads(run.stdout)["findings"]]
+    assert sorted(told) == [("4", "http.status", None), ("6", "field.duplicate", "FN"), ("6", "list.order", "NK")]
