@@ -52,6 +52,8 @@ class _Judge:
         if causes:
             broken = causes[0].rule.startswith("target.")
             more = f", and {counted(len(failing) - 1, 'more finding')}" if len(failing) > 1 else ""
+            explains = self.explains.get(causes[0].id, 0)
+            more += f" (explains {counted(explains, 'finding')} elsewhere)" if explains else ""
             message = sentence(causes[0], self.context.spec, _WIDEST) + more
             text = "\n\n".join(self._told(finding) for finding in failing)
             return _Outcome("error" if broken else "failure", message, causes[0].rule, text)

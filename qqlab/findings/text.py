@@ -88,7 +88,7 @@ def _some(ids: Sequence[str]) -> str:
 def _kind(kind: Kind, context: Context, most: int | None) -> Iterator[Line]:
     first = kind.first
     yield _head(first, title(first, context.spec), f"  [{first.rule}]")
-    yield from _entries(kind.findings[:most])
+    yield from _entries(kind.findings[:most], accounts=kind.cause is not None)
     if most is not None and len(kind.findings) > most:
         yield _indented(f"… and {len(kind.findings) - most:,} more", "quiet")
     if kind.cause is not None:
@@ -109,9 +109,9 @@ def _indented(text: str, tone: Tone = "plain") -> Line:
     return Line((Span(f"         {text}", tone),))
 
 
-def _entries(findings: Sequence[Finding]) -> Iterator[Line]:
+def _entries(findings: Sequence[Finding], *, accounts: bool) -> Iterator[Line]:
     """The findings of a kind, in columns."""
-    wheres = [where(finding) for finding in findings]
+    wheres = [where(finding) + (_account(finding) if accounts else "") for finding in findings]
     width = max(map(len, wheres))
     for finding, place in zip(findings, wheres, strict=True):
         yield Line((Span(f"         {place.ljust(width)}  "), Span(outcome(finding, _ACROSS))))
@@ -119,8 +119,11 @@ def _entries(findings: Sequence[Finding]) -> Iterator[Line]:
 
 def _followed(kind: Kind, context: Context) -> str:
     ids = _some([finding.exchange or finding.actual_exchange for finding in kind.findings])
-    exchanges = "exchange" if len(kind.findings) == 1 else f"{len(kind.findings)} exchanges"
-    return f"{title(kind.first, context.spec)} ({exchanges} {ids})"
+    return f"{title(kind.first, context.spec)} (exchange{'s'[: len(kind.findings) != 1]} {ids})"
+
+
+def _account(finding: Finding) -> str:
+    return f", account {visible(finding.account, 30)}" if finding.account else ""
 
 
 def _ignored(by: str, reason: str, found: Sequence[Finding], context: Context, most: int | None) -> Iterator[Line]:
