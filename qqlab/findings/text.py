@@ -96,7 +96,7 @@ def _kind(kind: Kind, context: Context, most: int | None) -> Iterator[Line]:
         yield from (_indented(f"  {_followed(one, context)}") for one in kind.follows[:most])
         if most is not None and len(kind.follows) > most:
             yield _indented(f"  … and {counted(len(kind.follows) - most, 'kind')} more", "quiet")
-    again = context.again(*kind.findings[:most])
+    again = context.again(*kind.findings[: most or MOST])
     if again is not None:
         yield _indented(visible(again), "quiet")
 
