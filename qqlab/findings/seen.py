@@ -24,6 +24,8 @@ class Seen:
 
     def __call__(self, expected: Exchange | None, actual: Exchange | None, judged: Judged) -> None:
         """One pair was judged, or was not to be."""
+        if not (self._wants[0] or (self._wants[1] and judged.findings)):
+            return
         ids = "" if expected is None else expected.id, "" if actual is None else actual.id
         if self._wants[0]:
             command = judged.findings[0].command if judged.findings else self._command(expected or actual)
