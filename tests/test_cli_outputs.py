@@ -196,3 +196,31 @@ def test_another_spec_is_named_where_it_is(recorded: Path, wrong: Path, tmp_path
     assert mine.read_text("utf-8").splitlines()[missing["spec_line"] - 1] == 'name = "NK"'
     assert missing["reproduce"].endswith(f" --spec '{mine}' --only 2")
     assert len(load(recorded).exchanges) == 2
+
+
+def test_one_side_may_come_through_a_pipe(recorded: Path, wrong: Path) -> None:
+    done = CliRunner().invoke(app, ["diff", str(recorded), "-"], input=wrong.read_bytes())
+    assert done.exit_code == 1
+    assert "--only" not in done.stdout
+    assert "standard input is one capture, not two" in str(refused(run("diff", "-", "-")))
+
+
+def test_what_rules_suppress_is_counted_and_listed_where_asked_for(recorded: Path, wrong: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        'qqlab_rules = 1\n[[ignore]]\nname = "ours"\nreason = "we add it"\nfield = "XX"\n'
+        '[[ignore]]\nname = "old"\nreason = "was so once"\nfield = "YY"\n'
+    )
+    done = run("diff", recorded, wrong, "--rules", rules)
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[-3:] == [
+        "found 1 cause (1 error)",
+        "suppressed: 1 by ours (we add it)",
+        "rules that matched nothing: old",
+    ]
+    assert f"--rules {rules} --only 2" in done.stdout
+    assert "XX" not in done.stdout
+    listed = run("diff", recorded, wrong, "--rules", rules, "--show-suppressed").stdout
+    assert "ignored  ours: we add it\n         exchange 1  Login's reply has a field too many: XX" in listed
+    document = json.loads(run("diff", recorded, wrong, "--rules", rules, "--show-suppressed", "--json").stdout)
+    assert [(one["by"], one["finding"]["field"]) for one in document["suppressed"]] == [("ours", "XX")]

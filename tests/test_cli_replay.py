@@ -84,10 +84,10 @@ def test_differences_and_equivalences(capture: Path, start: Callable[..., Proces
     again = f"         qqlab replay {capture} --target {target} --only"
     assert done.stdout.splitlines() == [
         "error    Login's reply lacks HI (looks like an interval in seconds)  [field.missing]",
-        "         exchange 1  expected 60",
+        "         080baa9d  exchange 1  expected 60",
         f"{again} 1",
         "error    List's reply miscounts its rows in SN (how many rows follow)  [count]",
-        "         exchange 2  expected 4 of 4 rows, got 5 of 4 rows",
+        "         fe27e432  exchange 2  expected 4 of 4 rows, got 5 of 4 rows",
         f"{again} 2",
         "compared 3 of 3 exchanges: 0 equal, 1 equivalent, 2 different",
         "found 2 causes (2 errors)",
@@ -317,17 +317,17 @@ def test_diff_of_a_capture_with_itself_and_with_another(capture: Path, tmp_path:
     again = f"         qqlab diff {capture} {other} --only"
     assert done.stdout.splitlines() == [
         "error    Login's reply has another code in RS (whether the login succeeded)  [code]",
-        "         exchange 1  expected 0 logged in, got 1 refused",
+        "         eaa6723c  exchange 1  expected 0 logged in, got 1 refused",
         f"{again} 1",
         "error    List's reply does not repeat the request's CMD (the command again, often upper-cased) as it should"
         "  [echo]",
-        "         exchange 2  expected LIST, got LOGOUT",
+        "         7c14c3d7  exchange 2  expected LIST, got LOGOUT",
         f"{again} 2",
         "error    Logout was asked in the first capture only  [exchange.missing]",
-        "         exchange 3",
+        "         9ba705f0  exchange 3",
         f"{again} 3",
         "warning  Login's reply has a field too many: RA (why the login was refused)  [field.extra]",
-        "         exchange 1  unexpected \\x1b[31mno",
+        "         ba784202  exchange 1  unexpected \\x1b[31mno",
         f"{again} 1",
         "compared 2 of 3 exchanges: 0 equal, 0 equivalent, 2 different",
         "not compared: 1, only in the first capture (3)",

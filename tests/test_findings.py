@@ -249,7 +249,7 @@ def test_many_findings_of_a_kind_are_told_once_and_counted() -> None:
     shown = [line.text for line in lines(comparison, CONTEXT)]
     assert shown[:2] == [
         "error    GetInfo's reply has another NK (nickname)  [value]",
-        "         exchange 10  expected a, got b",
+        "         0000000a  exchange 10  expected a, got b",
     ]
     assert shown[9:] == [
         "         … and 12 more",

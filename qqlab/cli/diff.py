@@ -1,6 +1,6 @@
 """`qqlab diff`: two captures compared by meaning."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from qqlab import spec as specs
-from qqlab.capture import Capture
-from qqlab.cli.arguments import Force, SpecOption, read_capture, read_spec
+from qqlab.capture import open_capture
+from qqlab.cli.arguments import Force, SpecOption, read_spec
+from qqlab.cli.console import talk
 from qqlab.cli.judging import RuleFiles, read_rules, this_day
 from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end
 from qqlab.diff import compare
-from qqlab.errors import InputError
+from qqlab.errors import InputError, UsageError
 from qqlab.exchange import Exchange
 from qqlab.findings import Context
 from qqlab.visible import visible
@@ -46,20 +47,28 @@ def diff(
     Example: qqlab diff recorded.jsonl replayed.jsonl --report text=findings.txt
     """
     outputs = Outputs(report, json=json, force=force, beside=(expected, actual))
+    if str(expected) == str(actual) == "-":
+        raise UsageError("- -", "standard input is one capture, not two", "name a file for one of them")
     known = read_spec(spec)
     today = this_day()
     ignoring = read_rules(rules, today)
-    first, second = read_capture(expected), read_capture(actual)
+    sides = _Side(expected, only), _Side(actual, only)
     seen = outputs.witness(known)
-    comparison = compare(*_chosen(first, second, only), known, rules=ignoring, today=today, witness=seen)
+    comparison = compare(*sides, known, rules=ignoring, today=today, witness=seen)
+    where = f"{sides[0].path}, {sides[1].path}"
+    for side in sides:
+        side.say_what_is_missing()
+    for identifier in only or ():
+        if not any(identifier in side.had for side in sides):
+            raise InputError(where, f"no exchange {visible(identifier, 40)}", "see what they hold: qqlab show CAPTURE")
     context = Context(
         spec=known,
         spec_file=specs.BUILTIN if spec is None else str(spec),
         spec_text=specs.text(spec),
-        expected=str(first.path),
-        actual=str(second.path),
+        expected=sides[0].path,
+        actual=sides[1].path,
         time=datetime.now(UTC),
-        command=("qqlab", "diff", str(expected), str(actual), *(() if spec is None else ("--spec", str(spec)))),
+        command=_command(expected, actual, rules, spec),
         cases=seen.cases,
         sides=seen.sides,
         fail_on=fail_on,
@@ -67,17 +76,36 @@ def diff(
         suppressed=show_suppressed,
     )
     outputs.tell(comparison, context)
-    end(comparison, f"{first.path}, {second.path}", context)
+    end(comparison, where, context)
 
 
-def _chosen(first: Capture, second: Capture, only: Collection[str] | None) -> tuple[list[Exchange], list[Exchange]]:
-    """The exchanges to compare. Raises InputError for an id that neither capture has."""
-    left, right = list(first.exchanges), list(second.exchanges)
-    if only is None:
-        return left, right
-    known = {exchange.id for exchange in (*left, *right)}
-    for identifier in only:
-        if identifier not in known:
-            where = f"{first.path}, {second.path}"
-            raise InputError(where, f"no exchange {visible(identifier, 40)}", "see what they hold: qqlab show CAPTURE")
-    return [one for one in left if one.id in only], [one for one in right if one.id in only]
+class _Side:
+    """One capture as it is read, once: those of its exchanges that are asked for, or all. `had` are the ids of the
+    former that it had."""
+
+    def __init__(self, path: Path, only: Collection[str] | None) -> None:
+        self._stream = open_capture(path)
+        self._only = only
+        self.path = self._stream.path
+        self.had: set[str] = set()
+
+    def __iter__(self) -> Iterator[Exchange]:
+        for exchange, _ in self._stream:
+            if self._only is None:
+                yield exchange
+            elif exchange.id in self._only:
+                self.had.add(exchange.id)
+                yield exchange
+
+    def say_what_is_missing(self) -> None:
+        """Say what of the capture could not be read, once it is through."""
+        if self._stream.missing:
+            talk.say(f"qqlab: {visible('; '.join(self._stream.missing))}")
+
+
+def _command(expected: Path, actual: Path, rules: Sequence[Path] | None, spec: Path | None) -> tuple[str, ...]:
+    """The command line that compares the same again; none for what came through a pipe."""
+    if "-" in (str(expected), str(actual)):
+        return ()
+    ignoring = [part for path in rules or () for part in ("--rules", str(path))]
+    return ("qqlab", "diff", str(expected), str(actual), *ignoring, *(() if spec is None else ("--spec", str(spec))))

@@ -114,7 +114,8 @@ def _entries(findings: Sequence[Finding], *, accounts: bool) -> Iterator[Line]:
     wheres = [where(finding) + (_account(finding) if accounts else "") for finding in findings]
     width = max(map(len, wheres))
     for finding, place in zip(findings, wheres, strict=True):
-        yield Line((Span(f"         {place.ljust(width)}  "), Span(outcome(finding, _ACROSS))))
+        identifier = Span(f"         {visible(finding.id, 8)}  ", "quiet")
+        yield Line((identifier, Span(f"{place.ljust(width)}  {outcome(finding, _ACROSS)}")))
 
 
 def _followed(kind: Kind, context: Context) -> str:
