@@ -24,8 +24,8 @@ from qqlab.replay import Target
 from qqlab.testserver import State, deviate
 
 HONEST = ("delay:{}=0.01", "gzip:{}")
-_PATIENCE = 1.0
-_AT_ONCE = 20
+_PATIENCE = 2.5
+_AT_ONCE = 30
 LINES = [scene for scene in SCENES if any(step.line is not None for step in SCENES[scene])]
 HTTP = [scene for scene in SCENES if scene not in LINES]
 # What is said of a server that does this when it is asked that command: over HTTP, and over lines.
