@@ -138,7 +138,10 @@ def test_a_dead_target(capture: Path, tmp_path: Path) -> None:
     target, output = f"127.0.0.1:{free_port()}", tmp_path / "replayed.jsonl"
     done = qqlab("replay", capture, "--target", target, "-o", output)
     assert done.returncode == 4
-    assert done.stderr == f"qqlab: {target}: cannot connect: connection refused (is the server running?)\n"
+    assert (
+        done.stderr
+        == f"qqlab: {target}: cannot connect: connection refused (is the server running? then go on: --resume)\n"
+    )
     assert "compared 3 of 3 exchanges: 0 equal, 0 equivalent, 3 different" in done.stdout
     assert [exchange.error for exchange in load(output).exchanges] == ["cannot connect: connection refused"] * 3
 
@@ -243,7 +246,7 @@ def test_an_interrupted_replay_keeps_what_it_has_got(
     output = tmp_path / "replayed.jsonl"
     process = slow(start, capture, "-o", output, delay=60)
     assert process.stop(signal.SIGINT) == 130
-    assert process.output.endswith("qqlab: interrupted after 2 of 3 exchanges\n")
+    assert process.output.endswith("qqlab: interrupted after 2 of 3 exchanges (go on: --resume)\n")
     assert [exchange.id for exchange in load(output).exchanges] == ["1", "2"]
 
 

@@ -1,6 +1,7 @@
 """`qqlab replay`: a capture's requests go to a server again, and its replies are compared with the recorded ones."""
 
-import asyncio
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,32 +11,43 @@ from typing import Annotated
 import typer
 
 from qqlab import spec as specs
-from qqlab.capture import Capture, header, save
+from qqlab.capture import Capture, header
 from qqlab.cli.arguments import CaptureFiles, Force, SpecOption, read_as_one, read_spec, refuse_stdout
 from qqlab.cli.asking import AllowEffects
 from qqlab.cli.console import talk
 from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end
+from qqlab.cli.pacing import RETRIES, LoginBudget, Retries, Timeout, Workers, sending, summary, told_of
 from qqlab.cli.passwords import ENVIRONMENT, AccountsFile, read_passwords
 from qqlab.cli.planning import (
     DryRun,
+    Lanes,
     MapAccount,
+    MaxGap,
     NoCorrelate,
     Only,
     Pin,
+    Rate,
     Set,
+    Speed,
     again,
     read_options,
     say_plan,
 )
 from qqlab.diff import compare
-from qqlab.errors import TargetError
+from qqlab.errors import TargetError, UsageError
 from qqlab.exchange import Exchange
 from qqlab.files import check_writable, refuse_existing
 from qqlab.findings import Context
-from qqlab.net.replay import Replayed, now
-from qqlab.net.replay import replay as run
-from qqlab.replay import parse_target, plan, renamed, turned_away
+from qqlab.net import loop
+from qqlab.net.judging import Judging
+from qqlab.net.kept import Keeping
+from qqlab.net.replay import Course, now, resolve
+from qqlab.net.whole import Replay, carry_out
+from qqlab.replay import Plan, parse_target, plan, renamed
+from qqlab.replay.effects import check_any, recorded_hosts
 from qqlab.visible import visible
+
+_EACH = 10  # so many exchanges between two steps of the bar
 
 
 def replay(
@@ -50,13 +62,29 @@ def replay(
         typer.Option("--allow-host", metavar="HOST", help="This host may be contacted though it is not this machine."),
     ] = None,
     allow_effects: AllowEffects = None,
-    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.05, help="For each exchange.")] = 5.0,
     dry_run: DryRun = False,
     settings: Set = None,
     map_account: MapAccount = None,
     pin: Pin = None,
     no_correlate: NoCorrelate = False,
     only: Only = None,
+    lanes: Lanes = None,
+    speed: Speed = "max",
+    max_gap: MaxGap = None,
+    rate: Rate = None,
+    timeout: Timeout = 5.0,
+    retries: Retries = RETRIES,
+    login_budget: LoginBudget = 1,
+    workers: Workers = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the interrupted replay that is kept at -o.")
+    ] = False,
+    resend_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--resend-unknown", help="With --resume: send again what was sent, and of which nothing is known, too."
+        ),
+    ] = False,
     report: Reports = None,
     json: JsonReport = False,
     fail_on: FailOn = "warning",
@@ -81,8 +109,11 @@ def replay(
     """
     known = read_spec(spec)
     aim = parse_target(target)
+    how = sending(timeout=timeout, lanes=lanes, speed=speed, rate=rate, retries=retries, login_budget=login_budget)
+    if resume and output is None:
+        raise UsageError("--resume", "goes on with what was kept", "name it: -o CAPTURE")
     if output is not None and not dry_run:
-        _check_output(output, force)
+        _check_output(output, force or resume)
     outputs = Outputs(report, json=json, force=force, beside=(*captures, output))
     wishes = read_options(
         aim,
@@ -93,69 +124,117 @@ def replay(
         no_correlate=no_correlate,
         only=only,
         allow_effects=allow_effects,
+        max_gap=max_gap,
     )
     recorded = read_as_one(captures)
     passwords, codes = read_passwords(accounts)
+
+    def planned_from(start: int) -> Plan:
+        return plan(
+            recorded.exchanges, known, host=str(aim), passwords=passwords, codes=codes, start=start, options=wishes
+        )
+
     if dry_run:
-        planned = plan(
-            recorded.exchanges, known, host=str(aim), passwords=passwords, codes=codes, start=now(), options=wishes
+        say_plan(
+            planned_from(now()),
+            recorded.exchanges,
+            aim,
+            allowed=allow_host or [],
+            json=json,
+            lanes=lanes,
+            speed=how.speed,
+            rate=how.rate,
         )
-        say_plan(planned, recorded.exchanges, aim, allowed=allow_host or [], json=json)
         return
-    expected = [renamed(exchange, wishes.changes.accounts, known) for exchange in recorded.exchanges]
-    over: list[Exchange] = []
-    try:
-        with _told(len(recorded.exchanges), over) as told:
-            replayed = asyncio.run(
-                run(
-                    recorded.exchanges,
-                    aim,
-                    spec=known,
-                    passwords=passwords,
-                    codes=codes,
-                    allowed=allow_host or [],
-                    timeout=timeout,
-                    told=told,
-                    options=wishes,
+    addresses = loop.run(resolve(aim, allow_host or [], recorded_hosts(recorded.exchanges)))
+    seen = outputs.witness(known)
+    with _kept_at(output, seen.wants_anything) as path:
+        keeping = None if path is None else Keeping(path, recorded.exchanges, str(aim), resume=resume, force=force)
+        start = now() if keeping is None or keeping.before.start is None else keeping.before.start
+        planned = planned_from(start)
+        check_any(aim, planned.refused, len(planned.steps))
+        _warn(recorded, planned)
+        mapped = wishes.changes.accounts
+        expected = [renamed(one, mapped, known) for one in recorded.exchanges] if mapped else recorded.exchanges
+        judging = None if seen.wants_anything else Judging(expected, known, mapped=bool(mapped))
+        whole = False
+        try:
+            with _told(len(recorded.exchanges), resumable=output is not None) as told:
+                course = carry_out(
+                    planned,
+                    Replay(
+                        spec=known,
+                        server=str(aim),
+                        addresses=addresses,
+                        how=how,
+                        taken={exchange.id for exchange in recorded.exchanges},
+                        start=start,
+                        workers=workers,
+                        keeping=keeping,
+                        judging=judging,
+                        resend=resend_unknown,
+                        recorded_clean=recorded.header.redacted != "none",
+                    ),
+                    told,
                 )
+            if judging is not None:
+                comparison = judging.comparison(course.skipped)
+            else:
+                assert keeping is not None
+                replayed = keeping.exchanges(planned)
+                comparison = compare(expected, replayed, known, skipped=course.skipped, witness=seen)
+            context = Context(
+                spec=known,
+                spec_text=specs.text(spec),
+                spec_file=specs.BUILTIN if spec is None else str(spec),
+                expected=str(recorded.path),
+                actual="" if output is None else str(output),
+                target=str(aim),
+                time=datetime.now(UTC),
+                command=(
+                    *_command(captures, target, spec),
+                    *again(settings=settings, accounts=map_account, pins=pin, no_correlate=no_correlate),
+                ),
+                course=told_of(course),
+                cases=seen.cases,
+                sides=seen.sides,
+                fail_on=fail_on,
+                equivalent=equivalent,
+                suppressed=show_suppressed,
             )
-        _warn(recorded, replayed)
-        seen = outputs.witness(known)
-        comparison = compare(expected, replayed.exchanges, known, skipped=replayed.skipped, witness=seen)
-        context = Context(
-            spec=known,
-            spec_text=specs.text(spec),
-            spec_file=specs.BUILTIN if spec is None else str(spec),
-            expected=str(recorded.path),
-            actual="" if output is None else str(output),
-            time=datetime.now(UTC),
-            target=str(aim),
-            command=(
-                *_command(captures, target, spec),
-                *again(settings=settings, accounts=map_account, pins=pin, no_correlate=no_correlate),
-            ),
-            cases=seen.cases,
-            sides=seen.sides,
-            fail_on=fail_on,
-            equivalent=equivalent,
-            suppressed=show_suppressed,
-        )
-        outputs.tell(comparison, context)
-        for account in turned_away(expected, replayed.exchanges, known):
-            if account not in (*replayed.lacking, *replayed.unread):
-                talk.say(f"qqlab: {_refused(account)}")
-    except KeyboardInterrupt:
-        talk.say(f"qqlab: interrupted after {len(over)} of {len(recorded.exchanges)} exchanges")
-        raise
-    finally:
-        # Whatever stops this, what the target said is not lost with it.
-        if output is not None and over:
-            note = f"replay of {recorded.path} to {aim}"
-            head = header(known, redacted="secrets", created=datetime.now(UTC), note=note)
-            save(output, head, over, known, force=force)
-    if replayed.down is not None:
-        raise TargetError(str(aim), replayed.down, "is the server running?")
+            outputs.tell(comparison, context)
+            for account in course.refused:
+                if account not in (*planned.lacking, *planned.unread):
+                    talk.say(f"qqlab: {_refused(account)}")
+            _say_course(course, asked=how.speed is not None or how.rate is not None)
+            whole = course.down is None
+        finally:
+            # Whatever stops this, what the target said is not lost with it.
+            if keeping is not None and output is not None:
+                note = f"replay of {recorded.path} to {aim}"
+                head = header(known, redacted="secrets", created=datetime.now(UTC), note=note)
+                keeping.finish(planned, head, whole=whole)
+    if course.down is not None:
+        hint = "is the server running?" + ("" if output is None else " then go on: --resume")
+        raise TargetError(str(aim), course.down, hint)
     end(comparison, recorded.path, context)
+
+
+@contextmanager
+def _kept_at(output: Path | None, wanted: bool) -> Iterator[Path | None]:
+    """Where the replay is kept: at the path that was named, or for a while only, if the exchanges are `wanted`."""
+    if output is not None or not wanted:
+        yield output
+        return
+    with tempfile.TemporaryDirectory(prefix="qqlab-") as folder:
+        yield Path(folder) / "replayed.jsonl"
+
+
+def _say_course(course: Course, *, asked: bool) -> None:
+    """Say how it went: to who watches, and to who asked for a pace or for more words."""
+    if asked or talk.verbose or sys.stderr.isatty():
+        for line in summary(course):
+            talk.say(f"qqlab: {line}")
 
 
 def _command(captures: Sequence[Path], target: str, spec: Path | None) -> tuple[str, ...]:
@@ -181,29 +260,39 @@ def _check_output(path: Path, force: bool) -> None:
 
 
 @contextmanager
-def _told(total: int, over: list[Exchange]) -> Iterator[Callable[[Exchange], None]]:
-    """What to do with each exchange of a replay once it is over: collect it, and show that it is done."""
+def _told(total: int, *, resumable: bool) -> Iterator[Callable[[int, Exchange | None], None]]:
+    """What to do with exchanges of a replay once they are over: count them, and show now and then how many are. Says
+    how far it came where that is interrupted."""
+    done = 0
     with talk.bar() as bar:
         task = bar.add_task("", total=total)
 
-        def told(exchange: Exchange) -> None:
-            over.append(exchange)
-            bar.advance(task)
-            talk.detail(f"qqlab: exchange {visible(exchange.id, 20)}: {visible(exchange.error or 'replied')}")
+        def told(more: int, exchange: Exchange | None) -> None:
+            nonlocal done
+            done += more
+            if not bar.disable and (done % _EACH == 0 or done == total):
+                bar.update(task, completed=done)
+            if talk.verbose and exchange is not None:
+                talk.detail(f"qqlab: exchange {visible(exchange.id, 20)}: {visible(exchange.error or 'replied')}")
 
-        yield told
+        try:
+            yield told
+        except KeyboardInterrupt:
+            resume = " (go on: --resume)" if resumable and done else ""
+            talk.say(f"qqlab: interrupted after {done} of {total} exchanges{resume}")
+            raise
 
 
-def _warn(recorded: Capture, replayed: Replayed) -> None:
+def _warn(recorded: Capture, planned: Plan) -> None:
     if recorded.header.redacted == "none":
         return  # what was recorded is the password's own hash, and went out as it was
-    for account in replayed.lacking:
+    for account in planned.lacking:
         shown = visible(account, 30)
         talk.say(
             f"qqlab: no password is known for account {shown}: its login goes out with a pseudonym "
             f"(give one: --accounts FILE, or {ENVIRONMENT}{shown})"
         )
-    for account in replayed.unread:
+    for account in planned.unread:
         shown = visible(account, 30)
         talk.say(
             f"qqlab: account {shown} is asked to read a picture, and what it shows is not known: a pseudonym goes out "

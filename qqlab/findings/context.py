@@ -47,8 +47,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What findings are told with.
 
     `expected` and `actual` name the captures, the second one empty where it was kept nowhere; `time` is when they were
-    compared (aware, UTC); `target` is the server
-    that a replay asked, None for a comparison of captures. `command` is the command line that compares anew, in words,
+    compared (aware, UTC); `target` is the server that a replay asked, None for a comparison of captures; `course` tells
+    how that replay went. `command` is the command line that compares anew, in words,
     to which `--only ID` is added. `spec_file` is the spec as whoever reads the result finds it: a path, absolute or
     from where the comparison was made, and `spec_text` what stands in it. `cases` are all exchanges in order, and
     `sides` those that findings are about, by both ids. `fail_on` is the mildest severity that makes a comparison fail.
@@ -61,6 +61,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     actual: str
     time: datetime
     target: str | None = None
+    course: Mapping[str, object] | None = None
     command: tuple[str, ...] = ()
     spec_file: str = BUILTIN
     cases: Sequence[Case] = ()

@@ -78,6 +78,7 @@ def document(comparison: Comparison, context: Context) -> dict[str, Any]:
         "expected": context.expected,
         "actual": context.actual,
         "target": context.target,
+        **({} if context.course is None else {"replay": context.course}),
         "summary": _summary(comparison, counts),
         "causes": [cause._asdict() for cause in comparison.causes],
         "findings": list(_listed(comparison, context)),

@@ -22,6 +22,11 @@ class Seen:
         self.sides: dict[tuple[str, str], Sides] = {}
         self._wants = cases, sides
 
+    @property
+    def wants_anything(self) -> bool:
+        """Whether it keeps anything at all."""
+        return any(self._wants)
+
     def __call__(self, expected: Exchange | None, actual: Exchange | None, judged: Judged) -> None:
         """One pair was judged, or was not to be."""
         if not (self._wants[0] or (self._wants[1] and judged.findings)):

@@ -12,7 +12,6 @@ A reply that comes in one read under a head as they nearly all are is taken at o
 
 import asyncio
 import re
-import select
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from time import monotonic
@@ -20,7 +19,7 @@ from typing import cast
 
 from qqlab import failures, http1
 from qqlab.exchange import RawMessage, address
-from qqlab.net.outcome import WITHOUT, Outcome, connect, ended, unconnected
+from qqlab.net.outcome import WITHOUT, Outcome, Watch, connect, ended, unconnected
 
 MAX_REPLY = 1024 * 1024
 MAX_KEPT = 400
@@ -315,7 +314,7 @@ class _Exchange:
 class Connection(asyncio.Protocol):
     """One connection: an exchange at a time, and the next one at once when it is over."""
 
-    __slots__ = ("_exchange", "_http", "_over", "_poll", "_stray", "_transport", "client")
+    __slots__ = ("_exchange", "_http", "_over", "_stray", "_transport", "_watch", "client")
 
     def __init__(self, http: Http) -> None:
         self.client = ""
@@ -323,7 +322,7 @@ class Connection(asyncio.Protocol):
         self._exchange: _Exchange | None = None
         self._over = False
         self._stray = False  # bytes came that nobody asked for
-        self._poll: select.poll | None = None
+        self._watch: Watch | None = None
         self._transport: asyncio.Transport
 
     @property
@@ -397,11 +396,9 @@ class Connection(asyncio.Protocol):
             self._http.finished(exchange)
 
     def _has_news(self) -> bool:
-        """Whether something, or the end, has come that the event loop has not told of yet."""
-        if self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(self._poll.poll(0))
+        if self._watch is None:
+            self._watch = Watch(self._transport, end_only=False)
+        return self._watch.has_news()
 
 
 def _keeps(reply_head: bytes) -> bool:

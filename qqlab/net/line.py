@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 from qqlab import failures
 from qqlab.conversation import Conversation, Paired
 from qqlab.exchange import Pairing, RawMessage, address
-from qqlab.net.outcome import Outcome, told
+from qqlab.net.outcome import Outcome, Watch, told
 from qqlab.spec import Spec
 
 MOST_UNASKED = 10_000
@@ -91,6 +91,12 @@ class Line(asyncio.Protocol):
             silent=not in_time and self.heard == 0,
             pairing=pairing,
         )
+
+    async def has_ended(self, timeout: float) -> bool:
+        """Whether the connection is over; where its end has come and was not read yet, it is waited for."""
+        if not self.over and Watch(self._transport, end_only=True).has_news():
+            await self._until(lambda: self.over, timeout)
+        return self.over
 
     async def wait(self, count: int, timeout: float) -> bool:
         """Wait until so many lines have come unasked since the beginning; whether they have."""

@@ -3,7 +3,7 @@
 Law: a connection ends when its recorded client began another one, or with the replay; before that it is waited for
 what was pushed over it when recorded, at most `timeout` seconds and only once. One that the server has ended is begun
 anew for the next request; where one that was in use ends without a byte, it most likely had ended before the request
-came, and the request is sent once more, as over HTTP. What times out is not sent again.
+came, and the request is sent once more, if it is safe, as over HTTP. What times out is not sent again.
 """
 
 import asyncio
@@ -31,11 +31,13 @@ class Pushed(NamedTuple):
 
 
 class Lines:
-    """The connections of one replay to the first of these addresses that answers."""
+    """The connections of one replay to the first of these addresses that answers. `opened`, `reused` and `again` count
+    as those of `Http`."""
 
     def __init__(
         self, addresses: Sequence[tuple[str, int]], planned: Plan, spec: Spec, *, timeout: float, limit: int
     ) -> None:
+        self.opened = self.reused = self.again = 0
         self._addresses = list(addresses)
         self._spec = spec
         self._timeout = timeout
@@ -47,8 +49,9 @@ class Lines:
         self._hosts: dict[str, str] = {}
         self._pushed: list[Pushed] = []
 
-    async def send(self, request: RawMessage, name: str, session: str) -> Outcome:
-        """Send a line over the connection that stands for the recorded one of that name."""
+    async def send(self, request: RawMessage, name: str, session: str, *, safe: bool = True) -> Outcome:
+        """Send a line over the connection that stands for the recorded one of that name. One that is `safe` is sent
+        once more where that turns out to have ended."""
         before = self._of_session.get(session)
         if before is not None and before != name and self._left[before] == 0:
             await self._finish([before])
@@ -59,8 +62,10 @@ class Lines:
         in_use = name in self._open and not self._open[name].over
         try:
             line = await self._line(name)
+            self.reused += in_use
             outcome = await line.send(request, self._timeout)
-            if in_use and line.over and line.heard == 0:
+            if in_use and safe and line.over and line.heard == 0:
+                self.again += 1
                 outcome = await (await self._line(name)).send(request, self._timeout)
         except TimeoutError:
             return Outcome(None, unconnected(self._timeout), started, 0.0, "", silent=True)
@@ -94,11 +99,12 @@ class Lines:
                 self._drop(name)
 
     async def _line(self, name: str) -> Line:
-        if name in self._open and self._open[name].over:
+        if name in self._open and await self._open[name].has_ended(self._timeout):
             self._drop(name)
         if name not in self._open:
             async with asyncio.timeout(self._timeout):
                 self._open[name] = await connect(self._addresses, lambda: Line(self._spec, self._limit))
+            self.opened += 1
         return self._open[name]
 
     def _drop(self, name: str) -> None:

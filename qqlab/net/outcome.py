@@ -5,6 +5,7 @@ Law: one shape for all ways to send; what went wrong is one line (`qqlab.failure
 
 import asyncio
 import os
+import select
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, TypeVar
@@ -15,6 +16,8 @@ from qqlab.exchange import Pairing, RawMessage
 _P = TypeVar("_P", bound=asyncio.Protocol)
 
 WITHOUT = "without a reply"
+# The other side's end, without what it sent before; not every system tells.
+_END = getattr(select, "POLLRDHUP", select.POLLHUP)
 
 
 class Outcome(NamedTuple):
@@ -50,6 +53,20 @@ async def connect(addresses: list[tuple[str, int]], make: Callable[[], _P]) -> _
             addresses.insert(0, candidate)
         return protocol
     raise failure
+
+
+class Watch:
+    """Asks the system whether something has come over a connection that the event loop has not told of yet: what must
+    not be sent twice must not be lost with an end that is there already."""
+
+    def __init__(self, transport: asyncio.Transport, *, end_only: bool) -> None:
+        """`end_only`: bytes may come at any time, only the end counts."""
+        self._poll = select.poll()
+        self._poll.register(transport.get_extra_info("socket").fileno(), _END if end_only else select.POLLIN)
+
+    def has_news(self) -> bool:
+        """Whether there is something."""
+        return bool(self._poll.poll(0))
 
 
 def unconnected(why: OSError | float) -> str:

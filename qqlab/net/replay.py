@@ -1,42 +1,88 @@
 """Replaying a capture: its requests go to a server again, and what happens is a capture with the same ids.
 
-Law: exchanges go out in recorded order, one after the other: each line over the connection that stands for its
-recorded one, what is pushed there becomes an exchange without a request. A target is checked before it is resolved
-and again after. Nothing the target does raises: it becomes the `error` of an exchange, and a target that is gone is
-given up soon. What is returned holds pseudonyms where secrets were sent.
+Law: a target is checked before it is resolved and again after. Nothing the target does raises: it becomes the `error`
+of an exchange, and a target that is gone is given up soon (`qqlab.net.running`). What is kept and returned holds
+pseudonyms where secrets were sent.
 """
 
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Collection, Sequence
+from array import array
+from collections.abc import Callable, Collection, Mapping, Sequence
+from time import monotonic
 
 import msgspec
 
-from qqlab.capture.session import session
-from qqlab.codec import decode
 from qqlab.errors import TargetError
 from qqlab.exchange import Exchange
-from qqlab.net.client import MAX_REPLY, Client, Outcome
+from qqlab.net.http import MAX_REPLY, Http
+from qqlab.net.keeping import InMemory
 from qqlab.net.lines import Lines
-from qqlab.redact import Redactor
-from qqlab.replay import Options, Passwords, Plan, Step, Target, check_address, check_name, plan
+from qqlab.net.pace import Lateness, Pace, lateness
+from qqlab.net.running import DOWN, GIVE_UP_AFTER, Keeper, Limits, Run
+from qqlab.replay import Options, Passwords, Plan, Produced, Target, check_address, check_name, plan
 from qqlab.replay.effects import allowed_effects, check_any, check_recorded, recorded_hosts
 from qqlab.replay.passwords import no_passwords
 from qqlab.replay.target import refuse_historical
 from qqlab.spec import Spec
 
-# So many exchanges in a row without a connection, or without a byte in time, and the target counts as gone.
-GIVE_UP_AFTER = 5
+__all__ = ["DOWN", "GIVE_UP_AFTER", "Course", "Replayed", "Sending", "execute", "replay", "resolve"]
+
+RETRIES = 2
 _AS_RECORDED = Options()
+
+
+class Sending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a plan is sent. `timeout` is seconds for each exchange, `limit` the bytes of a reply, `retries` how often a
+    connection that failed is tried again. `speed` 1 is as recorded, None as fast as it goes; `rate` the most requests a
+    second. `limits` says how many lanes are under way at once, and when an account is left alone. `begin` is the moment
+    that all times follow from, by the clock `time.monotonic`; None for that when it begins."""
+
+    timeout: float = 5.0
+    limit: int = MAX_REPLY
+    retries: int = RETRIES
+    speed: float | None = None
+    rate: float | None = None
+    limits: Limits = Limits()
+    begin: float | None = None
+
+
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """How a replay went.
+
+    `skipped` tells by id why a step was not sent; `down` in one line why the target counts as gone, None where it does
+    not. `sent` counts requests, in `duration` seconds; `reordered` those that went out after one that had begun later
+    when recorded. `refused` are the accounts whose login succeeded when recorded and was refused. `opened` counts
+    connections, `reused` the requests over one that had served before, `retried` the connections that were tried again,
+    `again` the requests that were sent once more. `late` is how late each step was, in seconds, where steps have a
+    time.
+    """
+
+    skipped: dict[str, str]
+    down: str | None
+    duration: float
+    sent: int
+    reordered: int
+    refused: tuple[str, ...]
+    opened: int
+    reused: int
+    retried: int
+    again: int
+    late: tuple[float, ...] = ()
+
+    @property
+    def lateness(self) -> Lateness | None:
+        """What is told of the lateness; None where no step had a time."""
+        return lateness(array("d", self.late))
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """What a replay brought.
 
-    `skipped` tells by id why an exchange was not sent. `lacking` are the accounts whose password would have been put
-    back and is not known, `unread` those of whose picture the code is not. `down` says in one line why the target
-    counts as gone, None where it does not.
+    `exchanges` are in recorded order, a push behind what was over before it. `skipped` tells by id why an exchange was
+    not sent. `lacking` are the accounts whose password would have been put back and is not known, `unread` those of
+    whose picture the code is not. `down` says in one line why the target counts as gone, None where it does not.
     """
 
     exchanges: tuple[Exchange, ...]
@@ -44,6 +90,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     lacking: tuple[str, ...]
     unread: tuple[str, ...]
     down: str | None
+    course: Course
 
 
 async def replay(
@@ -59,8 +106,9 @@ async def replay(
     start: int | None = None,
     told: Callable[[Exchange], None] | None = None,
     options: Options = _AS_RECORDED,
+    sending: Sending | None = None,
 ) -> Replayed:
-    """Replay exchanges against a target.
+    """Replay exchanges against a target, keeping everything in memory.
 
     `codes` knows what accounts' pictures show. `allowed` are hosts outside loopback that may be contacted. `timeout`
     is seconds for each exchange, `limit` the bytes of a reply. Fresh sequence numbers follow on `start`, by default on
@@ -74,14 +122,68 @@ async def replay(
         options = options._replace(effects=allowed_effects(target))
     planned = plan(exchanges, spec, host=str(target), passwords=passwords, codes=codes, start=start, options=options)
     check_any(target, planned.refused, len(planned.steps))
-    client = Client(addresses, timeout=timeout, limit=limit)
-    lines = Lines(addresses, planned, spec, timeout=timeout, limit=limit)
+    kept = InMemory(spec, None if told is None else lambda exchange, _: told(exchange))
+    how = sending or Sending(timeout=timeout, limit=limit, retries=0)
     taken = {exchange.id for exchange in exchanges}
+    course = await execute(planned, addresses, spec=spec, server=str(target), keeper=kept, how=how, taken=taken)
+    return Replayed(
+        exchanges=kept.in_order(planned),
+        skipped=planned.skipped | course.skipped,
+        lacking=planned.lacking,
+        unread=planned.unread,
+        down=course.down,
+        course=course,
+    )
+
+
+async def execute(
+    planned: Plan,
+    addresses: Sequence[tuple[str, int]],
+    *,
+    spec: Spec,
+    server: str,
+    keeper: Keeper,
+    how: Sending,
+    found: Mapping[Produced, str] | None = None,
+    taken: Collection[str] = (),
+) -> Course:
+    """Send a plan to checked addresses. `found` are values of replies that are known already, `taken` the ids that no
+    push may have."""
+    http = Http(addresses, timeout=how.timeout, limit=how.limit, retries=how.retries)
+    lines = Lines(addresses, planned, spec, timeout=how.timeout, limit=how.limit)
+    pace = Pace(how.speed, how.rate, how.begin)
+    run = Run(
+        planned,
+        http,
+        lines,
+        spec=spec,
+        server=server,
+        keeper=keeper,
+        pace=pace,
+        limits=how.limits,
+        found=found,
+        taken=taken,
+    )
+    began = monotonic()
     try:
-        return await _Replaying(planned, client, lines, target, spec, taken, told).run()
+        await run.run()
+        duration = monotonic() - began
     finally:
         lines.close()
-        await client.close()
+        await http.close()
+    return Course(
+        skipped=run.skipped,
+        down=run.down,
+        duration=duration,
+        sent=run.sent,
+        reordered=run.reordered,
+        refused=run.refused,
+        opened=http.opened + lines.opened,
+        reused=http.reused + lines.reused,
+        retried=http.retried,
+        again=http.again + lines.again,
+        late=tuple(pace.late),
+    )
 
 
 def now() -> int:
@@ -110,103 +212,3 @@ async def resolve(
         check_recorded(target, str(address[0]), recorded, allowed)
         addresses.append((str(address[0]), target.port))
     return list(dict.fromkeys(addresses))
-
-
-class _Replaying:
-    """The state of one replay: what has come of it so far."""
-
-    def __init__(
-        self,
-        planned: Plan,
-        client: Client,
-        lines: Lines,
-        target: Target,
-        spec: Spec,
-        taken: Collection[str],
-        told: Callable[[Exchange], None] | None,
-    ) -> None:
-        self._planned = planned
-        self._client = client
-        self._lines = lines
-        self._target = target
-        self._spec = spec
-        self._redactor = Redactor(spec)
-        self._taken = taken
-        self._told = told
-        self._exchanges: list[Exchange] = []
-        self._pushes = 0
-
-    async def run(self) -> Replayed:
-        steps = self._planned.steps
-        skipped = dict(self._planned.skipped)
-        patience = min(GIVE_UP_AFTER, len(steps))
-        silent = 0
-        down = None
-        for number, step in enumerate(steps, 1):
-            outcome = await self._send(step)
-            self._keep(_exchange(step, outcome, self._target))
-            silent = silent + 1 if outcome.silent else 0
-            if silent == patience:
-                down = outcome.error
-                left = [rest.recorded.id for rest in steps[number:]]
-                left += [identifier for ids in self._planned.pushes.values() for identifier in ids]
-                skipped.update((identifier, "the target is down") for identifier in left)
-                break
-        if down is None:
-            await self._lines.finish()
-        self._collect()
-        return Replayed(
-            exchanges=tuple(self._exchanges),
-            skipped=skipped,
-            lacking=self._planned.lacking,
-            unread=self._planned.unread,
-            down=down,
-        )
-
-    async def _send(self, step: Step) -> Outcome:
-        if step.line is None:
-            outcome = await self._client.send(step.request, lane=step.recorded.session if step.keep_alive else None)
-        else:
-            outcome = await self._lines.send(step.request, step.line, step.recorded.session)
-        self._collect()
-        return outcome
-
-    def _collect(self) -> None:
-        """Make exchanges of what was pushed."""
-        for push in self._lines.pushed():
-            self._pushes += 1
-            while (identifier := f"push-{self._pushes}") in self._taken:
-                self._pushes += 1
-            exchange = Exchange(
-                id=identifier,
-                session="",
-                time=push.line.time,
-                client=push.client,
-                server=str(self._target),
-                transport="lines",
-                reply=push.line.reply,
-                error=push.line.error,
-            )
-            account = decode(exchange, self._spec).account
-            self._keep(msgspec.structs.replace(exchange, session=session(push.host, account)))
-
-    def _keep(self, exchange: Exchange) -> None:
-        self._exchanges.append(self._redactor.exchange(exchange))
-        if self._told is not None:
-            self._told(self._exchanges[-1])
-
-
-def _exchange(step: Step, outcome: Outcome, target: Target) -> Exchange:
-    return Exchange(
-        id=step.recorded.id,
-        session=step.recorded.session,
-        time=outcome.time,
-        elapsed=None if outcome.reply is None else outcome.elapsed,
-        client=outcome.client,
-        server=str(target),
-        transport="http" if step.line is None else "lines",
-        request=step.request,
-        reply=outcome.reply,
-        error=outcome.error,
-        pairing=outcome.pairing,
-    )

@@ -1,0 +1,89 @@
+"""Each exchange of a replay judged as soon as it is over, while both sides are at hand.
+
+Law: what comes out is what `qqlab.diff.compare` says of the two captures. Only pushes wait for the end, since they
+belong together by what they are. Nothing is held of what is equal.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from qqlab.diff import Comparison, Ignoring, Judged, Tally, judge
+from qqlab.diff.stream import Join
+from qqlab.exchange import Exchange
+from qqlab.spec import Spec
+
+
+class Verdicts(NamedTuple):
+    """What was judged so far: how many were equal, what else came of which place in the capture, the pushes that came,
+    and for each place whether it is over."""
+
+    equal: int
+    others: list[tuple[int, Judged]]
+    pushes: list[Exchange]
+    over: bytearray
+
+
+class Judging:
+    """Judges a replay of `expected`, in whatever order things are over."""
+
+    def __init__(self, expected: Sequence[Exchange], spec: Spec, *, mapped: bool = False) -> None:
+        """`mapped`: what is expected is not what was recorded, but for other accounts."""
+        self._mapped = mapped
+        self._expected = expected
+        self._spec = spec
+        self._places = {exchange.id: place for place, exchange in enumerate(expected)}
+        self._equal = 0
+        self._others: list[tuple[int, Judged]] = []
+        self._pushes: list[Exchange] = []
+        self._over = bytearray(len(expected))
+
+    def another(self) -> "Judging":
+        """One that has judged nothing of the same replay."""
+        return Judging(self._expected, self._spec, mapped=self._mapped)
+
+    def add(self, exchange: Exchange, as_recorded: bool = False) -> None:
+        """An exchange is over; one that is none of the capture's is a push. `as_recorded`: it is the recorded one but
+        for its sequence number."""
+        place = self._places.get(exchange.id)
+        if place is None:
+            self._pushes.append(exchange)
+            return
+        self._over[place] = 1
+        if as_recorded and not self._mapped:
+            self._equal += 1
+            return
+        judged = judge(self._expected[place], exchange, self._spec)
+        if judged.skipped is None and not judged.findings:
+            self._equal += 1
+        else:
+            self._others.append((place, judged))
+
+    def verdicts(self) -> Verdicts:
+        """What was judged so far."""
+        return Verdicts(self._equal, self._others, self._pushes, self._over)
+
+    def take(self, verdicts: Verdicts) -> None:
+        """Add what was judged elsewhere of the same replay."""
+        self._equal += verdicts.equal
+        self._others += verdicts.others
+        self._pushes += verdicts.pushes
+        self._over = bytearray(one | other for one, other in zip(self._over, verdicts.over, strict=True))
+
+    def comparison(
+        self, skipped: Mapping[str, str], rules: Ignoring | None = None, today: date = date.min
+    ) -> Comparison:
+        """What all of it is together. `skipped` names ids that were not sent, each with the reason."""
+        tally = Tally()
+        tally.compared = self._equal
+        for place, judged in self._others:
+            tally.add(judged, (0, place + 1))
+        left = [place for place, over in enumerate(self._over) if not over]
+        missed = (self._expected[place] for place in left)
+        for (side, number), expected, actual in Join(missed, self._pushes, self._spec, skipped):
+            if expected is not None and actual is None and expected.id in skipped:
+                judged = Judged(expected.id, None, skipped[expected.id])
+            else:
+                judged = judge(expected, actual, self._spec)
+            tally.add(judged, (side, left[number - 1] + 1 if side == 0 else number))
+        return tally.comparison(self._spec, rules, today)

@@ -1,0 +1,116 @@
+"""What happens in a replay, kept: in memory, or in a journal as it happens.
+
+Law: secrets become pseudonyms before anything is kept or shown, in the order in which exchanges are over. An exchange
+that is the recorded one but for its sequence number holds nothing that the recording does not: it is not searched, if
+that was redacted, and nothing was found under the same head of a reply.
+"""
+
+from collections.abc import Callable
+
+from qqlab.capture.writing import fitted_line
+from qqlab.diff.same import same
+from qqlab.exchange import Exchange
+from qqlab.redact import Redactor
+from qqlab.replay import Plan, Step
+from qqlab.replay.journal import Journal
+from qqlab.spec import Spec
+
+Told = Callable[[Exchange, bool], None]
+"""Is told of an exchange that is over, and whether it is the recorded one but for its sequence number."""
+
+_MOST_HEADS = 256
+
+
+class _Cleaning:
+    """Redacts what is over. `recorded_clean`: the recording holds no secrets."""
+
+    def __init__(self, spec: Spec, recorded_clean: bool) -> None:
+        self._spec = spec
+        self._recorded_clean = recorded_clean
+        self._redactor = Redactor(spec)
+        self._heads: set[bytes] = set()
+
+    def cleaned(self, exchange: Exchange, step: Step | None) -> tuple[Exchange, bool]:
+        """The exchange as it may be kept, and whether it is the recorded one but for its sequence number."""
+        if step is None or exchange.reply is None or not same(step.recorded, exchange, self._spec):
+            return self._redacted(exchange), False
+        head = exchange.reply.head
+        if self._recorded_clean and head in self._heads:
+            return exchange, True
+        redacted = self._redacted(exchange)
+        if redacted is exchange and len(self._heads) < _MOST_HEADS:
+            self._heads.add(head)
+        return redacted, redacted is exchange
+
+    def _redacted(self, exchange: Exchange) -> Exchange:
+        redacted = self._redactor.exchange(exchange)
+        if redacted is not exchange:
+            self._heads.clear()  # what is known now may stand in one of them
+        return redacted
+
+
+class InMemory:
+    """Keeps everything in memory, unless `keeps` is false; `told` is called with each exchange."""
+
+    def __init__(
+        self, spec: Spec, told: Told | None = None, *, keeps: bool = True, recorded_clean: bool = False
+    ) -> None:
+        self._kept: list[Exchange] = []
+        self._keeps = keeps
+        self._cleaning = _Cleaning(spec, recorded_clean)
+        self._told = told
+
+    def intent(self, step: Step) -> None:
+        """Nothing survives this process."""
+
+    def unsent(self, step: Step) -> None:
+        """Nothing survives this process."""
+
+    def outcome(self, exchange: Exchange, step: Step | None) -> None:
+        """An exchange is over."""
+        exchange, as_recorded = self._cleaning.cleaned(exchange, step)
+        if self._keeps:
+            self._kept.append(exchange)
+        if self._told is not None:
+            self._told(exchange, as_recorded)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def in_order(self, planned: Plan) -> tuple[Exchange, ...]:
+        """What was kept, in the order of the plan; a push stands behind what was over before it."""
+        places = {step.recorded.id: place for place, step in enumerate(planned.steps)}
+        order, place = [], -1
+        for exchange in self._kept:
+            place = places.get(exchange.id, place)
+            order.append(place)
+        return tuple(self._kept[number] for number in sorted(range(len(order)), key=order.__getitem__))
+
+
+class Journaled:
+    """Writes everything to a journal; `told` is called with each exchange."""
+
+    def __init__(self, journal: Journal, spec: Spec, told: Told | None = None, *, recorded_clean: bool = False) -> None:
+        self._journal = journal
+        self._spec = spec
+        self._cleaning = _Cleaning(spec, recorded_clean)
+        self._told = told
+
+    def intent(self, step: Step) -> None:
+        """A step is about to be sent."""
+        self._journal.intent(step.recorded.id)
+
+    def unsent(self, step: Step) -> None:
+        """Nothing of the step was sent."""
+        self._journal.unsent(step.recorded.id)
+
+    def outcome(self, exchange: Exchange, step: Step | None) -> None:
+        """An exchange is over."""
+        exchange, as_recorded = self._cleaning.cleaned(exchange, step)
+        self._journal.outcome(fitted_line(exchange, self._spec))
+        if self._told is not None:
+            self._told(exchange, as_recorded)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self._journal.flush()

@@ -1,0 +1,98 @@
+"""A replay that is kept as it happens, and can be gone on with.
+
+Law: what is kept lies in journals beside the capture until that is whole; then they go. An interrupted replay, or one
+whose target went down, leaves the capture as far as it came, and its journals. To go on, what has an outcome is not
+sent again, and neither is what may have been done unasked.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from qqlab.capture import Header
+from qqlab.codec import decode
+from qqlab.errors import InputError
+from qqlab.exchange import Exchange
+from qqlab.replay import Plan, Produced, produced
+from qqlab.replay.journal import (
+    VERSION,
+    Head,
+    Journal,
+    Kept,
+    fingerprint,
+    journal_path,
+    new_path,
+    present,
+    put_together,
+)
+from qqlab.spec import Spec
+
+UNKNOWN = "it was sent before the replay broke off, and what became of it is not known (--resume --resend-unknown)"
+
+
+class Keeping:
+    """Where one replay is kept: its capture, and the journals until that is whole."""
+
+    def __init__(self, output: Path, recorded: Sequence[Exchange], target: str, *, resume: bool, force: bool) -> None:
+        """Raises InputError where there is nothing to go on with, or something that nobody said to go on with."""
+        self.output = output
+        self._replay = fingerprint(recorded)
+        self._target = target
+        there = present(output)
+        if resume and not there:
+            what = "there is no interrupted replay to go on with"
+            raise InputError(str(journal_path(output)), what, "leave out --resume to begin one")
+        if there and not (resume or force):
+            what = "an interrupted replay is kept here"
+            raise InputError(str(there[0]), what, "go on with it: --resume; or begin anew: --force")
+        self.before = Kept(there if resume else (), replay=self._replay, target=target)
+        self._force = force or resume
+        if not resume:
+            for path in there:
+                path.unlink()
+
+    def journal(self, start: int) -> Journal:
+        """A new journal; `start` is the number that fresh sequence numbers follow on."""
+        head = Head(qqlab_journal=VERSION, replay=self._replay, target=self._target, start=start)
+        return Journal(new_path(self.output), head)
+
+    def all(self) -> Kept:
+        """All that was kept so far."""
+        return Kept(present(self.output), replay=self._replay, target=self._target)
+
+    def exchanges(self, planned: Plan) -> Iterator[Exchange]:
+        """What was kept so far, in recorded order."""
+        return self.all().exchanges(_places(planned))
+
+    def finish(self, planned: Plan, head: Header, *, whole: bool) -> None:
+        """Put the capture together from what was kept, if anything was; the journals go where it is `whole`."""
+        kept = self.all()
+        if kept.count:
+            put_together(self.output, head, kept.lines(_places(planned)), force=self._force)
+        if whole or not (kept.count or kept.unknown):
+            kept.remove()
+
+
+def _places(planned: Plan) -> dict[str, int]:
+    return {step.recorded.id: place for place, step in enumerate(planned.steps)}
+
+
+def left_over(planned: Plan, before: Kept, *, resend: bool) -> Plan:
+    """What is still to be sent of a plan. What may have been done already is left out with its reason, unless it is to
+    be sent again."""
+    unknown = set() if resend else before.unknown
+    skipped = dict.fromkeys(before.unknown, UNKNOWN) if unknown else {}
+    steps = tuple(s for s in planned.steps if s.recorded.id not in before.done and s.recorded.id not in unknown)
+    return msgspec.structs.replace(planned, steps=steps, skipped=planned.skipped | skipped)
+
+
+def found_before(planned: Plan, before: Kept, spec: Spec) -> dict[Produced, str]:
+    """The values of replies that were kept and later steps need."""
+    wanted = {step.recorded.id: step for step in planned.steps if step.wanted and step.recorded.id in before.done}
+    found: dict[Produced, str] = {}
+    for exchange in before.exchanges(_places(planned)) if wanted else ():
+        step = wanted.get(exchange.id)
+        if step is not None:
+            found.update(produced(step, decode(exchange, spec)))
+    return found

@@ -1,0 +1,402 @@
+"""A plan under way: lanes side by side, each strictly in order, steps when they are due and what they wait for is over.
+
+Law: nothing the target does raises: it becomes the `error` of an exchange, and the other lanes go on. A step goes out
+once, when the one before it in its lane is over, those it comes `after` are, its time has come and the rate lets it.
+At most `lanes` lanes are under way; one that waits for another lane gives its place up, so that none waits for ever:
+of all lanes that are left, that with the earliest step waits for nobody. A target that is gone is given up soon, and
+an account whose login is refused is left alone: servers lock accounts.
+"""
+
+import asyncio
+import heapq
+from array import array
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count
+from time import monotonic
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from qqlab.capture.session import session
+from qqlab.codec import decode, succeeded
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.net.http import Http
+from qqlab.net.lines import Lines
+from qqlab.net.outcome import Outcome
+from qqlab.net.pace import Pace
+from qqlab.replay import Plan, Produced, Step, fill, produced
+from qqlab.spec import Spec
+from qqlab.visible import visible
+
+# So many exchanges in a row without a connection, or without a byte in time, and the target counts as gone.
+GIVE_UP_AFTER = 5
+
+DOWN = "the target is down"
+_NOT_SENT = Outcome(None, DOWN, datetime.min.replace(tzinfo=UTC), 0.0, "", silent=True)
+
+
+class Keeper(Protocol):
+    """Where what happens is kept."""
+
+    def intent(self, step: Step) -> None:
+        """A step is about to be sent: returns when that is kept."""
+
+    def unsent(self, step: Step) -> None:
+        """Nothing of the step was sent after all."""
+
+    def outcome(self, exchange: Exchange, step: Step | None) -> None:
+        """An exchange is over; a push has no step. It may wait to be kept until `flush`, which follows soon."""
+
+    def flush(self) -> None:
+        """Keep what waits."""
+
+
+class Limits(NamedTuple):
+    """`lanes` is the most lanes under way at once, None as many as there were when recorded; `logins` the refused
+    logins after which an account is left alone."""
+
+    lanes: int | None = None
+    logins: int = 1
+
+
+_DEFAULT = Limits()
+
+
+class Run:
+    """One run of a plan.
+
+    `skipped` tells by id why a step was not sent, `down` in one line why the target counts as gone, None where it does
+    not. `sent` counts requests, `reordered` those that went out after one that had begun later when recorded. `found`
+    are the values of replies that later steps take.
+    """
+
+    def __init__(
+        self,
+        planned: Plan,
+        http: Http,
+        lines: Lines,
+        *,
+        spec: Spec,
+        server: str,
+        keeper: Keeper,
+        pace: Pace,
+        limits: Limits = _DEFAULT,
+        found: Mapping[Produced, str] | None = None,
+        taken: Collection[str] = (),
+    ) -> None:
+        self.skipped: dict[str, str] = {}
+        self.down: str | None = None
+        self.sent = self.reordered = 0
+        self.found = dict(found or {})
+        self._http = http
+        self._lines = lines
+        self._spec = spec
+        self._server = server
+        self._keeper = keeper
+        self._pace = pace
+        self._limits = limits
+        self._pushes = planned.pushes
+        self._taken = taken
+        self._push_numbers = count(1)
+        self._patience = min(GIVE_UP_AFTER, len(planned.steps))
+        self._silent = 0
+        self._refused: Counter[str] = Counter()
+        self._last_sent = -1
+        self._left = Counter(step.connection for step in planned.steps if step.line is None and step.connection)
+        self._alone = {name for name, steps in self._left.items() if steps == 1}
+        ids = {step.recorded.id for step in planned.steps}
+        self._awaited: dict[str, list[_Lane]] = {i: [] for step in planned.steps for i in step.after if i in ids}
+        self._lanes = _lanes(planned)
+        self._room = limits.lanes or planned.at_once or 1
+        self._ready: list[tuple[int, _Lane]] = []
+        self._due: list[tuple[float, int, bool, _Lane]] = []
+        self._alarm_at = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._open = 0
+        self._waiting = False
+        self._over: asyncio.Future[None]
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The accounts whose login succeeded when recorded and was refused."""
+        return tuple(self._refused)
+
+    async def run(self) -> None:
+        """Run to the end."""
+        self._over = asyncio.get_running_loop().create_future()
+        self._open = len(self._lanes)
+        self._pace.begin(monotonic())
+        for lane in self._lanes:
+            self._stand_in_line(lane)
+        self._admit()
+        if self._open:
+            try:
+                await self._over
+            finally:
+                for task in self._tasks:
+                    task.cancel()
+                if self._alarm is not None:
+                    self._alarm.cancel()
+        if self.down is None:
+            await self._lines.finish()
+        self._collect()
+        self._keeper.flush()
+
+    # ------------------------------------------------------------------------------------------------------- lanes
+
+    def _stand_in_line(self, lane: "_Lane") -> None:
+        """A lane that can go on waits for its place, the one with the earliest step first; or for other lanes."""
+        waits = [i for i in lane.step.after if i in self._awaited]
+        if waits and self.down is None:
+            lane.waits = len(waits)
+            for identifier in waits:
+                self._awaited[identifier].append(lane)
+        else:
+            heapq.heappush(self._ready, (lane.place, lane))
+
+    def _admit(self) -> None:
+        while self._ready and self._room > 0:
+            self._room -= 1
+            self._go(heapq.heappop(self._ready)[1])
+
+    def _next(self, lane: "_Lane") -> None:
+        """A step is over: on to the next one."""
+        self._settle(lane.step.recorded.id)
+        lane.at += 1
+        if lane.at == len(lane.steps):
+            self._leave()
+        elif lane.step.after:
+            self._room += 1
+            self._stand_in_line(lane)
+        else:
+            self._go(lane)
+        if self._ready:
+            self._admit()
+
+    def _settle(self, identifier: str) -> None:
+        """Let those go on that waited for this."""
+        for lane in self._awaited.pop(identifier, ()):
+            lane.waits -= 1
+            if lane.waits == 0:
+                heapq.heappush(self._ready, (lane.place, lane))
+
+    def _leave(self) -> None:
+        self._room += 1
+        self._open -= 1
+        if self._open == 0 and not self._over.done():
+            self._over.set_result(None)
+
+    def _go(self, lane: "_Lane", *, has_place: bool = False) -> None:
+        """Send a lane's step as soon as its time has come, or pass over what is not to be sent. `has_place`: the rate
+        has let it."""
+        step = lane.step
+        reason = self._why_not(step)
+        if reason is not None:
+            self.skipped[step.recorded.id] = reason
+            asyncio.get_running_loop().call_soon(self._next, lane)
+            return
+        now = monotonic()
+        wait = 0.0 if has_place else self._pace.due(step.due, now) - now
+        if wait <= 0 and not has_place:
+            has_place, wait = True, self._pace.reserve(now)
+        if wait > 0:
+            heapq.heappush(self._due, (now + wait, lane.place, has_place, lane))
+            self._set_alarm(now)
+            return
+        self._pace.sent(step.due, now)
+        self._send(lane, step)
+
+    def _why_not(self, step: Step) -> str | None:
+        if self.down is not None:
+            return DOWN
+        if self._refused and self._refused[step.account or ""] >= self._limits.logins:
+            return f"the login of account {visible(step.account or '', 30)} was refused"
+        return None
+
+    def _set_alarm(self, now: float) -> None:
+        due = self._due[0][0]
+        if self._alarm is not None:
+            if self._alarm_at <= due:
+                return
+            self._alarm.cancel()
+        self._alarm_at = due
+        self._alarm = asyncio.get_running_loop().call_later(max(0.0, due - now), self._ring)
+
+    def _ring(self) -> None:
+        """Send what is due."""
+        self._alarm = None
+        with self._guarded():
+            now = monotonic()
+            while self._due and (self._due[0][0] <= now or self.down is not None):
+                _, _, has_place, lane = heapq.heappop(self._due)
+                self._go(lane, has_place=has_place)
+            if self._due:
+                self._set_alarm(now)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """What goes wrong on our side (a disk that is full) ends the run; the event loop would only tell of it."""
+        try:
+            yield
+        except Exception as error:
+            if not self._over.done():
+                self._over.set_exception(error)
+
+    # ----------------------------------------------------------------------------------------------------- sending
+
+    def _send(self, lane: "_Lane", step: Step) -> None:
+        lane.request = request = fill(step, self.found, self._spec) if step.holes else step.request
+        if step.effect != "read":
+            self._keeper.intent(step)
+        self.sent += 1
+        self.reordered += lane.place < self._last_sent
+        self._last_sent = max(self._last_sent, lane.place)
+        then = partial(self._finished, lane)
+        if step.line is not None:
+            task = asyncio.get_running_loop().create_task(self._over_line(step, request, then))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            over = step.connection if step.connection not in self._alone else None
+            self._http.send(request, then, over=over, safe=step.effect == "read")
+
+    async def _over_line(self, step: Step, request: RawMessage, then: Callable[[Outcome], None]) -> None:
+        assert step.line is not None
+        safe = step.effect == "read"
+        outcome = await self._lines.send(request, step.line, step.recorded.session, safe=safe)
+        self._collect()
+        then(outcome)
+
+    def _finished(self, lane: "_Lane", outcome: Outcome) -> None:
+        """What came of a lane's step."""
+        with self._guarded():
+            self._end(lane, lane.step, outcome)
+
+    def _end(self, lane: "_Lane", step: Step, outcome: Outcome) -> None:
+        if outcome is _NOT_SENT:
+            self.skipped[step.recorded.id] = DOWN
+            self._keeper.unsent(step)
+        else:
+            exchange = _exchange(step, lane.request, outcome, self._server)
+            if step.login or step.wanted:
+                self._learn(step, exchange)
+            self._keep(exchange, step)
+            self._watch(outcome)
+        if step.line is None and step.connection is not None and step.connection not in self._alone:
+            self._left[step.connection] -= 1
+            if not self._left[step.connection]:
+                self._http.let_go(step.connection)
+        self._next(lane)
+
+    def _keep(self, exchange: Exchange, step: Step | None) -> None:
+        """Keep an exchange; several that are over at about the same time are written together."""
+        self._keeper.outcome(exchange, step)
+        if not self._waiting:
+            self._waiting = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._waiting = False
+        with self._guarded():
+            self._keeper.flush()
+
+    def _learn(self, step: Step, exchange: Exchange) -> None:
+        """Take from a reply what later steps need, and whether a login still succeeds."""
+        decoded = decode(exchange, self._spec)
+        if step.wanted:
+            self.found.update(produced(step, decoded))
+        if step.login and exchange.reply is not None and succeeded(decoded, self._spec) is False:
+            self._refused[step.account or ""] += 1
+
+    def _watch(self, outcome: Outcome) -> None:
+        """Give up a target that is gone. What was sent is waited for, what was not will not be."""
+        self._silent = self._silent + 1 if outcome.silent else 0
+        if self._silent < self._patience or self.down is not None:
+            return
+        self.down = outcome.error
+        for ids in self._pushes.values():
+            self.skipped.update((identifier, DOWN) for identifier in ids)
+        for then in self._http.abandon():
+            then(_NOT_SENT)
+        self._ring()
+        for lanes in list(self._awaited.values()):
+            for lane in lanes:
+                if lane.waits:
+                    lane.waits = 0
+                    heapq.heappush(self._ready, (lane.place, lane))
+            lanes.clear()
+
+    # ------------------------------------------------------------------------------------------------------ pushes
+
+    def _collect(self) -> None:
+        """Make exchanges of what was pushed."""
+        for push in self._lines.pushed():
+            while (identifier := f"push-{next(self._push_numbers)}") in self._taken:
+                pass
+            exchange = Exchange(
+                id=identifier,
+                session="",
+                time=push.line.time,
+                client=push.client,
+                server=self._server,
+                transport="lines",
+                reply=push.line.reply,
+                error=push.line.error,
+            )
+            account = decode(exchange, self._spec).account
+            self._keep(msgspec.structs.replace(exchange, session=session(push.host, account)), None)
+
+
+class _Lane:
+    """A lane under way: its steps with their places in the plan, and the request that was sent last. `waits` counts
+    the steps of other lanes that its next one waits for."""
+
+    __slots__ = ("at", "places", "request", "steps", "waits")
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.places = array("q")
+        self.at = 0
+        self.waits = 0
+        self.request = RawMessage()
+
+    @property
+    def step(self) -> Step:
+        return self.steps[self.at]
+
+    @property
+    def place(self) -> int:
+        return self.places[self.at]
+
+    def __lt__(self, other: "_Lane") -> bool:
+        return self.place < other.place
+
+
+def _lanes(planned: Plan) -> list[_Lane]:
+    lanes: dict[int, _Lane] = {}
+    for place, step in enumerate(planned.steps):
+        lane = lanes.setdefault(step.lane, _Lane())
+        lane.steps.append(step)
+        lane.places.append(place)
+    return list(lanes.values())
+
+
+def _exchange(step: Step, request: RawMessage, outcome: Outcome, server: str) -> Exchange:
+    return Exchange(
+        id=step.recorded.id,
+        session=step.recorded.session,
+        time=outcome.time,
+        elapsed=None if outcome.reply is None else outcome.elapsed,
+        client=outcome.client,
+        server=server,
+        transport="http" if step.line is None else "lines",
+        request=request,
+        reply=outcome.reply,
+        error=outcome.error,
+        pairing=outcome.pairing,
+    )

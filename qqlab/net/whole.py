@@ -1,0 +1,133 @@
+"""A whole replay: what is left of a plan sent by one process or several, kept as it happens, judged as it is over."""
+
+import gc
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from time import monotonic
+from typing import NamedTuple
+
+import msgspec
+
+from qqlab.exchange import Exchange
+from qqlab.net import loop
+from qqlab.net.judging import Judging
+from qqlab.net.keeping import InMemory, Journaled
+from qqlab.net.kept import Keeping, found_before, left_over
+from qqlab.net.replay import Course, Sending, execute
+from qqlab.net.running import Keeper
+from qqlab.net.workers import Done, Part, parts, spread, together
+from qqlab.replay import Plan, Produced
+from qqlab.replay.journal import Journal
+from qqlab.spec import Spec
+
+Told = Callable[[int, Exchange | None], None]
+"""Is told how many more exchanges are over, and which, where it is one in this process."""
+
+
+class Replay(NamedTuple):
+    """A replay to be done: against which checked addresses of which server, and with what. `taken` are the ids that no
+    push may have, `start` is the number that fresh sequence numbers follow on. `keeping` is None where nothing is kept,
+    `judging` where nothing is judged. `resend` sends again what may have been done before the replay broke off.
+    `recorded_clean`: there are no secrets in the recording."""
+
+    spec: Spec
+    server: str
+    addresses: Sequence[tuple[str, int]]
+    how: Sending
+    taken: Collection[str]
+    start: int
+    workers: int = 1
+    keeping: Keeping | None = None
+    judging: Judging | None = None
+    resend: bool = False
+    recorded_clean: bool = False
+
+
+def carry_out(planned: Plan, replay: Replay, told: Told) -> Course:
+    """Send what is left of a plan. Raises InputError where it cannot be kept; what was kept until then stays."""
+    keeping = replay.keeping
+    found: dict[Produced, str] = {}
+    if keeping is not None and keeping.before.count:
+        found = found_before(planned, keeping.before, replay.spec)
+        _judge_before(planned, replay, told)
+        planned = left_over(planned, keeping.before, resend=replay.resend)
+        replay = replay._replace(taken={*replay.taken, *keeping.before.done})
+    elif keeping is not None:
+        planned = left_over(planned, keeping.before, resend=replay.resend)
+    gc.freeze()  # what there is stays: to look through it again and again would cost a tenth of the time
+    try:
+        course = _sent(planned, replay, found, told)
+    finally:
+        gc.unfreeze()
+    return msgspec.structs.replace(course, skipped=planned.skipped | course.skipped)
+
+
+def _sent(planned: Plan, replay: Replay, found: dict[Produced, str], told: Told) -> Course:
+    shares = parts(planned, replay.how, replay.workers)
+    journals = [None if replay.keeping is None else replay.keeping.journal(replay.start) for _ in shares]
+    if len(shares) == 1:
+        return _part(shares[0], journals[0], replay, found, told)
+    begin = monotonic()
+    shares = [Part(one, msgspec.structs.replace(how, begin=begin)) for one, how in shares]
+    works = [partial(_done, share, journal, replay, found) for share, journal in zip(shares, journals, strict=True)]
+    try:
+        done = spread(works, lambda more: told(more, None))
+    finally:
+        for journal in journals:
+            if journal is not None:
+                journal.hand_over()
+    for one in done:
+        if one.verdicts is not None and replay.judging is not None:
+            replay.judging.take(one.verdicts)
+    return together([one.course for one in done])
+
+
+def _done(
+    share: Part, journal: Journal | None, replay: Replay, found: dict[Produced, str], tick: Callable[[], None]
+) -> Done:
+    """What one process does."""
+    judging = None if replay.judging is None else replay.judging.another()
+    course = _part(share, journal, replay._replace(judging=judging), found, lambda _, __: tick())
+    return Done(course, None if judging is None else judging.verdicts())
+
+
+def _part(share: Part, journal: Journal | None, replay: Replay, found: dict[Produced, str], told: Told) -> Course:
+    judging = replay.judging
+
+    def over(exchange: Exchange, as_recorded: bool) -> None:
+        if judging is not None:
+            judging.add(exchange, as_recorded)
+        told(1, exchange)
+
+    keeper: Keeper
+    if journal is None:
+        keeper = InMemory(replay.spec, over, keeps=False, recorded_clean=replay.recorded_clean)
+    else:
+        keeper = Journaled(journal, replay.spec, over, recorded_clean=replay.recorded_clean)
+    try:
+        return loop.run(
+            execute(
+                share.planned,
+                replay.addresses,
+                spec=replay.spec,
+                server=replay.server,
+                keeper=keeper,
+                how=share.how,
+                found=found,
+                taken=replay.taken,
+            )
+        )
+    finally:
+        if journal is not None:
+            journal.close()
+
+
+def _judge_before(planned: Plan, replay: Replay, told: Told) -> None:
+    """Judge what was kept before the replay broke off."""
+    assert replay.keeping is not None
+    before = replay.keeping.before
+    for exchange in replay.keeping.exchanges(planned):
+        if exchange.id in before.done:
+            told(1, None)
+            if replay.judging is not None:
+                replay.judging.add(exchange)

@@ -1,0 +1,150 @@
+"""A replay over several processes: each sends, keeps and judges its own lanes.
+
+Law: lanes that have to do with each other stay together, so that what one does to another happens in recorded order.
+All start from one clock, and share lanes and rate as they share the work. A process that dies is an error, never a
+missing result; none stays behind, however it ends.
+"""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import Connection, wait
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from qqlab.net.judging import Verdicts
+from qqlab.net.replay import Course, Sending
+from qqlab.replay import Plan
+
+_Pipe: TypeAlias = "Connection[Any, Any]"  # no generic class before Python 3.12
+# So many exchanges are over between two words to who waits.
+_EACH = 50
+
+
+class Part(NamedTuple):
+    """What one process does, and how."""
+
+    planned: Plan
+    how: Sending
+
+
+class Done(NamedTuple):
+    """What came of it; no verdicts where nothing was judged."""
+
+    course: Course
+    verdicts: Verdicts | None
+
+
+Work = Callable[[Callable[[], None]], Done]
+"""Does a part, and calls for each exchange that is over."""
+
+
+def parts(planned: Plan, how: Sending, number: int) -> list[Part]:
+    """The plan in at most so many parts of about the same size."""
+    group_of = {lane.number: lane.group for lane in planned.lanes}
+    sizes: dict[int, int] = {}
+    for lane in planned.lanes:
+        sizes[lane.group] = sizes.get(lane.group, 0) + lane.steps
+    lanes = how.limits.lanes or planned.at_once or 1
+    number = max(1, min(number, len(sizes), lanes))
+    loads = [0] * number
+    part_of: dict[int, int] = {}
+    for group in sorted(sizes, key=sizes.__getitem__, reverse=True):
+        part_of[group] = least = loads.index(min(loads))
+        loads[least] += sizes[group]
+    return [
+        _part(planned, how, {lane for lane, group in group_of.items() if part_of[group] == part}, loads[part], lanes)
+        for part in range(number)
+    ]
+
+
+def _part(planned: Plan, how: Sending, lanes: set[int], load: int, most: int) -> Part:
+    steps = tuple(step for step in planned.steps if step.lane in lanes)
+    over = {step.line for step in steps}
+    share = load / max(1, sum(lane.steps for lane in planned.lanes))
+    return Part(
+        msgspec.structs.replace(
+            planned, steps=steps, pushes={line: ids for line, ids in planned.pushes.items() if line in over}
+        ),
+        msgspec.structs.replace(
+            how,
+            rate=None if how.rate is None else how.rate * share,
+            limits=how.limits._replace(lanes=max(1, round(most * share))),
+        ),
+    )
+
+
+def together(courses: Sequence[Course]) -> Course:
+    """How the whole went."""
+    return Course(
+        skipped={identifier: reason for course in courses for identifier, reason in course.skipped.items()},
+        down=next((course.down for course in courses if course.down is not None), None),
+        duration=max(course.duration for course in courses),
+        sent=sum(course.sent for course in courses),
+        reordered=sum(course.reordered for course in courses),
+        refused=tuple(dict.fromkeys(account for course in courses for account in course.refused)),
+        opened=sum(course.opened for course in courses),
+        reused=sum(course.reused for course in courses),
+        retried=sum(course.retried for course in courses),
+        again=sum(course.again for course in courses),
+        late=tuple(seconds for course in courses for seconds in course.late),
+    )
+
+
+def spread(works: Sequence[Work], told: Callable[[int], None]) -> list[Done]:
+    """Do each work in a process of its own; `told` is called with how many more exchanges are over. Raises what one of
+    them raises, ChildProcessError where one dies."""
+    done: dict[_Pipe, Done] = {}
+    with ExitStack() as stack:
+        pipes = [stack.enter_context(_worker(work)) for work in works]
+        while len(done) < len(pipes):
+            ready = wait([one for one in pipes if one not in done])
+            for pipe in [one for one in pipes if one in ready]:
+                try:
+                    said = pipe.recv()
+                except EOFError as error:
+                    raise ChildProcessError("a process of the replay has died") from error
+                if isinstance(said, Exception):
+                    raise said
+                if isinstance(said, Done):
+                    done[pipe] = said
+                else:
+                    told(said)
+        return [done[pipe] for pipe in pipes]
+
+
+@contextmanager
+def _worker(work: Work) -> Iterator[_Pipe]:
+    """The pipe from a process that does it."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(work, ours, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield ours
+    finally:
+        ours.close()
+        process.terminate()
+        process.join()
+
+
+def _work(work: Work, ours: _Pipe, theirs: _Pipe) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked sees to it
+    ours.close()
+    over = 0
+
+    def tick() -> None:
+        nonlocal over
+        over += 1
+        if over % _EACH == 0:
+            theirs.send(_EACH)
+
+    try:
+        theirs.send(work(tick))
+    except BrokenPipeError:
+        pass
+    except Exception as error:
+        theirs.send(error)

@@ -1,0 +1,279 @@
+"""The journal of a replay: what was about to be sent, and what came of it, as it happens.
+
+Law: an intent is with the operating system before its request is sent, an outcome soon after it is there; what is
+written survives a kill at any point, and only a torn last line is cut off. Who goes on with a replay learns from it
+what is done, and of what nobody knows whether it was done: that is not sent again unasked. Outcomes are lines of a
+capture, redacted like any. One process writes a journal (flock); several journals of one replay lie side by side. At
+the end the capture is put together from them in recorded order, in one step.
+"""
+
+import fcntl
+import mmap
+import os
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from qqlab import failures
+from qqlab.capture import Header
+from qqlab.capture.file import encode_header, parse_line
+from qqlab.capture.live import write_all
+from qqlab.errors import InputError
+from qqlab.exchange import Exchange
+from qqlab.files import refuse_existing, replacing
+
+VERSION = 1
+_SUFFIX = ".journal"
+_INTENT = b'{"sent":'
+_UNSENT_LINE = b'{"unsent":'
+_ANEW = "begin anew: --force"
+# What ended so was never sent.
+_UNSENT = ("refused", "unreachable")
+_LONGEST = 1 << 16
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """A journal's first line: the version of its form, what is replayed (see `fingerprint`) to which target, and the
+    number that fresh sequence numbers follow on."""
+
+    qqlab_journal: int
+    replay: str
+    target: str
+    start: int
+
+
+class _Intent(msgspec.Struct, frozen=True):
+    sent: str
+
+
+class _Unsent(msgspec.Struct, frozen=True):
+    unsent: str
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    id: str
+    error: str | None = None
+
+
+_heads = msgspec.json.Decoder(Head)
+_intents = msgspec.json.Decoder(_Intent)
+_unsent = msgspec.json.Decoder(_Unsent)
+_outcomes = msgspec.json.Decoder(_Outcome)
+_encoder = msgspec.json.Encoder()
+
+
+def fingerprint(exchanges: Iterable[Exchange]) -> str:
+    """What tells one capture from another, in hex: the ids and the recorded requests. Recorded ones, since a digest of
+    what is sent would let one try passwords out."""
+    digest = sha256()
+    for exchange in exchanges:
+        digest.update(exchange.id.encode())
+        if exchange.request is not None:
+            digest.update(exchange.request.body)
+    return digest.hexdigest()
+
+
+def journal_path(output: Path) -> Path:
+    """The first journal of a replay whose capture is to stand there."""
+    return output.with_name(output.name + _SUFFIX)
+
+
+def present(output: Path) -> list[Path]:
+    """The journals that lie beside it, the first one first."""
+    first = journal_path(output)
+    beside = (path for path in first.parent.glob(f"{_escaped(first.name)}.*") if path.suffix[1:].isdecimal())
+    found = sorted(beside, key=lambda path: int(path.suffix[1:]))
+    return [first, *found] if os.path.lexists(first) else found
+
+
+def new_path(output: Path) -> Path:
+    """Where the next journal goes."""
+    there = present(output)
+    if not there:
+        return journal_path(output)
+    last = there[-1].suffix[1:]
+    return journal_path(output).with_name(f"{journal_path(output).name}.{int(last) + 1 if last.isdecimal() else 2}")
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{one}]" if one in "*?[" else one for one in name)
+
+
+class Journal:
+    """One journal being written. `count` is how many outcomes were written to it.
+
+    Raises InputError where it cannot be written, on each call.
+    """
+
+    def __init__(self, path: Path, head: Head) -> None:
+        self.path = path
+        self.count = 0
+        self._waiting: list[bytes] = []
+        try:
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(str(path), f"cannot be written: {error.strerror or error}") from error
+        self._write(_encoder.encode(head) + b"\n")
+
+    def intent(self, identifier: str) -> None:
+        """The exchange of that id is about to be sent."""
+        self._waiting.append(_encoder.encode(_Intent(identifier)) + b"\n")
+        self.flush()
+
+    def unsent(self, identifier: str) -> None:
+        """Nothing was sent of what was about to be."""
+        self._waiting.append(_encoder.encode(_Unsent(identifier)) + b"\n")
+
+    def outcome(self, line: bytes) -> None:
+        """What came of an exchange, as its line of a capture; it is written with the next `flush`."""
+        self._waiting.append(line)
+        self.count += 1
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._waiting:
+            data = b"".join(self._waiting)
+            self._waiting.clear()
+            self._write(data)
+
+    def close(self) -> None:
+        """Write what waits, and let go of the file."""
+        try:
+            self.flush()
+        finally:
+            os.close(self._file)
+
+    def hand_over(self) -> None:
+        """Let go of the file, which another process that was begun meanwhile writes."""
+        os.close(self._file)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            write_all(self._file, data)
+        except OSError as error:
+            raise InputError(
+                str(self.path), f"cannot be written: {error.strerror or error}", "what stands there is safe: --resume"
+            ) from error
+
+
+class Kept:
+    """What stands in the journals of a replay.
+
+    `start` is the number that its fresh sequence numbers follow on, None where there are no journals. `done` are the
+    ids of what has an outcome, `unknown` those of what was sent, or about to be, and has none. What never got a
+    connection is in neither. `count` is how many outcomes there are.
+    """
+
+    def __init__(self, paths: Sequence[Path], *, replay: str, target: str) -> None:
+        """Read them. Raises InputError for what is no journal, is of another replay, or is still being written."""
+        self.start: int | None = None
+        self.done: set[str] = set()
+        self.unknown: set[str] = set()
+        self._paths = tuple(paths)
+        self._ids: list[str] = []
+        self._spans = array("q")  # file, start and length of each outcome
+        for number, path in enumerate(self._paths):
+            with _opened(path) as file:
+                head = _head(path, file.readline(_LONGEST))
+                if (head.replay, head.target) != (replay, target):
+                    what = "is the journal of another replay"
+                    raise InputError(str(path), what, f"name the same capture and target as then, or {_ANEW}")
+                self.start = head.start if self.start is None else self.start
+                self._read(number, file)
+
+    @property
+    def count(self) -> int:
+        """How many outcomes there are."""
+        return len(set(self._ids))
+
+    def _read(self, number: int, file: BinaryIO) -> None:
+        at = file.tell()
+        for line in file:
+            if not line.endswith(b"\n"):
+                break  # torn: an intent whose request never went out, or an outcome that is lost
+            if line.startswith(_INTENT):
+                self.unknown.add(_intents.decode(line).sent)
+            elif line.startswith(_UNSENT_LINE):
+                self.unknown.discard(_unsent.decode(line).unsent)
+            else:
+                self._take(_outcomes.decode(line), number, at, len(line))
+            at += len(line)
+
+    def _take(self, outcome: _Outcome, number: int, at: int, length: int) -> None:
+        self._ids.append(outcome.id)
+        self._spans.extend((number, at, length))
+        if failures.named(outcome.error) not in _UNSENT:
+            self.done.add(outcome.id)
+        self.unknown.discard(outcome.id)
+
+    def exchanges(self, places: Mapping[str, int]) -> Iterator[Exchange]:
+        """What was kept, in the order that `lines` has."""
+        return (parse_line(line, str(self._paths[0])) for line in self.lines(places))
+
+    def lines(self, places: Mapping[str, int]) -> Iterator[bytes]:
+        """The lines in the order of their exchanges' places; of several of one exchange the last. What has no place,
+        as a push, stands behind what stood before it."""
+        last = dict(zip(self._ids, range(len(self._ids)), strict=True))
+        order = array("q")
+        place = -1
+        for identifier in self._ids:
+            place = places.get(identifier, place)
+            order.append(place)
+        chosen = sorted(last.values(), key=order.__getitem__)
+        return self._lines(chosen)
+
+    def _lines(self, numbers: Iterable[int]) -> Iterator[bytes]:
+        with ExitStack() as stack:
+            maps = [stack.enter_context(_mapped(path)) for path in self._paths]
+            for number in numbers:
+                file, at, length = self._spans[3 * number : 3 * number + 3]
+                yield maps[file][at : at + length]
+
+    def remove(self) -> None:
+        """Remove the journals: what they hold is safe elsewhere."""
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+
+
+def put_together(path: Path, head: Header, lines: Iterable[bytes], *, force: bool) -> None:
+    """Write the capture in one step. Raises InputError where the path is taken (unless `force`), or it cannot be."""
+    if not force:
+        refuse_existing(path)
+    with replacing(path) as file:
+        file.write(encode_header(head))
+        file.writelines(lines)
+
+
+def _head(path: Path, line: bytes) -> Head:
+    try:
+        head = _heads.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(str(path), "is no journal of a replay", _ANEW) from error
+    if head.qqlab_journal != VERSION:
+        raise InputError(str(path), f"is a journal of version {head.qqlab_journal}, not {VERSION}", _ANEW)
+    return head
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InputError(str(path), "a replay is writing it", "wait for it, or end it") from error
+            yield file
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read: {error.strerror or error}", _ANEW) from error
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[mmap.mmap]:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        yield mapped

@@ -1,0 +1,278 @@
+"""A replay that is killed under way, and gone on with: nothing is written twice, and every outcome is there."""
+
+import json
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from conftest import Process, free_port, qqlab
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qqlab import http1
+from qqlab import spec as specs
+from qqlab.capture import encode_line, header, load, save
+from qqlab.errors import InputError
+from qqlab.exchange import Exchange
+from qqlab.replay.journal import Head, Journal, Kept, fingerprint, journal_path, new_path, present
+
+SPEC = specs.builtin()
+
+
+class Counting:
+    """A server in threads of its own that counts what it was asked, by the number in each request, and takes its
+    time: `asked` tells how often each number came."""
+
+    def __init__(self, delay: float) -> None:
+        self.asked: Counter[int] = Counter()
+        self._delay = delay
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.target = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            data = b""
+            while not (found := re.search(rb"\r\n\r\n.*&M=(\d+)\Z", data, re.DOTALL)):
+                piece = connection.recv(65536)
+                if not piece:
+                    return
+                data += piece
+            self.asked[int(found[1])] += 1
+            time.sleep(self._delay)
+            fields = dict(pair.split(b"=", 1) for pair in data.partition(b"\r\n\r\n")[2].split(b"&"))
+            said = b"VER=1.1&CMD=%s&SEQ=%s&UIN=%s&RES=0" % (fields[b"CMD"].upper(), fields[b"SEQ"], fields[b"UIN"])
+            reply = http1.reply(said)
+            try:
+                connection.sendall(reply.head + reply.body)
+            except OSError:
+                return
+
+    def close(self) -> None:
+        self._listening.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Counting]:
+    counting = Counting(delay=0.02)
+    yield counting
+    counting.close()
+
+
+def exchange(number: int) -> Exchange:
+    """Five accounts, turn by turn; every third request only reads."""
+    uin, seq = 10001 + number % 5, 1000 + number
+    command = "GetInfo" if number % 3 == 0 else "CLTMSG"
+    fields = "LV=3&UN=20001" if number % 3 == 0 else "UN=20001&MG=x"
+    return Exchange(
+        id=str(number),
+        session=f"127.0.0.1/{uin}",
+        request=http1.request(f"VER=1.1&CMD={command}&SEQ={seq}&UIN={uin}&{fields}&M={number}".encode(), "127.0.0.1"),
+        reply=http1.reply(f"VER=1.1&CMD={command.upper()}&SEQ={seq}&UIN={uin}&RES=0".encode()),
+    )
+
+
+EXCHANGES = [exchange(number) for number in range(1, 101)]
+
+
+def write(path: Path) -> Path:
+    save(path, header(SPEC, redacted="secrets", created=datetime.now(UTC)), EXCHANGES, SPEC)
+    return path
+
+
+def killed(start: Callable[..., Process], server: Counting, capture: Path, output: Path, after: int) -> None:
+    """A replay that is killed once so many requests have come."""
+    command = ["replay", capture, "--target", server.target, "-o", output]
+    process = start(sys.executable, "-m", "qqlab", *command)
+    while server.asked.total() < after:
+        time.sleep(0.002)
+    process.stop(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("resend", [False, True])
+def test_a_replay_that_is_killed_goes_on(
+    tmp_path: Path, start: Callable[..., Process], server: Counting, resend: bool
+) -> None:
+    capture, output = write(tmp_path / "recorded.jsonl"), tmp_path / "replayed.jsonl"
+    killed(start, server, capture, output, 30)
+    assert not output.exists()
+    kept = Kept(present(output), replay=fingerprint(EXCHANGES), target=server.target)
+    assert kept.done
+    assert not kept.done & kept.unknown
+    refused = qqlab("replay", capture, "--target", server.target, "-o", output)
+    assert (refused.returncode, refused.stderr) == (
+        3,
+        f"qqlab: {journal_path(output)}: an interrupted replay is kept here "
+        "(go on with it: --resume; or begin anew: --force)\n",
+    )
+    again = ["--resend-unknown"] if resend else []
+    done = qqlab("replay", capture, "--target", server.target, "-o", output, "--resume", *again)
+    assert done.returncode == (0 if resend or not kept.unknown else done.returncode), done.stderr
+    written = {number for number in range(1, 101) if number % 3}
+    twice = {number for number in written if server.asked[number] > 1}
+    assert twice <= {int(identifier) for identifier in kept.unknown} if resend else not twice
+    left_out = set() if resend else kept.unknown
+    assert {one.id for one in load(output).exchanges} == {one.id for one in EXCHANGES} - left_out
+    assert [one.id for one in load(output).exchanges] == [one.id for one in EXCHANGES if one.id not in left_out]
+    assert {number for number in range(1, 101) if not server.asked[number]} <= set(map(int, left_out))
+    assert present(output) == []
+
+
+def test_a_replay_whose_target_was_down_goes_on_when_it_is_up(tmp_path: Path, server: Counting) -> None:
+    capture, output = write(tmp_path / "recorded.jsonl"), tmp_path / "replayed.jsonl"
+    port = free_port()
+    down = qqlab("replay", capture, "--target", f"127.0.0.1:{port}", "-o", output)
+    assert (down.returncode, down.stderr.splitlines()[-1]) == (
+        4,
+        f"qqlab: 127.0.0.1:{port}: cannot connect: connection refused (is the server running? then go on: --resume)",
+    )
+    # What never got a connection was never sent.
+    other = qqlab("replay", capture, "--target", server.target, "-o", output, "--resume")
+    assert (other.returncode, other.stderr) == (
+        3,
+        f"qqlab: {journal_path(output)}: is the journal of another replay "
+        "(name the same capture and target as then, or begin anew: --force)\n",
+    )
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen(100)
+        server._listening.close()
+        server._listening = taken
+        threading.Thread(target=server._accept, daemon=True).start()
+        done = qqlab("replay", capture, "--target", f"127.0.0.1:{port}", "-o", output, "--resume")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [one.id for one in load(output).exchanges] == [one.id for one in EXCHANGES]
+    assert set(server.asked.values()) == {1}
+    assert present(output) == []
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_processes_share_the_work(tmp_path: Path, server: Counting, kept: bool) -> None:
+    capture, output = write(tmp_path / "recorded.jsonl"), tmp_path / "replayed.jsonl"
+    keep: list[str | Path] = ["-o", output] if kept else []
+    done = qqlab("replay", capture, "--target", server.target, "--workers", "3", "--json", *keep)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert (told["summary"]["equal"], told["replay"]["sent"]) == (100, 100)
+    assert (told["replay"]["connections_opened"], told["replay"]["late"]) == (100, None)
+    assert set(server.asked.values()) == {1}
+    if kept:
+        assert [one.id for one in load(output).exchanges] == [one.id for one in EXCHANGES]
+        assert present(output) == []
+
+
+def test_processes_that_are_interrupted_leave_what_they_have_and_go_on(
+    tmp_path: Path, start: Callable[..., Process], server: Counting
+) -> None:
+    capture, output = write(tmp_path / "recorded.jsonl"), tmp_path / "replayed.jsonl"
+    command: list[str | Path] = ["replay", capture, "--target", server.target, "-o", output, "--workers", "2"]
+    process = start(sys.executable, "-m", "qqlab", *command)
+    while server.asked.total() < 30:
+        time.sleep(0.002)
+    assert process.stop(signal.SIGINT) == 130
+    assert len(load(output).exchanges) >= 10
+    done = qqlab(*command, "--resume", "--resend-unknown")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [one.id for one in load(output).exchanges] == [one.id for one in EXCHANGES]
+
+
+def test_the_pace_is_told(tmp_path: Path, server: Counting) -> None:
+    capture = write(tmp_path / "recorded.jsonl")
+    done = qqlab("replay", capture, "--target", server.target, "--speed", "2.5", "--lanes", "4", "--rate", "1000/s")
+    assert done.returncode == 0
+    first, second = done.stderr.splitlines()
+    assert re.fullmatch(
+        r"qqlab: sent 100 requests in [0-9.]+ s, [0-9]+/s; 100 connections opened, 0 reused(; [0-9]+ out of recorded "
+        r"order)?",
+        first,
+    )
+    assert re.fullmatch(r"qqlab: late by [0-9.]+ ms \(half\), .* ms \(95 %\), .* ms \(99 %\), .* ms \(most\)", second)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--resume"], 2, "--resume: goes on with what was kept (name it: -o CAPTURE)"),
+        (
+            ["--resume", "-o", "out.jsonl"],
+            3,
+            "out.jsonl.journal: there is no interrupted replay to go on with (leave out --resume to begin one)",
+        ),
+        (["--speed", "0"], 2, "--speed 0: is no number above 0 (max, or a number such as 1 or 2.5)"),
+        (["--rate", "many"], 2, "--rate many: is no number above 0 (for example 50/s)"),
+    ],
+)
+def test_options_that_make_no_sense(tmp_path: Path, options: list[str], code: int, said: str) -> None:
+    capture = write(tmp_path / "recorded.jsonl")
+    done = qqlab("replay", capture, "--target", "127.0.0.1:1", *options, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (code, f"qqlab: {said}\n")
+
+
+# ------------------------------------------------------------------------------------------------------- the journal
+
+HEAD = Head(qqlab_journal=1, replay="x", target="t", start=7)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 20)), max_size=30), st.data())
+def test_a_journal_that_is_torn_anywhere_tells_what_it_holds(
+    tmp_path_factory: pytest.TempPathFactory, events: list[tuple[bool, int]], data: st.DataObject
+) -> None:
+    output = tmp_path_factory.mktemp("journal") / "out.jsonl"
+    journal = Journal(new_path(output), HEAD)
+    lines: list[tuple[bool, str]] = []
+    for is_intent, number in events:
+        if is_intent:
+            journal.intent(str(number))
+        else:
+            journal.outcome(encode_line(exchange(number), SPEC))
+        lines.append((is_intent, str(number)))
+    journal.close()
+    path = journal_path(output)
+    first, _, rest = path.read_bytes().partition(b"\n")
+    torn = data.draw(st.integers(0, len(rest)))
+    path.write_bytes(first + b"\n" + rest[:torn])
+    whole = lines[: rest[:torn].count(b"\n")]
+    kept = Kept([path], replay="x", target="t")
+    done = {identifier for is_intent, identifier in whole if not is_intent}
+    assert (kept.start, kept.done) == (7, done)
+    last = {identifier: is_intent for is_intent, identifier in whole}
+    assert kept.unknown == {identifier for identifier, is_intent in last.items() if is_intent}
+    places = {str(number): number for number in range(1, 21)}
+    assert [one.id for one in kept.exchanges(places)] == sorted(done, key=int)
+    kept.remove()
+    assert present(output) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"x\n", b'{"qqlab_journal":2,"replay":"x","target":"t","start":7}\n'])
+def test_what_is_no_journal_is_refused(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "out.jsonl.journal"
+    path.write_bytes(damage)
+    with pytest.raises(InputError, match="journal"):
+        Kept([path], replay="x", target="t")
+
+
+def test_a_journal_has_one_writer(tmp_path: Path) -> None:
+    journal = Journal(new_path(tmp_path / "out.jsonl"), HEAD)
+    with pytest.raises(InputError, match="a replay is writing it"):
+        Kept([journal.path], replay="x", target="t")
+    second = Journal(new_path(tmp_path / "out.jsonl"), HEAD)
+    assert [path.name for path in present(tmp_path / "out.jsonl")] == ["out.jsonl.journal", "out.jsonl.journal.2"]
+    journal.close()
+    second.close()
