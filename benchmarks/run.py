@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+import differing
 import importing
 import msgspec
 import recording
@@ -28,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[Path, float], Iterator[Result]]] = {
     "memory": recording.memory,
     "import": importing.flows,
     "replay": replaying.replay,
+    "diff": differing.diff,
 }
 LONG = 5
 

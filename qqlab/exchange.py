@@ -20,7 +20,8 @@ def address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-class Cut(msgspec.Struct, frozen=True, kw_only=True):
+# Nothing here holds a cycle; told so, the garbage collector need not look at the many there may be.
+class Cut(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a body was before it was cut to a limit: its full length in bytes, and the SHA-256 of all of it in hex,
     empty where what is left of it was redacted."""
 
@@ -28,7 +29,7 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-class RawMessage(msgspec.Struct, frozen=True, kw_only=True):
+class RawMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One message as bytes: `head + body + end` is what was on the wire.
 
     `head` is everything up to and including the blank line of HTTP, empty where there is none (a line of VER 1.4) or
@@ -45,7 +46,7 @@ class RawMessage(msgspec.Struct, frozen=True, kw_only=True):
     cut: Cut | None = None
 
 
-class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request and its reply.
 
     `id` is unique within a capture. `session` tells one user's conversation from another's: exchanges of one

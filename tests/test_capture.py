@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from qqlab import capture as captures
 from qqlab import spec as specs
 from qqlab.capture import Writer, header, load, save, session
-from qqlab.capture.reading import parse
+from qqlab.capture.reading import _Ids, parse
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.spec import Spec
@@ -303,3 +303,29 @@ def test_a_frame_of_times() -> None:
 @given(st.lists(EXCHANGES, max_size=3, unique_by=lambda exchange: exchange.id))
 def test_any_capture_has_a_frame(exchanges: list[Exchange]) -> None:
     assert len(parse(whole(*exchanges), "x").frame()) == len(exchanges)
+
+
+def test_ids_that_count_up_take_no_room() -> None:
+    ids = _Ids()
+    assert all(ids.add(str(number)) for number in range(7, 3000))
+    assert ids.held == 0
+    assert [ids.add(one) for one in ("7", "2999", "1", "07", "1", "07", "3001", "3001", "3000", "3001", "", "")] == [
+        *(False, False, True, True, False, False),
+        *(True, False, True, False, True, False),
+    ]
+    assert ids.held == 3
+
+
+@given(st.lists(st.sampled_from(["", "a", "01", "x9", *map(str, range(12))]), max_size=40))
+def test_an_id_is_new_once(identifiers: list[str]) -> None:
+    ids = _Ids()
+    seen: set[str] = set()
+    for one in identifiers:
+        assert ids.add(one) is (one not in seen)
+        seen.add(one)
+
+
+def test_ids_in_nearly_their_order_take_little() -> None:
+    ids = _Ids()
+    assert all(ids.add(str(number ^ 7)) for number in range(8, 3200))
+    assert ids.held < 10

@@ -352,6 +352,19 @@ def test_diff_of_what_cannot_be_compared(capture: Path, tmp_path: Path) -> None:
     assert done.returncode == 3
 
 
+def test_diff_says_what_is_missing_of_what_it_read(capture: Path, tmp_path: Path) -> None:
+    torn = tmp_path / "torn.jsonl"
+    torn.write_bytes(capture.read_bytes()[:-9])
+    done = qqlab("diff", capture, torn)
+    assert (done.returncode, "only in the first capture (3)" in done.stdout) == (1, True)
+    assert done.stderr.startswith(f"qqlab: {torn}:4: the last line is cut off and was skipped")
+    done = qqlab("diff", "-", "-")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "qqlab: - -: standard input is one capture, not two (name a file for one of them)\n",
+    )
+
+
 @pytest.mark.parametrize("command", ["replay", "diff"])
 def test_help_has_an_example(command: str) -> None:
     done = qqlab(command, "--help")

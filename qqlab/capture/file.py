@@ -54,7 +54,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
 
 
-class _Raw(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _Raw(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A message in the file: text where the bytes are UTF-8, base64 otherwise."""
 
     head: str | None = None
@@ -66,7 +66,7 @@ class _Raw(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cut: Cut | None = None
 
 
-class _Line(msgspec.Struct, frozen=True, kw_only=True):
+class _Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is loaded of a line; `decoded` and keys that this version does not know are passed over."""
 
     id: str
@@ -192,10 +192,11 @@ def _pack_bytes(data: bytes) -> tuple[str | None, bytes | None]:
 def _unpack(raw: _Raw | None) -> RawMessage | None:
     if raw is None:
         return None
+    head, body = raw.head, raw.body
     return RawMessage(
-        head=_unpack_bytes(raw.head, raw.head_base64),
-        body=_unpack_bytes(raw.body, raw.body_base64),
-        end=raw.end.encode("ascii"),
+        head=_unpack_bytes(head, raw.head_base64) if head is None else head.encode(),
+        body=_unpack_bytes(body, raw.body_base64) if body is None else body.encode(),
+        end=raw.end.encode("ascii") if raw.end else b"",
         chunked=raw.chunked,
         cut=raw.cut,
     )
@@ -209,8 +210,9 @@ def _unpack_bytes(text: str | None, data: bytes | None) -> bytes:
     return data
 
 
-def parse_line(line: bytes, where: str) -> Exchange:
-    """The exchange in a line. Raises InputError where it is damaged."""
+def parse_line(line: bytes, where: str, number: int | None = None) -> Exchange:
+    """The exchange in a line, which is that of this number where `where` is only a file. Raises InputError where it is
+    damaged."""
     try:
         raw = _line_decoder.decode(line)
         return Exchange(
@@ -227,4 +229,5 @@ def parse_line(line: bytes, where: str) -> Exchange:
             pairing=raw.pairing,
         )
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise InputError(where, f"the line is damaged: {error}") from error
+        place = where if number is None else f"{where}:{number}"
+        raise InputError(place, f"the line is damaged: {error}") from error

@@ -78,22 +78,26 @@ class Part:
         self.size = len(first.data) + first.ended
 
     def __iter__(self) -> Iterator[Located]:
-        for line in self.lines:
-            if not line.whole:
-                raise source.too_long(line, self.where)
-            where = f"{self.where}:{line.number}"
+        for exchange, number in self.numbered():
+            yield Located(exchange, f"{self.where}:{number}")
+
+    def numbered(self) -> Iterator[tuple[Exchange, int]]:
+        """The exchanges, each with the number of its line: the same reading for who asks for no place."""
+        for number, data, ended, whole in self.lines:
+            if not whole:
+                raise source.too_long(Line(number, data, ended, whole), self.where)
             try:
-                found = Located(parse_line(line.data, where), where) if line.data.strip() else None
+                found = parse_line(data, self.where, number) if data.startswith(b"{") or data.strip() else None
             except InputError:
                 # A last line without its end is what a crash leaves, unless somebody's editor just dropped the end.
-                if line.ended:
+                if ended:
                     raise
-                self.torn = f"{where}: the last line is cut off and was skipped ({len(line.data)} bytes)"
+                self.torn = f"{self.where}:{number}: the last line is cut off and was skipped ({len(data)} bytes)"
                 return
-            self.ended = line.ended
-            self.size += len(line.data) + line.ended
+            self.ended = ended
+            self.size += len(data) + ended
             if found is not None:
-                yield found
+                yield found, number
 
 
 class Gap(NamedTuple):
@@ -105,6 +109,52 @@ class Gap(NamedTuple):
 
     def __str__(self) -> str:
         return f"segment {self.first}" + (f" to {self.last}" if self.last > self.first else "")
+
+
+class _Ids:
+    """Ids that were seen: in little room where they count up, as those of recordings do, however many there are.
+
+    `held` counts the others, which stand by themselves.
+    """
+
+    def __init__(self) -> None:
+        self._others: set[str] = set()
+        self._first = self._number = 0
+        self._next: str | None = None  # the id of that number, once there is one
+
+    @property
+    def held(self) -> int:
+        return len(self._others)
+
+    def add(self, identifier: str) -> bool:
+        """Take note of an id; whether it is a new one."""
+        if identifier == self._next:
+            self._count_up()
+            return True
+        if identifier in self._others or self._counted(identifier):
+            return False
+        if self._next is None and _is_number(identifier):
+            self._first = self._number = int(identifier)
+            self._count_up()
+        else:
+            self._others.add(identifier)
+        return True
+
+    def _count_up(self) -> None:
+        self._number += 1
+        self._next = str(self._number)
+        while self._others and self._next in self._others:
+            self._others.remove(self._next)
+            self._number += 1
+            self._next = str(self._number)
+
+    def _counted(self, identifier: str) -> bool:
+        return _is_number(identifier) and self._first <= int(identifier) < self._number
+
+
+def _is_number(identifier: str) -> bool:
+    """Whether an id is a number as it is written."""
+    return identifier.isascii() and identifier.isdigit() and len(identifier) < 19 and str(int(identifier)) == identifier
 
 
 class Stream:
@@ -123,19 +173,27 @@ class Stream:
         self._live = live
 
     def __iter__(self) -> Iterator[Located]:
-        seen: set[str] = set()
+        for exchange, part, number in self._placed():
+            yield Located(exchange, f"{part.where}:{number}")
+
+    def exchanges(self) -> Iterator[Exchange]:
+        """The exchanges without their places: the same reading, in less time."""
+        for exchange, _, _ in self._placed():
+            yield exchange
+
+    def _placed(self) -> Iterator[tuple[Exchange, Part, int]]:
+        seen = _Ids()
         for part in self.parts():
             if isinstance(part, Gap):
                 if part.error is not None:
                     raise part.error
                 self.missing.append(f"{self.path}: {part} of this recording does not stand beside it")
                 continue
-            for located in part:
-                identifier = located.exchange.id
-                if identifier in seen:
-                    raise InputError(located.where, f"an earlier exchange has the id {identifier!r} already")
-                seen.add(identifier)
-                yield located
+            for exchange, number in part.numbered():
+                if not seen.add(exchange.id):
+                    where = f"{part.where}:{number}"
+                    raise InputError(where, f"an earlier exchange has the id {exchange.id!r} already")
+                yield exchange, part, number
             self.segments.append(part.header.segment)
             if part.torn is not None:
                 self.missing.append(part.torn)

@@ -131,7 +131,7 @@ def _lines(chunks: Iterator[bytes], where: str) -> Iterator[Line]:
         begun, *others = chunk.split(b"\n")
         for other in others:
             if whole:
-                yield Line(number, b"".join([*rest, begun]), True)
+                yield Line(number, b"".join([*rest, begun]) if rest else begun, True)
             number, rest, size, whole, begun = number + 1, [], 0, True, other
         if whole:
             rest.append(begun)

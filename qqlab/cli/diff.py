@@ -90,10 +90,11 @@ class _Side:
         self.had: set[str] = set()
 
     def __iter__(self) -> Iterator[Exchange]:
-        for exchange, _ in self._stream:
-            if self._only is None:
-                yield exchange
-            elif exchange.id in self._only:
+        if self._only is None:
+            yield from self._stream.exchanges()
+            return
+        for exchange in self._stream.exchanges():
+            if exchange.id in self._only:
                 self.had.add(exchange.id)
                 yield exchange
 

@@ -15,7 +15,6 @@ from qqlab.codec.message import (
     recognise,
 )
 from qqlab.codec.notes import CATALOGUE, Note, Severity, describe, note
-from qqlab.codec.text import spelt
 from qqlab.codec.values import Scalar, Value, derive
 
 __all__ = [
@@ -41,7 +40,6 @@ __all__ = [
     "is_of",
     "note",
     "recognise",
-    "spelt",
     "succeeded",
     "tells_success",
 ]

@@ -138,9 +138,12 @@ def _named(role: str) -> bytes:
     return b"&" + role.upper().encode() + b"="
 
 
-def decode_message(body: bytes, direction: Direction, spec: Spec, fallback: Command | None = None) -> Message:
-    """Understand a body. `fallback` is the command to go by where the body names none that the spec knows."""
-    return _Decoding(body, direction, spec, fallback).message()
+def decode_message(
+    body: bytes, direction: Direction, spec: Spec, fallback: Command | None = None, *, checked: bool = True
+) -> Message:
+    """Understand a body. `fallback` is the command to go by where the body names none that the spec knows. Without
+    `checked` no notes are made of what is missing or out of order, for bodies that are known to be parts."""
+    return _Decoding(body, direction, spec, fallback).message(checked)
 
 
 def encode_message(
@@ -184,12 +187,12 @@ class _Decoding:
         self.layout = spec.layout(self.command, direction)
         self.version = self._role_text(spec.roles.version)
 
-    def message(self) -> Message:
+    def message(self, checked: bool) -> Message:
         fields = tuple(self._fields())
         first = _first_of(fields)
         if fields and all(field.spec is None for field in fields):
             self.notes = [note("body.foreign", "the body holds no field that the spec knows", self.direction)]
-        elif not self.empty:
+        elif checked and not self.empty:
             self._check_roles(first)
             self._check_fields(fields, first)
         message = Message(

@@ -51,11 +51,6 @@ def unescape(raw: bytes, plus: bool = False) -> bytes:
     return unquote_to_bytes(raw) if raw.find(b"%") >= 0 else raw
 
 
-def spelt(key: bytes) -> str:
-    """A key as names are compared: without escapes, in upper case."""
-    return unescape(key).decode("utf-8", "replace").upper()
-
-
 def is_plain(raw: bytes) -> bool:
     """Whether the pair's layer left these bytes as they are: no `%`, and no `+` to wonder about."""
     # Asked of every value: `find` takes 20 ns, where `in` takes 190, looking for a number first.

@@ -133,6 +133,10 @@ class Tally:
 
 def _distinct(judged: Iterable[Judged]) -> list[Judged]:
     """The same, each finding with an id of its own: eight digits are short enough to type, and may meet by chance."""
+    judged = list(judged)
+    ids = [finding.id for one in judged for finding in one.findings]
+    if len(set(ids)) == len(ids):
+        return judged
     taken: set[str] = set()
     return [one._replace(findings=tuple(_own(finding, taken) for finding in one.findings)) for one in judged]
 

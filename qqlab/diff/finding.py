@@ -140,7 +140,7 @@ def unlike(rule: str, field: str | None, row: str | None, sides: Iterable[str | 
     return Deviation(rule, field, row, expected, actual)
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One deviation of one exchange.
 
     `id` is 8 hex digits made of what deviates where, so that it is the same in each run, whatever came instead.

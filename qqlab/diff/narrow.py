@@ -5,58 +5,86 @@ the same bytes, is spelt as the spec spells it, and has no part in how anything 
 count, what its meaning hangs on, a field of the same name.
 """
 
-from collections.abc import Collection
+from typing import NamedTuple
 
 from qqlab.codec import MOST_FIELDS
-from qqlab.spec import Command, Spec
+from qqlab.spec import Command, Field, Spec
 
 
-def narrow_replies(expected: bytes, actual: bytes, command: Command, spec: Spec) -> tuple[bytes, bytes] | None:
-    """Two replies to that command without what they have in common; None where they cannot be told apart so."""
-    sides = expected.split(b"&"), actual.split(b"&")
-    if len(sides[0]) != len(sides[1]) or len(sides[0]) > MOST_FIELDS or _may_hold_blanks(expected, actual):
-        return None
-    kept = _needed(*sides, command)
-    if kept is None:
-        return None
-    kept.add(spec.roles.command.encode())
-    left, right = (_only(side, kept) for side in sides)
-    return left, right
+class Apart(NamedTuple):
+    """Two replies to one command, cut into the segments between `&`, and the places where they differ."""
 
+    expected: list[bytes]
+    actual: list[bytes]
+    places: list[int]
+    command: Command
 
-def _needed(expected: list[bytes], actual: list[bytes], command: Command) -> set[bytes] | None:
-    """The keys of what differs, and of all that is read with it; None where a key is an unusual one."""
-    kept: set[bytes] = set()
-    last = len(expected) - 1
-    for place, (left, right) in enumerate(zip(expected, actual, strict=True)):
-        key = left.partition(b"=")[0]
-        beside = command.beside.get(key)
-        if beside is None:
-            if place == last and left == right == b"":
-                continue
+    def bodies(self, spec: Spec) -> tuple[bytes, bytes]:
+        """Both without what they have in common."""
+        kept = {spec.roles.command.encode()}
+        for place in self.places:
+            kept |= self.command.beside[_key(self.expected[place])]
+        return _only(self.expected, kept), _only(self.actual, kept)
+
+    def one_value(self, spec: Spec) -> "Unlike | None":
+        """The one value in which they differ, if nothing hangs on its field and it on nothing."""
+        if len(self.places) != 1:
             return None
-        if left != right:
-            if not right.startswith(key + b"=") or len(left) == len(key):
+        sides = self.expected[self.places[0]], self.actual[self.places[0]]
+        known = self.command.alone.get(_key(sides[0]))
+        if known is None or not self._answers(spec):
+            return None
+        left, right = (side[len(known.name) + 1 :] for side in sides)
+        return Unlike(known, left, right)
+
+    def _answers(self, spec: Spec) -> bool:
+        """Whether both name the command that was asked for."""
+        mark = f"{spec.roles.command}=".encode()
+        named = next((segment for segment in self.expected if segment.startswith(mark)), b"")
+        return named.isascii() and spec.command(named[len(mark) :].decode()) is self.command
+
+
+class Unlike(NamedTuple):
+    """A field, and its values on both sides as they were sent."""
+
+    field: Field
+    expected: bytes
+    actual: bytes
+
+
+def apart(expected: bytes, actual: bytes, command: Command) -> Apart | None:
+    """Tell two replies to that command apart; None where not by the places of their fields, or a key is unusual."""
+    left, right = expected.split(b"&"), actual.split(b"&")
+    if len(left) != len(right) or len(left) > MOST_FIELDS or b"+" in expected or b"+" in actual:
+        return None
+    usual = command.beside
+    places = []
+    for place, segment in enumerate(left):
+        key = _key(segment)
+        if key not in usual:
+            if segment or right[place] or place < len(left) - 1:
                 return None
-            kept |= beside
-    return kept
-
-
-def _only(segments: list[bytes], kept: Collection[bytes]) -> bytes:
-    """The segments of these keys, and the last one, behind which the body ends."""
-    left = [segment for segment in segments[:-1] if segment.partition(b"=")[0] in kept]
-    return b"&".join([*left, segments[-1]])
+        elif segment != right[place]:
+            if len(segment) == len(key) or not right[place].startswith(key + b"="):
+                return None
+            places.append(place)
+    return Apart(left, right, places, command)
 
 
 def narrow_request(body: bytes, spec: Spec) -> bytes:
     """A request without those fields that no reply hangs on."""
     segments = body.split(b"&")
-    if len(segments) > MOST_FIELDS or _may_hold_blanks(body):
+    if len(segments) > MOST_FIELDS or b"+" in body:  # whose meaning the whole body tells
         return body
-    left = [segment for segment in segments[:-1] if segment.partition(b"=")[0] not in spec.unheard]
+    left = [segment for segment in segments[:-1] if _key(segment) not in spec.unheard]
     return b"&".join([*left, segments[-1]])
 
 
-def _may_hold_blanks(*bodies: bytes) -> bool:
-    """Whether a + is there, whose meaning the whole body tells."""
-    return any(body.find(b"+") >= 0 for body in bodies)
+def _only(segments: list[bytes], kept: set[bytes]) -> bytes:
+    """The segments of these keys, and the last one, behind which the body ends."""
+    left = [segment for segment in segments[:-1] if _key(segment) in kept]
+    return b"&".join([*left, segments[-1]])
+
+
+def _key(segment: bytes) -> bytes:
+    return segment.partition(b"=")[0]

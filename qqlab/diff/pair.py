@@ -6,18 +6,18 @@ side has is a finding. What cannot be compared says why. Nothing outside the two
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from typing import Literal, NamedTuple
 
 from qqlab import http1
 from qqlab.codec import Message, decode_message
 from qqlab.diff.finding import TARGET, Deviation, Finding, identify, unlike
 from qqlab.diff.message import Replies, compare_requests
-from qqlab.diff.narrow import narrow_replies, narrow_request
+from qqlab.diff.narrow import apart
 from qqlab.diff.pushes import is_push
-from qqlab.diff.same import content, same, same_requests, statuses
+from qqlab.diff.same import plain, same, same_requests, statuses
 from qqlab.diff.severity import weigh
-from qqlab.diff.values import accounts, said
+from qqlab.diff.side import Side, recorded_reply, remember
+from qqlab.diff.values import plainly, said
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.failures import named
 from qqlab.spec import Command, Direction, Spec
@@ -26,6 +26,7 @@ ONLY_FIRST = "only in the first capture"
 ONLY_SECOND = "only in the second capture"
 
 _MOST_FINDINGS = 100
+_LONGEST = 4096
 _REDIRECTS = range(300, 400)
 _LINE_ENDS = {b"\n": "LF", b"\r\n": "CR LF"}
 
@@ -65,7 +66,7 @@ def verdict(findings: Iterable[Finding]) -> Verdict:
 
 
 def _extra(exchange: Exchange, spec: Spec) -> Judged:
-    side = _Side(exchange, spec)
+    side = Side(exchange, spec)
     push = is_push(exchange)
     deviation = Deviation("push.extra", actual=_told(side.whole_reply, spec)) if push else Deviation("exchange.extra")
     found = _Findings("", exchange.id, side).found([deviation], None)
@@ -83,7 +84,7 @@ def _told(push: Message | None, spec: Spec) -> str:
 class _Findings:
     """Makes findings of the deviations of one pair; each has its own id, the same in each run."""
 
-    def __init__(self, exchange: str, actual: str, side: "_Side") -> None:
+    def __init__(self, exchange: str, actual: str, side: Side) -> None:
         self._ids = exchange, actual
         self._side = side
         self._seen: Counter[tuple[object, ...]] = Counter()
@@ -105,69 +106,20 @@ class _Findings:
             severity=severity,
             reason=reason,
             direction=direction,
-            **(deviation._asdict() | {"about": self._about(deviation)}),
+            rule=deviation.rule,
+            field=deviation.field,
+            row=deviation.row,
+            expected=deviation.expected,
+            actual=deviation.actual,
+            about=self._about(deviation),
         )
 
     def _about(self, deviation: Deviation) -> tuple[str, ...]:
         """Who is spoken of, beside the one that it was said to: where it happened, and what was asked for."""
-        first = self._side.first
-        spoken_of = () if first is None else accounts((field.spec, field.value) for field in first.fields)
-        own = self._side.account
-        return tuple(account for account in dict.fromkeys((*deviation.about, *spoken_of)) if account != own)
-
-
-class _Side:
-    """One of the exchanges: its request, read as far as replies hang on it, and the body of its reply."""
-
-    def __init__(self, exchange: Exchange, spec: Spec) -> None:
-        self.exchange = exchange
-        self.spec = spec
-        self.asked = None if exchange.request is None else content(exchange.request)
-        self.body = None if exchange.reply is None else content(exchange.reply)
-        self.request = None if self.asked is None else decode_message(narrow_request(self.asked, spec), "request", spec)
-        self.known = None if self.request is None else self.request.command
-
-    def whole_request(self) -> Message | None:
-        """The request, all of it."""
-        return None if self.asked is None else decode_message(self.asked, "request", self.spec)
-
-    def reply(self, body: bytes) -> Message:
-        """What is in the reply's body, or in what is left of it."""
-        return decode_message(body, "reply", self.spec, self.known)
-
-    @cached_property
-    def whole_reply(self) -> Message | None:
-        """The reply, all of it, if there is one."""
-        return None if self.body is None else self.reply(self.body)
-
-    @property
-    def first(self) -> Message | None:
-        """The request, or the reply that nobody asked for: what says which command it is."""
-        return self.whole_reply if self.request is None else self.request
-
-    @property
-    def spec_of_command(self) -> Command | None:
-        """What the spec says of the command."""
-        return None if self.first is None else self.first.command
-
-    @property
-    def command(self) -> str:
-        """The command, as `Decoded` has it."""
-        first = self.first
-        return "" if first is None else first.name if first.command is None else first.command.name
-
-    @property
-    def label(self) -> str:
-        """What an exchange is: its command, and whether anybody asked."""
-        return self.command if self.request is not None else f"{self.command} (no request)".lstrip()
-
-    @property
-    def account(self) -> str:
-        """Who asked, or was told; empty where nothing says it."""
-        name = self.spec.roles.account
-        said = None if self.request is None else self.request.text(name)
-        reply = self.whole_reply if said is None else None
-        return said or (reply.text(name) if reply is not None else None) or ""
+        spoken_of = (*deviation.about, *self._side.about)
+        if spoken_of == (self._side.account,):
+            return ()
+        return tuple(account for account in dict.fromkeys(spoken_of) if account != self._side.account)
 
 
 class _Pair:
@@ -177,17 +129,18 @@ class _Pair:
         self.expected = expected
         self.actual = actual
         self.spec = spec
-        self.left = _Side(expected, spec)
-        self.right = None if actual is None else _Side(actual, spec)
+        self.left = Side(expected, spec)
+        self.right = None if actual is None else Side(actual, spec)
         self.findings = _Findings(expected.id, "" if actual is None else actual.id, self.left)
 
     def judged(self) -> Judged:
         """The findings, and whether the replies were compared."""
         if self.actual is None or self.right is None:
             return self._alone()
-        names = self.left.label, self.right.label
-        if names[0].upper() != names[1].upper():
-            return self._unlike("exchange.command", *names, "other command")
+        if self.left.known is None or self.left.known is not self.right.known:
+            names = self.left.label, self.right.label
+            if names[0].upper() != names[1].upper():
+                return self._unlike("exchange.command", *names, "other command")
         if self.expected.reply is None and self.expected.error is None:
             return self._skipped("no reply was recorded")
         if self.expected.reply is None and self.actual.reply is None:
@@ -219,11 +172,11 @@ class _Pair:
     def _connection(self) -> str:
         return self.expected.client if self.expected.transport == "lines" else ""
 
-    def _compared(self, actual: Exchange, right: _Side) -> Iterator[Finding]:
+    def _compared(self, actual: Exchange, right: Side) -> Iterator[Finding]:
         yield from self._found(self._requests(right), "request")
         yield from self._found(self._replies(actual, right), "reply")
 
-    def _requests(self, right: _Side) -> Iterator[Deviation]:
+    def _requests(self, right: Side) -> Iterator[Deviation]:
         asked, again = self.left.asked, right.asked
         if asked is None or again is None or same_requests(asked, again, self.spec):
             return
@@ -240,7 +193,7 @@ class _Pair:
             yield from self.findings.found([Deviation("more")], direction)
         yield from [finding for finding in found if finding.equivalent][:_MOST_FINDINGS]
 
-    def _replies(self, actual: Exchange, right: _Side) -> Iterator[Deviation]:
+    def _replies(self, actual: Exchange, right: Side) -> Iterator[Deviation]:
         old, new = self.expected.reply, actual.reply
         failed = self._failed(actual)
         if failed is not None:
@@ -250,7 +203,7 @@ class _Pair:
             if codes is not None:
                 moved = http1.status(new) in _REDIRECTS
                 yield unlike("target.redirect" if moved else "http.status", None, None, codes)
-            elif http1.content(old) is not None and http1.content(new) is None:
+            elif not plain(new.head) and http1.content(new) is None and http1.content(old) is not None:
                 yield Deviation("target.coding", None, None, "a body that can be read", "one that cannot")
             else:
                 yield from self._ends(old, new)
@@ -277,30 +230,51 @@ class _Pair:
         if old.end and new.end and old.end != new.end:
             yield unlike("line.end", None, None, (_LINE_ENDS.get(side, "?") for side in (old.end, new.end)))
 
-    def _bodies(self, right: _Side) -> Iterator[Deviation]:
+    def _bodies(self, right: Side) -> Iterable[Deviation]:
+        known = self.left.known
+        if known is not None and known is right.known:
+            found = self._narrowed(right, known)
+            if found is not None:
+                return found
         assert self.left.body is not None
         assert right.body is not None
         bodies = self.left.body, right.body
-        replies = self._narrowed(right, *bodies)
-        if replies is None:
-            replies = _Replies(bodies, (self.left.reply(bodies[0]), right.reply(bodies[1])))
-        requests = self.left.request, right.request
-        yield from Replies(replies.messages, requests, replies.bodies, self.spec).deviations()
+        replies = self.left.reply(bodies[0]), right.reply(bodies[1])
+        return Replies(replies, (self.left.numbered_request, right.numbered_request), bodies, self.spec).deviations()
 
-    def _narrowed(self, right: _Side, expected: bytes, actual: bytes) -> "_Replies | None":
-        """The replies without what they have in common, where both are to the command that was asked for."""
-        known = self.left.known
-        if known is None or known is not right.known:
+    def _narrowed(self, right: Side, known: Command) -> Iterable[Deviation] | None:
+        """What differs in the replies without what they have in common; None where they are to be read as wholes. Where
+        no number is among it, it may have come before."""
+        one, other = self.left.unnumbered, right.unnumbered
+        if one is None or other is None or not one.stands_as(other):
+            assert self.left.body is not None
+            assert right.body is not None
+            whole = apart(self.left.body, right.body, known)
+            requests = self.left.numbered_request, right.numbered_request
+            return None if whole is None else self._compared_replies(whole.bodies(self.spec), requests, known)
+        parts = apart(one.said, other.said, known)
+        if parts is None:
             return None
-        narrow = narrow_replies(expected, actual, known, self.spec)
-        if narrow is None:
+        single = parts.one_value(self.spec)
+        plain_one = None if single is None else plainly(*single, self.spec)
+        return (plain_one,) if plain_one is not None else self._known(parts.bodies(self.spec), right, known)
+
+    def _known(self, bodies: tuple[bytes, bytes], right: Side, known: Command) -> Iterable[Deviation] | None:
+        """What came of these bodies before, or comes of them now."""
+        key = *bodies, self.left.narrow_request, right.narrow_request
+        found: tuple[Deviation, ...] | None = self.spec.compared.get(key)
+        if found is None:
+            found = self._compared_replies(bodies, (self.left.request, right.request), known)
+            if found is not None and sum(map(len, key)) <= _LONGEST:
+                remember(self.spec, key, found)
+        return found
+
+    def _compared_replies(
+        self, bodies: tuple[bytes, bytes], requests: tuple[Message | None, Message | None], known: Command
+    ) -> tuple[Deviation, ...] | None:
+        """The deviations of narrowed bodies; None where one is to another command than was asked."""
+        left = recorded_reply(bodies[0], known, self.spec)
+        right = decode_message(bodies[1], "reply", self.spec, known, checked=False)
+        if left.command is not known or right.command is not known:
             return None
-        messages = self.left.reply(narrow[0]), right.reply(narrow[1])
-        return _Replies(narrow, messages) if all(message.command is known for message in messages) else None
-
-
-class _Replies(NamedTuple):
-    """Two replies, read, and their bodies, as much of them as was read."""
-
-    bodies: tuple[bytes, bytes]
-    messages: tuple[Message, Message]
+        return tuple(Replies((left, right), requests, bodies, self.spec).deviations())

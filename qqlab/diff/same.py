@@ -4,10 +4,11 @@ Law: `same` is never true where reading both would find anything; where it is fa
 are as they should be nearly all end here, so that each step has to be worth its nanoseconds.
 """
 
-from functools import lru_cache
+import re
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 from qqlab import http1
-from qqlab.codec import spelt
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.spec import Spec
 
@@ -28,31 +29,54 @@ def same(expected: Exchange, actual: Exchange, spec: Spec) -> bool:
         return False
     if asked.body == again.body and old.body == new.body:
         return True
-    return _but_for_the_number(asked.body, again.body, old.body, new.body, spec)
+    left = without_number(asked.body, old.body, spec)
+    if left is None:
+        return False
+    before, number, behind = parted(again.body, spec.free_number)
+    if before != left.before_asked or behind != left.behind_asked or not number.isdigit():
+        return False
+    return (left.before_said, number, left.behind_said) == parted(new.body, spec.free_number)
 
 
-def _but_for_the_number(asked: bytes, again: bytes, old: bytes, new: bytes, spec: Spec) -> bool:
-    mark = spec.free_number
-    if not mark:
-        return False
-    begin, number, rest = parted(asked, mark)
-    if not number.isdigit() or parted(old, mark)[1] != number:
-        return False
-    other_begin, other_number, other_rest = parted(again, mark)
-    if begin != other_begin or rest != other_rest or not other_number.isdigit():
-        return False
-    begin_of_reply, _, rest_of_reply = parted(old, mark)
-    return (
-        (begin_of_reply, other_number, rest_of_reply) == parted(new, mark)
-        and _is_first(begin, spec.roles.sequence)
-        and _is_first(begin_of_reply, spec.roles.sequence)
-        and _is_last(rest_of_reply, spec.roles.sequence)
-    )
+class Unnumbered(NamedTuple):
+    """A request and its reply without the field of the sequence number: each before it and behind it."""
+
+    before_asked: bytes
+    behind_asked: bytes
+    before_said: bytes
+    behind_said: bytes
+
+    @property
+    def asked(self) -> bytes:
+        """The request."""
+        return self.before_asked + self.behind_asked
+
+    @property
+    def said(self) -> bytes:
+        """The reply."""
+        return self.before_said + self.behind_said
+
+    def stands_as(self, other: "Unnumbered") -> bool:
+        """Whether the number stands at the same place in both replies."""
+        return self.before_said.count(b"&") == other.before_said.count(b"&")
+
+
+def without_number(asked: bytes, said: bytes, spec: Spec) -> Unnumbered | None:
+    """A request and its reply without the plain number that the one says and the other repeats; None where it is not so
+    plain, or there may be more numbers than one."""
+    mark, name = spec.free_number, spec.roles.sequence
+    before_asked, number, behind_asked = parted(asked, mark)
+    before_said, repeated, behind_said = parted(said, mark)
+    if not number.isdigit() or number != repeated:
+        return None
+    if not (_is_first(before_asked, name) and _is_first(before_said, name) and _is_last(behind_said, name)):
+        return None
+    return Unnumbered(before_asked, behind_asked, before_said, behind_said)
 
 
 def parted(body: bytes, mark: bytes) -> tuple[bytes, bytes, bytes]:
     """A body before the value that follows this mark, that value, and the body from its end on."""
-    begin, _, rest = body.partition(mark)
+    begin, _, rest = body.partition(mark) if mark else (body, b"", b"")
     end = rest.find(b"&")
     return (begin, rest, b"") if end < 0 else (begin, rest[:end], rest[end:])
 
@@ -61,24 +85,25 @@ def same_requests(expected: bytes, actual: bytes, spec: Spec) -> bool:
     """Whether two requests are the same bytes but for the sequence number."""
     if expected == actual:
         return True
-    mark = spec.free_number
-    if not mark:
-        return False
-    left, right = parted(expected, mark), parted(actual, mark)
+    left, right = parted(expected, spec.free_number), parted(actual, spec.free_number)
     return left[::2] == right[::2] and left[1].isdigit() and right[1].isdigit()
 
 
 @lru_cache(256)
 def _is_first(begin: bytes, name: str) -> bool:
-    """Whether no field of that name, however it is spelt, stands in the beginning of a body."""
-    return all(spelt(segment.partition(b"=")[0]) != name.upper() for segment in begin.split(b"&"))
+    """Whether no field that may have that name stands in the beginning of a body."""
+    return _may_be(name).search(b"&" + begin) is None
 
 
 def _is_last(rest: bytes, name: str) -> bool:
-    """Whether none stands in the rest of a body."""
-    if rest.find(b"%") < 0 and rest.upper().find(name.upper().encode()) < 0:
-        return True
-    return _is_first.__wrapped__(rest, name)
+    """Whether none stands in the rest of a body, which begins with `&` or is empty."""
+    return rest.find(b"&") < 0 or _may_be(name).search(rest) is None
+
+
+@cache
+def _may_be(name: str) -> "re.Pattern[bytes]":
+    """A key that is that name in some spelling, or that has escapes, or letters that might become it."""
+    return re.compile(rb"&(?:" + re.escape(name.encode()) + rb"|[^=&]*[%\x80-\xff][^=&]*)(?=[=&]|\Z)", re.IGNORECASE)
 
 
 @lru_cache(_HEADS)

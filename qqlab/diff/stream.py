@@ -41,11 +41,27 @@ class Join:
         return sum(len(side.waiting) for side in self._sides) + self._pushes.held
 
     def __iter__(self) -> Iterator[Paired]:
+        yield from self._in_step()
         while (side := self._next()) is not None:
             exchange = self._sides[side].read()
             if exchange is not None:
                 yield from self._taken(side, exchange)
         yield from self._rest()
+
+    def _in_step(self) -> Iterator[Paired]:
+        """Both captures side by side, as long as each exchange stands beside its counterpart: most are like that, and
+        nothing has to wait then."""
+        first, second = self._sides
+        while (left := first.read()) is not None:
+            right = second.read()
+            if right is None or left.id != right.id or left.id in self._passed_over or is_push(left) or is_push(right):
+                yield from self._taken(0, left)
+                if right is not None:
+                    yield from self._taken(1, right)
+                return
+            first.match(first.number)
+            second.match(second.number)
+            yield Paired((0, first.number), left, right)
 
     def _next(self) -> int | None:
         """Which side to read: the one that is not ahead of its last match, as long as there is more of it."""

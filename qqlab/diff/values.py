@@ -47,6 +47,26 @@ def _code_name(value: Scalar, known: specs.Field, spec: Spec, beside: Mapping[st
     return None if code is None else code.name
 
 
+def plainly(field: specs.Field, expected: bytes, actual: bytes, spec: Spec) -> Deviation | None:
+    """How two values of a field differ that have no escapes; None where more than that has to be looked at."""
+    if not (_is_plain(expected) and _is_plain(actual)):
+        return None
+    try:
+        sides = expected.decode(spec.wire.charsets[0]), actual.decode(spec.wire.charsets[0])
+    except UnicodeDecodeError:
+        return None
+    left, right = (values.parse(side, field)[0] for side in sides)
+    if left == right:
+        return None
+    rule = "code" if field.type == "code" else "value"
+    about = accounts([(field, left), (field, right)]) if field.account else ()
+    return Deviation(rule, field.name, None, said(left, field, spec, {}), said(right, field, spec, {}), about)
+
+
+def _is_plain(raw: bytes) -> bool:
+    return texts.is_plain(raw) and raw.find(b"\n") < 0
+
+
 def written(expected: Field, actual: Field, spec: Spec, plus: tuple[bool, bool]) -> Iterator[Deviation]:
     """How two fields of the same value differ in their bytes; `plus` tells for each side whether + is a blank."""
     if expected.raw is None or actual.raw is None or expected.raw == actual.raw:

@@ -262,6 +262,17 @@ class Command(_Table, frozen=True):
             for field in self.reply
         }
 
+    @cached_property
+    def alone(self) -> dict[bytes, Field]:
+        """The fields of a reply that stand by themselves, by key: nothing is read with them, and what they say is to be
+        compared as it is."""
+        together = {name for key, beside in self.beside.items() if beside != {key} for name in (key, *beside)}
+        return {
+            field.name.encode(): field
+            for field in self.reply
+            if not (field.list or field.echo or field.secret or field.fresh) and field.name.encode() not in together
+        }
+
 
 class Common(_Table, frozen=True):
     """The fields that stand in every message, before those of its command."""
@@ -331,6 +342,11 @@ class Spec(_Table, frozen=True):
     @cached_property
     def decoded(self) -> dict[Any, Any]:
         """Room for what was made of messages before."""
+        return {}
+
+    @cached_property
+    def compared(self) -> dict[Any, Any]:
+        """Room for what came of comparing messages before."""
         return {}
 
     def code(self, field: Field, value: object) -> CodeValue | None:
