@@ -65,6 +65,7 @@ def test_the_whole_loop(tmp_path: Path, mark: str) -> None:
         "session.jsonl",
         "honest.jsonl",
         "deviating.jsonl",
+        "findings.html",
         "report",
         "index.html",
         "report.md",

@@ -105,7 +105,8 @@ def _print_results(results: Results, seconds: float) -> None:
     for what, command in (
         ("the report", visible(str(results.report[0]))),
         ("the recording", f"qqlab show {session}"),
-        ("what was wrong", f"qqlab diff {session} {deviating}"),
+        ("what was wrong", visible(str(results.findings))),
+        ("", f"qqlab diff {session} {deviating}"),
         ("what was right", f"qqlab diff {session} {honest}"),
     ):
         console.print(f"  {what:<15} {command}", soft_wrap=True)

@@ -6,6 +6,7 @@ What happens is told through a callback; results are values and the files of one
 
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,12 +19,13 @@ from qqlab.demo.session import STEPS, bodies
 from qqlab.diff import Comparison, compare
 from qqlab.errors import InputError, TargetError
 from qqlab.exchange import Exchange
-from qqlab.files import check_writable, refuse_existing
+from qqlab.files import check_writable, refuse_existing, replacing
+from qqlab.findings import FORMATS, Context, Seen
 from qqlab.net.client import Client
 from qqlab.net.replay import replay
 from qqlab.replay import parse_target
 from qqlab.report import write as write_report
-from qqlab.spec import Spec
+from qqlab.spec import Spec, text
 from qqlab.testserver import accounts
 
 LOOPBACK = "127.0.0.1"
@@ -39,7 +41,7 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "count:GetMsgEx": ("count",),
     "row-drop:Query_Stat": ("row.missing",),
     "status:Finger=500": ("http.status",),
-    "close:DelFromList": ("reply.missing",),
+    "close:DelFromList": ("target.closed",),
     "case:CLTMSG": ("command.case",),
 }
 
@@ -53,7 +55,8 @@ class Results(NamedTuple):
     """What the demonstration brought.
 
     `missed` are the deviations of the second server that the comparison did not notice, none if all is well.
-    `files` are what it wrote: the captures, then the report, whose first file is the page to look at.
+    The rest are the files that it wrote: the captures, the page on what the second server did wrong, and the report,
+    whose first file is the page to look at.
     """
 
     recorded: int
@@ -61,6 +64,7 @@ class Results(NamedTuple):
     deviating: Comparison
     missed: tuple[str, ...]
     captures: tuple[Path, ...]
+    findings: Path
     report: tuple[Path, ...]
 
 
@@ -79,12 +83,13 @@ class Demo:
         """Do it all. Raises InputError where files exist already (unless forced) or cannot be written, and
         TargetError where a part does not start or the session breaks off."""
         captures = tuple(self._directory / f"{name}.jsonl" for name in ("session", "honest", "deviating"))
-        report = self._directory / "report"
-        self._make_room(*captures)
+        findings, report = self._directory / "findings.html", self._directory / "report"
+        self._make_room(*captures, findings)
         recorded = await self._record(captures[0])
         honest = await self._replay(recorded, captures[1], ())
         deviating = await self._replay(recorded, captures[2], tuple(DEVIATIONS))
-        self._tell("Writing the report of what was recorded.")
+        self._tell("Writing what the wrong server did, and the report of what was recorded.")
+        self._write_findings(recorded, load(captures[2]), findings)
         written = write_report(report, [recorded], self._spec, force=self._force)
         return Results(
             recorded=len(recorded.exchanges),
@@ -92,18 +97,36 @@ class Demo:
             deviating=deviating,
             missed=missed(deviating),
             captures=captures,
+            findings=findings,
             report=tuple(written),
         )
 
-    def _make_room(self, *captures: Path) -> None:
+    def _write_findings(self, recorded: Capture, deviating: Capture, path: Path) -> None:
+        """Both sides of all that differs, as one page."""
+        html = FORMATS["html"]
+        seen = Seen(self._spec, cases=html.cases, sides=html.sides)
+        comparison = compare(recorded.exchanges, deviating.exchanges, self._spec, witness=seen)
+        context = Context(
+            spec=self._spec,
+            spec_text=text(None),
+            expected=recorded.path,
+            actual=deviating.path,
+            time=datetime.now(UTC),
+            command=("qqlab", "diff", recorded.path, deviating.path),
+            sides=seen.sides,
+        )
+        with replacing(path, mode=0o644) as file:
+            file.writelines(piece.encode() for piece in html.render(comparison, context))
+
+    def _make_room(self, *files: Path) -> None:
         if not self._force:
-            for path in (*captures, self._directory / "report" / "index.html"):
+            for path in (*files, self._directory / "report" / "index.html"):
                 refuse_existing(path)
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(str(self._directory), f"cannot be made a directory: {error.strerror or error}") from error
-        for path in captures:
+        for path in files:
             check_writable(path)
             path.unlink(missing_ok=True)
 
