@@ -1,12 +1,13 @@
 """What someone wants otherwise than recorded: fields set, other accounts, some exchanges only, another pace."""
 
 import gzip
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_lanes import exchange
+from test_lanes import START, exchange
 
 from qqlab import http1
 from qqlab import spec as specs
@@ -271,3 +272,68 @@ def test_paces_are_read() -> None:
             read_speed(text)
         with pytest.raises(UsageError, match="is no number above 0"):
             read_rate(text)
+
+
+WORDS = ["CMD=List", "CMD=Login", "CMD=GetMsgEx", "cmd=CLTMSG", "UIN=10001", "UIN=10002", "UN=10003,10004,", "UN=10004"]
+WORDS += ["PS=0123456789abcdef0123456789abcdef", "RS=0", "RES=0", "FN=0", "SEQ=7", "X", "%", "=", "\n", "SG=aaaaaaaaaa"]
+BODY = st.lists(st.sampled_from(WORDS), max_size=6).map("&".join)
+EXCHANGES = st.lists(
+    st.tuples(
+        BODY,
+        st.none() | BODY,
+        st.sampled_from("abc"),
+        st.sampled_from(["", "a:1", "b:1"]),
+        st.floats(0, 9),
+        st.booleans(),
+    ),
+    max_size=10,
+)
+
+
+@given(
+    EXCHANGES,
+    st.sampled_from([(), ("*.UN=1",), ("List.TN=a&b", "Login.X=\n")]),
+    st.sampled_from([{}, {"10001": "7"}, {"10001": "10002"}]),
+    st.sets(st.sampled_from(["read", "consume", "write", "auth"])) | st.none(),
+    st.sampled_from([(), ("0",), ("1", "2")]),
+)
+def test_every_exchange_is_sent_or_left_out_with_a_reason(
+    recorded: list[tuple[str, str | None, str, str, float, bool]],
+    settings: tuple[str, ...],
+    accounts: dict[str, str],
+    effects: set[str] | None,
+    only: tuple[str, ...],
+) -> None:
+    capture = [
+        Exchange(
+            id=str(number),
+            session=session,
+            time=START + timedelta(seconds=time),
+            client=client,
+            transport="lines" if is_line else "http",
+            request=None
+            if number % 5 == 4
+            else RawMessage(body=body.encode(), end=b"\n")
+            if is_line
+            else http1.request(body.encode(), HOST),
+            reply=None if reply is None else RawMessage(body=reply.encode()),
+        )
+        for number, (body, reply, session, client, time, is_line) in enumerate(recorded)
+    ]
+    changes = Changes(read_settings(settings, SPEC), accounts)
+    try:
+        made = planned(capture, changes=changes, effects=effects, only=only)
+    except UsageError:
+        return
+    sent = [step.recorded.id for step in made.steps]
+    pushed = [one for ids in made.pushes.values() for one in ids]
+    assert sorted([*sent, *made.skipped, *pushed]) == sorted(exchange.id for exchange in capture)
+    place = {identifier: number for number, identifier in enumerate(sent)}
+    for number, step in enumerate(made.steps):
+        assert all(place[other] < number for other in step.after)
+        assert all(place[hole.source] < number for hole in step.holes)
+        assert step.due >= 0
+        assert effects is None or step.effect in effects
+        assert step.request.body.count(b"\n") <= (step.recorded.request or step.request).body.count(b"\n")
+    assert sum(lane.steps for lane in made.lanes) == len(sent)
+    assert made.at_once <= len(made.lanes)
