@@ -8,7 +8,7 @@ waits for anyway, through its own lane or through another step, is not listed ag
 so no circle.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from qqlab.replay.lanes import Union
@@ -120,11 +120,10 @@ class _Waiting:
         last = (self._any if step.changes else self._changing)[group]
         heeded = (self._heeded_all if step.changes else self._heeded).get(step.lane, 0)
         kept: list[tuple[int, Last]] = []
-        for lane in reversed(last):
-            one = last[lane]
+        for lane, one in _latest_first(last, others):
             if one.end < heeded:
                 break
-            if lane in others and not self._covered(lane, one, kept):
+            if not self._covered(lane, one, kept):
                 kept.append((lane, one))
                 if one.changes and self._knows_more(lane, step.lane):
                     heeded = max(heeded, one.known)
@@ -163,3 +162,12 @@ class _Waiting:
             wide, narrow = self._relations[lane], self._relations[than]
             known = self._wider[lane, than] = all(other == lane or other in wide for other in narrow)
         return known
+
+
+def _latest_first(last: dict[int, Last], lanes: Collection[int]) -> Iterator[tuple[int, Last]]:
+    """What was over of these lanes, the latest first. All lanes stand in the order of their ends: a few are looked up,
+    of many the rest is passed over."""
+    if 4 * len(lanes) < len(last):
+        found = [(last[lane].end, lane) for lane in lanes if lane in last]
+        return ((lane, last[lane]) for _, lane in sorted(found, reverse=True))
+    return ((lane, last[lane]) for lane in reversed(last) if lane in lanes)

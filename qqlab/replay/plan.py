@@ -26,7 +26,7 @@ from qqlab.replay.sequences import Sequences
 from qqlab.spec import Effect, Spec
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A recorded exchange and the request to send for it.
 
     `request` is rewritten but for its `holes`, which replies before it fill; `wanted` are the values of its own reply

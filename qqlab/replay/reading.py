@@ -5,7 +5,8 @@ message of a long recording, and most of what the codec finds out about one is n
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+import msgspec
 
 from qqlab import http1, wire
 from qqlab.codec import text as texts
@@ -15,7 +16,8 @@ from qqlab.exchange import RawMessage
 from qqlab.spec import Command, Direction, Field, Layout, Spec
 
 
-class Said(NamedTuple):
+# These hold no cycles; told so, the garbage collector need not look at them.
+class Said(msgspec.Struct, frozen=True, gc=False):
     """One field of a message: its name in the spec's spelling, its place in the body, and its value as text and as the
     bytes that were there."""
 
@@ -26,7 +28,7 @@ class Said(NamedTuple):
     position: int
 
 
-class Read(NamedTuple):
+class Read(msgspec.Struct, frozen=True, gc=False):
     """A message as a plan sees it. `name` is the command as written, `command` what the spec knows of it."""
 
     name: str
@@ -70,7 +72,6 @@ def _command(pairs: tuple[wire.Pair, ...], spec: Spec) -> str:
 def _fields(pairs: tuple[wire.Pair, ...], plus: bool, layout: Layout, spec: Spec) -> Iterator[Said]:
     last = len(pairs) - 1
     by_key, by_name = layout.by_key, layout.by_name
-    make = tuple.__new__
     for position, (key, raw) in enumerate(pairs):
         if raw is None:
             continue
@@ -84,7 +85,7 @@ def _fields(pairs: tuple[wire.Pair, ...], plus: bool, layout: Layout, spec: Spec
         text = raw.decode() if raw.isascii() and raw.find(b"%") < 0 and raw.find(b"+") < 0 else _text(raw, plus, spec)
         if position == last and raw[-1:] == b"\n":
             text = text.rstrip("\r\n")
-        yield make(Said, (name, known, text, raw, position))
+        yield Said(name, known, text, raw, position)
 
 
 def _text(raw: bytes, plus: bool, spec: Spec) -> str:
