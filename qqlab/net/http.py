@@ -92,9 +92,10 @@ class Http:
             self._alarm.cancel()
         for task in self._connecting:
             task.cancel()
-        for connection in list(self._standing):
-            connection.abort()
         while self._standing or self._connecting:
+            # One may come to stand while its task is being cancelled.
+            for connection in list(self._standing):
+                connection.abort()
             await asyncio.sleep(0)
 
     def joined(self, connection: "Connection") -> None:
