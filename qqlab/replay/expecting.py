@@ -19,10 +19,9 @@ from qqlab.spec import Spec
 
 
 class Expectation:
-    """What the exchanges of a plan are held against; `accounts` are those that others took the place of."""
+    """What the exchanges of a plan are held against, as far as it asked for them otherwise."""
 
-    def __init__(self, planned: Plan, accounts: Mapping[str, str], spec: Spec) -> None:
-        self._accounts = accounts
+    def __init__(self, planned: Plan, spec: Spec) -> None:
         self._spec = spec
         self._changed = {
             step.recorded.id: frozenset((*step.changed, *(hole.name for hole in step.holes)))
@@ -30,13 +29,16 @@ class Expectation:
             if step.changed or step.holes
         }
 
-    def of(self, recorded: Exchange, replayed: Exchange | None) -> Exchange:
-        """The recorded exchange as the replayed one asked for it; None where it was not replayed."""
-        expected = renamed(recorded, self._accounts, self._spec) if self._accounts else recorded
+    def concerns(self, identifier: str) -> bool:
+        """Whether the exchange of that id was asked for otherwise."""
+        return identifier in self._changed
+
+    def of(self, recorded: Exchange, replayed: Exchange) -> Exchange:
+        """The recorded exchange (with other accounts `renamed` before) as the replayed one asked for it."""
         names = self._changed.get(recorded.id)
-        if names is None or replayed is None or replayed.request is None:
-            return expected
-        return _asked_like(expected, replayed.request, names, self._spec)
+        if names is None or replayed.request is None:
+            return recorded
+        return _asked_like(recorded, replayed.request, names, self._spec)
 
 
 def renamed(exchange: Exchange, accounts: Mapping[str, str], spec: Spec) -> Exchange:
