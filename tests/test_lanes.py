@@ -153,3 +153,13 @@ def test_overlapping_is_not_taken_for_a_clock_set_back(times: list[tuple[float, 
     first = min((begin for begin, _ in times), default=0.0)
     for (begin, _), span in zip(times, spans, strict=True):
         assert abs(span.begin - (begin - first)) < 1e-4
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e4), st.floats(0, 100)), max_size=20))
+def test_the_order_of_the_file_means_nothing_between_sessions(times: list[tuple[float, float]]) -> None:
+    """A replay that is kept stands in the order of its plan, whatever came first."""
+    recorded = [exchange("x", str(n), round(begin, 6), round(long, 6)) for n, (begin, long) in enumerate(times)]
+    spans = timeline(recorded)
+    first = min((begin for begin, _ in times), default=0.0)
+    for (begin, _), span in zip(times, spans, strict=True):
+        assert abs(span.begin - (begin - first)) < 1e-4

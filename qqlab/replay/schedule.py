@@ -1,8 +1,9 @@
 """When requests are due: the recorded times, made one line of time that a replay can be held to.
 
 Law: pure. A moment follows from the recording, the pace and the start alone, never from when the request before went
-out, so that nothing adds up. Exchanges without a time happen right after what stands before them. Where the clock of
-the recording was set back, time goes on from there; nothing ever lies before what surely came before it.
+out, so that nothing adds up. Exchanges without a time happen right after what stands before them. Times count, not the
+order of the file; but what one session did happened in that order, and where its times go back, the clock of the
+recording was set back: time goes on from there.
 """
 
 from collections.abc import Iterable
@@ -23,23 +24,25 @@ class Span(NamedTuple):
 
 
 def timeline(exchanges: Iterable[Exchange]) -> list[Span]:
-    """When each exchange happened, in the given order, which is that in which they ended or in which they began."""
+    """When each exchange happened, in the given order, which may be any but for those of one session."""
     spans: list[Span] = []
     epoch = None
-    shift = begun = over = 0.0
+    shift = over = 0.0
+    begun: dict[str, float] = {}
     for exchange in exchanges:
         begin = end = over
         if exchange.time is not None:
             epoch = epoch or exchange.time
             lasted = min(max(exchange.elapsed or 0.0, 0.0), _LONGEST)
             begin = (exchange.time - epoch).total_seconds() + shift
-            # It stands behind one that began after it had ended: not in any order of time, so the clock was set back.
-            if spans and begin + lasted < begun:
+            # What one session does stands in its order: it was over before what came before it? The clock was set back.
+            if begin + lasted < begun.get(exchange.session, begin):
                 shift += over - begin
                 begin = over
             end = begin + lasted
         spans.append(Span(begin, end))
-        begun, over = (begin, end) if len(spans) == 1 else (max(begun, begin), max(over, end))
+        begun[exchange.session] = max(begin, begun.get(exchange.session, begin))
+        over = end if len(spans) == 1 else max(over, end)
     first = min((span.begin for span in spans), default=0.0)
     return [Span(span.begin - first, span.end - first) for span in spans]
 
