@@ -43,7 +43,7 @@ from qqlab.net.judging import Judging
 from qqlab.net.kept import Keeping
 from qqlab.net.replay import Course, now, resolve
 from qqlab.net.whole import Replay, carry_out
-from qqlab.replay import Plan, parse_target, plan, renamed
+from qqlab.replay import Expectation, Plan, parse_target, plan, renamed
 from qqlab.replay.effects import check_any, recorded_hosts
 from qqlab.visible import visible
 
@@ -156,7 +156,10 @@ def replay(
         _warn(recorded, planned)
         mapped = wishes.changes.accounts
         expected = [renamed(one, mapped, known) for one in recorded.exchanges] if mapped else recorded.exchanges
-        judging = None if seen.wants_anything else Judging(expected, known, mapped=bool(mapped))
+        expectation = Expectation(planned, known)
+        judging = None
+        if not seen.wants_anything:
+            judging = Judging(expected, known, mapped=bool(mapped), expectation=expectation)
         whole = False
         try:
             with _told(len(recorded.exchanges), resumable=output is not None) as told:
@@ -181,6 +184,8 @@ def replay(
                 comparison = judging.comparison(course.skipped)
             else:
                 assert keeping is not None
+                otherwise = {one.id: one for one in keeping.exchanges(planned) if expectation.concerns(one.id)}
+                expected = [expectation.of(one, otherwise.get(one.id, one)) for one in expected]
                 replayed = keeping.exchanges(planned)
                 comparison = compare(expected, replayed, known, skipped=course.skipped, witness=seen)
             context = Context(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from qqlab.diff import Comparison, Ignoring, Judged, Tally, judge
 from qqlab.diff.stream import Join
 from qqlab.exchange import Exchange
+from qqlab.replay import Expectation
 from qqlab.spec import Spec
 
 
@@ -27,9 +28,18 @@ class Verdicts(NamedTuple):
 class Judging:
     """Judges a replay of `expected`, in whatever order things are over."""
 
-    def __init__(self, expected: Sequence[Exchange], spec: Spec, *, mapped: bool = False) -> None:
-        """`mapped`: what is expected is not what was recorded, but for other accounts."""
+    def __init__(
+        self,
+        expected: Sequence[Exchange],
+        spec: Spec,
+        *,
+        mapped: bool = False,
+        expectation: Expectation | None = None,
+    ) -> None:
+        """`mapped`: what is expected is not what was recorded, but for other accounts. `expectation` knows what was
+        asked for otherwise on purpose."""
         self._mapped = mapped
+        self._expectation = expectation
         self._expected = expected
         self._spec = spec
         self._places = {exchange.id: place for place, exchange in enumerate(expected)}
@@ -40,7 +50,7 @@ class Judging:
 
     def another(self) -> "Judging":
         """One that has judged nothing of the same replay."""
-        return Judging(self._expected, self._spec, mapped=self._mapped)
+        return Judging(self._expected, self._spec, mapped=self._mapped, expectation=self._expectation)
 
     def add(self, exchange: Exchange, as_recorded: bool = False) -> None:
         """An exchange is over; one that is none of the capture's is a push. `as_recorded`: it is the recorded one but
@@ -53,7 +63,10 @@ class Judging:
         if as_recorded and not self._mapped:
             self._equal += 1
             return
-        judged = judge(self._expected[place], exchange, self._spec)
+        expected = self._expected[place]
+        if self._expectation is not None:
+            expected = self._expectation.of(expected, exchange)
+        judged = judge(expected, exchange, self._spec)
         if judged.skipped is None and not judged.findings:
             self._equal += 1
         else:
