@@ -16,7 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from qqlab import sheet
+from qqlab import failures, sheet
 from qqlab.capture import PROMISES, Header, Record, Storage, frame
 from qqlab.capture import file as capture_file
 from qqlab.codec import CATALOGUE, Note
@@ -25,9 +25,24 @@ from qqlab.errors import ExitCode
 from qqlab.exchange import Cut, Exchange, RawMessage
 from qqlab.findings import FORMATS, document
 from qqlab.formats import csv, flows, har, mark, pcap, transcripts
+from qqlab.net import http, kept, pace, running, workers
+from qqlab.net import lines as net_lines
 from qqlab.proxy import commands as typed
 from qqlab.proxy.script import OPTIONS
-from qqlab.replay import Lane, Link, changes, correlate, dryrun, effects, lanes, order, rewrite, schedule, selection
+from qqlab.replay import (
+    Lane,
+    Link,
+    changes,
+    correlate,
+    dryrun,
+    effects,
+    journal,
+    lanes,
+    order,
+    rewrite,
+    schedule,
+    selection,
+)
 from qqlab.spec import model
 from qqlab.testserver import deviate
 from qqlab.verify import RULES as VERIFICATION
@@ -158,7 +173,7 @@ def other_formats() -> str:
 
 
 def replaying() -> str:
-    """How a replay is planned."""
+    """How a replay is planned and run."""
     modules = (
         ("Lanes", lanes),
         ("Order between lanes", order),
@@ -176,7 +191,30 @@ def replaying() -> str:
     return (
         "# How a replay is planned\n\nAll of this is decided before the first byte is sent; `qqlab replay --dry-run` "
         "shows it, with `--json` as a document.\n\n"
-        f"{parts}\n\n## The document\n\n{document}\n\n### Kinds of changes\n\n| kind | what |\n|---|---|\n{kinds}\n"
+        f"{parts}\n\n## The document\n\n{document}\n\n### Kinds of changes\n\n| kind | what |\n|---|---|\n{kinds}\n\n"
+        f"{_running()}\n"
+    )
+
+
+def _running() -> str:
+    """How a replay is run."""
+    modules = (
+        ("Lanes under way", running),
+        ("Connections", http),
+        ("Lines", net_lines),
+        ("Pace", pace),
+        ("What is kept, and `--resume`", kept),
+        ("The journal", journal),
+        ("`--workers`", workers),
+    )
+    parts = "\n\n".join(f"## {title}\n\n{(inspect.getdoc(module) or '').strip()}" for title, module in modules)
+    rows = "\n".join(
+        f"| `{code}` | {failure.sentence} | {failure.meaning} |" for code, failure in failures.FAILURES.items()
+    )
+    return (
+        f"# How a replay is run\n\n{parts}\n\n## Bad targets\n\nWhat a target does becomes the `error` of an exchange, "
+        "and the finding `target.NAME`; the other lanes go on.\n\n"
+        f"| name | what is said | what it means |\n|---|---|---|\n{rows}"
     )
 
 

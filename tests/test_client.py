@@ -430,8 +430,16 @@ def test_a_connection_that_fails_is_tried_again() -> None:
         http.send(ASK, over.set_result)
         while not http.retried:
             await asyncio.sleep(0.001)
-        server = await asyncio.start_server(says(HEAD + b"RES=0"), "127.0.0.1", port)
+        served = asyncio.Event()
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await says(HEAD + b"RES=0")(reader, writer)
+            writer.close()
+            served.set()
+
+        server = await asyncio.start_server(talk, "127.0.0.1", port)
         outcome = await over
+        await served.wait()
         await http.close()
         server.close()
         return outcome, http.opened

@@ -12,16 +12,19 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from conftest import Process, free_port, qqlab
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qqlab import http1
+from qqlab import failures, http1
 from qqlab import spec as specs
 from qqlab.capture import encode_line, header, load, save
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
+from qqlab.net.kept import UNKNOWN, Keeping, ask_again, left_over
+from qqlab.replay import plan
 from qqlab.replay.journal import Head, Journal, Kept, fingerprint, journal_path, new_path, present
 
 SPEC = specs.builtin()
@@ -257,6 +260,34 @@ def test_a_journal_that_is_torn_anywhere_tells_what_it_holds(
     places = {str(number): number for number in range(1, 21)}
     assert [one.id for one in kept.exchanges(places)] == sorted(done, key=int)
     kept.remove()
+    assert present(output) == []
+
+
+def test_what_only_reads_and_had_no_answer_is_asked_again(tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    journal = Journal(new_path(output), HEAD)
+    for number in (1, 2, 3, 6):
+        error = failures.say("silent", seconds=1) if number in (1, 3) else None
+        journal.outcome(encode_line(msgspec.structs.replace(exchange(number), error=error), SPEC))
+    journal.intent("4")
+    journal.close()
+    before = Kept(present(output), replay="x", target="t")
+    planned = plan(EXCHANGES, SPEC, host="127.0.0.1:1", start=7)
+    ask_again(planned, before)
+    assert before.done == {"1", "2", "6"}
+    left = left_over(planned, before, resend=False)
+    assert [step.recorded.id for step in left.steps][:3] == ["3", "5", "7"]
+    assert left.skipped == {"4": UNKNOWN}
+    assert [step.recorded.id for step in left_over(planned, before, resend=True).steps][:3] == ["3", "4", "5"]
+
+
+def test_a_journal_that_is_being_written_is_not_thrown_away(tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    journal = Journal(new_path(output), HEAD)
+    with pytest.raises(InputError, match="a replay is writing it"):
+        Keeping(output, EXCHANGES, "t", resume=False, force=True)
+    journal.close()
+    Keeping(output, EXCHANGES, "t", resume=False, force=True)
     assert present(output) == []
 
 

@@ -19,11 +19,10 @@ from typing import cast
 
 from qqlab import failures, http1
 from qqlab.exchange import RawMessage, address
-from qqlab.net.outcome import WITHOUT, Outcome, Watch, connect, ended, unconnected
+from qqlab.net.outcome import PAUSE, WITHOUT, Outcome, Watch, connect, ended, unconnected
 
 MAX_REPLY = 1024 * 1024
 MAX_KEPT = 400
-PAUSE = 0.05  # seconds before a connection is tried again; each time twice as long
 
 _MOST_HEADS = 256
 _FRAMED = re.compile(rb"(?im)^[ \t]*(?:content-length|transfer-encoding)[ \t]*:")

@@ -20,6 +20,7 @@ from qqlab.replay.journal import (
     Head,
     Journal,
     Kept,
+    discard,
     fingerprint,
     journal_path,
     new_path,
@@ -49,8 +50,7 @@ class Keeping:
         self.before = Kept(there if resume else (), replay=self._replay, target=target)
         self._force = force or resume
         if not resume:
-            for path in there:
-                path.unlink()
+            discard(there)
 
     def journal(self, start: int) -> Journal:
         """A new journal; `start` is the number that fresh sequence numbers follow on."""
@@ -76,6 +76,13 @@ class Keeping:
 
 def _places(planned: Plan) -> dict[str, int]:
     return {step.recorded.id: place for place, step in enumerate(planned.steps)}
+
+
+def ask_again(planned: Plan, before: Kept) -> None:
+    """What only reads, and had no answer in time, is no outcome to stay with: the target may have been gone."""
+    before.done.difference_update(
+        step.recorded.id for step in planned.steps if step.effect == "read" and step.recorded.id in before.silent
+    )
 
 
 def left_over(planned: Plan, before: Kept, *, resend: bool) -> Plan:

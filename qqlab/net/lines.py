@@ -7,6 +7,7 @@ came, and the request is sent once more, if it is safe, as over HTTP. What times
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from qqlab.exchange import RawMessage
 from qqlab.net.line import Line, Unasked
-from qqlab.net.outcome import Outcome, connect, unconnected
+from qqlab.net.outcome import PAUSE, Outcome, connect, unconnected
 from qqlab.replay import Plan
 from qqlab.spec import Spec
 
@@ -31,13 +32,21 @@ class Pushed(NamedTuple):
 
 
 class Lines:
-    """The connections of one replay to the first of these addresses that answers. `opened`, `reused` and `again` count
-    as those of `Http`."""
+    """The connections of one replay to the first of these addresses that answers. `opened`, `reused`,
+    `retried` and `again` count as those of `Http`."""
 
     def __init__(
-        self, addresses: Sequence[tuple[str, int]], planned: Plan, spec: Spec, *, timeout: float, limit: int
+        self,
+        addresses: Sequence[tuple[str, int]],
+        planned: Plan,
+        spec: Spec,
+        *,
+        timeout: float,
+        limit: int,
+        retries: int = 0,
     ) -> None:
-        self.opened = self.reused = self.again = 0
+        self.opened = self.reused = self.retried = self.again = 0
+        self._retries = retries
         self._addresses = list(addresses)
         self._spec = spec
         self._timeout = timeout
@@ -103,9 +112,18 @@ class Lines:
             self._drop(name)
         if name not in self._open:
             async with asyncio.timeout(self._timeout):
-                self._open[name] = await connect(self._addresses, lambda: Line(self._spec, self._limit))
+                self._open[name] = await self._connect()
             self.opened += 1
         return self._open[name]
+
+    async def _connect(self) -> Line:
+        """Connect, and again after a growing pause where that fails. Raises OSError of the last time."""
+        for again in range(self._retries):
+            with contextlib.suppress(OSError):
+                return await connect(self._addresses, lambda: Line(self._spec, self._limit))
+            self.retried += 1
+            await asyncio.sleep(PAUSE * 2**again)
+        return await connect(self._addresses, lambda: Line(self._spec, self._limit))
 
     def _drop(self, name: str) -> None:
         line = self._open[name]

@@ -16,6 +16,7 @@ from qqlab.exchange import Pairing, RawMessage
 _P = TypeVar("_P", bound=asyncio.Protocol)
 
 WITHOUT = "without a reply"
+PAUSE = 0.05  # seconds before a connection is tried again; each time twice as long
 # The other side's end, without what it sent before; not every system tells.
 _END = getattr(select, "POLLRDHUP", select.POLLHUP)
 

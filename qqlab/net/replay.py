@@ -150,7 +150,7 @@ async def execute(
     """Send a plan to checked addresses. `found` are values of replies that are known already, `taken` the ids that no
     push may have."""
     http = Http(addresses, timeout=how.timeout, limit=how.limit, retries=how.retries)
-    lines = Lines(addresses, planned, spec, timeout=how.timeout, limit=how.limit)
+    lines = Lines(addresses, planned, spec, timeout=how.timeout, limit=how.limit, retries=how.retries)
     pace = Pace(how.speed, how.rate, how.begin)
     run = Run(
         planned,
@@ -180,7 +180,7 @@ async def execute(
         refused=run.refused,
         opened=http.opened + lines.opened,
         reused=http.reused + lines.reused,
-        retried=http.retried,
+        retried=http.retried + lines.retried,
         again=http.again + lines.again,
         late=tuple(pace.late),
     )

@@ -9,6 +9,7 @@ an account whose login is refused is left alone: servers lock accounts.
 
 import asyncio
 import heapq
+import resource
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -24,7 +25,7 @@ import msgspec
 from qqlab.capture.session import session
 from qqlab.codec import decode, succeeded
 from qqlab.exchange import Exchange, RawMessage
-from qqlab.net.http import Http
+from qqlab.net.http import MAX_KEPT, Http
 from qqlab.net.lines import Lines
 from qqlab.net.outcome import Outcome
 from qqlab.net.pace import Pace
@@ -34,6 +35,9 @@ from qqlab.visible import visible
 
 # So many exchanges in a row without a connection, or without a byte in time, and the target counts as gone.
 GIVE_UP_AFTER = 5
+
+_OTHER_FILES = 64
+_ANY = 1_000_000
 
 DOWN = "the target is down"
 _NOT_SENT = Outcome(None, DOWN, datetime.min.replace(tzinfo=UTC), 0.0, "", silent=True)
@@ -111,7 +115,7 @@ class Run:
         ids = {step.recorded.id for step in planned.steps}
         self._awaited: dict[str, list[_Lane]] = {i: [] for step in planned.steps for i in step.after if i in ids}
         self._lanes = _lanes(planned)
-        self._room = limits.lanes or planned.at_once or 1
+        self._room = min(limits.lanes or planned.at_once or 1, _most_lanes())
         self._ready: list[tuple[int, _Lane]] = []
         self._due: list[tuple[float, int, bool, _Lane]] = []
         self._alarm_at = 0.0
@@ -244,8 +248,11 @@ class Run:
         try:
             yield
         except Exception as error:
-            if not self._over.done():
-                self._over.set_exception(error)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        if not self._over.done():
+            self._over.set_exception(error)
 
     # ----------------------------------------------------------------------------------------------------- sending
 
@@ -274,8 +281,10 @@ class Run:
 
     def _finished(self, lane: "_Lane", outcome: Outcome) -> None:
         """What came of a lane's step."""
-        with self._guarded():
+        try:
             self._end(lane, lane.step, outcome)
+        except Exception as error:
+            self._fail(error)
 
     def _end(self, lane: "_Lane", step: Step, outcome: Outcome) -> None:
         if outcome is _NOT_SENT:
@@ -375,6 +384,12 @@ class _Lane:
 
     def __lt__(self, other: "_Lane") -> bool:
         return self.place < other.place
+
+
+def _most_lanes() -> int:
+    """So many lanes as there can be connections: as many as this process may have files open, but for some others."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _ANY if soft == resource.RLIM_INFINITY else max(1, soft - MAX_KEPT - _OTHER_FILES)
 
 
 def _lanes(planned: Plan) -> list[_Lane]:

@@ -12,7 +12,7 @@ from qqlab.exchange import Exchange
 from qqlab.net import loop
 from qqlab.net.judging import Judging
 from qqlab.net.keeping import InMemory, Journaled
-from qqlab.net.kept import Keeping, found_before, left_over
+from qqlab.net.kept import Keeping, ask_again, found_before, left_over
 from qqlab.net.replay import Course, Sending, execute
 from qqlab.net.running import Keeper
 from qqlab.net.workers import Done, Part, parts, spread, together
@@ -48,6 +48,7 @@ def carry_out(planned: Plan, replay: Replay, told: Told) -> Course:
     keeping = replay.keeping
     found: dict[Produced, str] = {}
     if keeping is not None and keeping.before.count:
+        ask_again(planned, keeping.before)
         found = found_before(planned, keeping.before, replay.spec)
         _judge_before(planned, replay, told)
         planned = left_over(planned, keeping.before, resend=replay.resend)

@@ -167,7 +167,8 @@ class Kept:
 
     `start` is the number that its fresh sequence numbers follow on, None where there are no journals. `done` are the
     ids of what has an outcome, `unknown` those of what was sent, or about to be, and has none. What never got a
-    connection is in neither. `count` is how many outcomes there are.
+    connection is in neither. `silent` are the ids of what had no answer in time. `count` is how many outcomes there
+    are.
     """
 
     def __init__(self, paths: Sequence[Path], *, replay: str, target: str) -> None:
@@ -175,6 +176,7 @@ class Kept:
         self.start: int | None = None
         self.done: set[str] = set()
         self.unknown: set[str] = set()
+        self.silent: set[str] = set()
         self._paths = tuple(paths)
         self._ids: list[str] = []
         self._spans = array("q")  # file, start and length of each outcome
@@ -208,8 +210,13 @@ class Kept:
     def _take(self, outcome: _Outcome, number: int, at: int, length: int) -> None:
         self._ids.append(outcome.id)
         self._spans.extend((number, at, length))
-        if failures.named(outcome.error) not in _UNSENT:
+        failure = failures.named(outcome.error)
+        if failure not in _UNSENT:
             self.done.add(outcome.id)
+        if failure == "silent":
+            self.silent.add(outcome.id)
+        else:
+            self.silent.discard(outcome.id)
         self.unknown.discard(outcome.id)
 
     def exchanges(self, places: Mapping[str, int]) -> Iterator[Exchange]:
@@ -239,6 +246,13 @@ class Kept:
         """Remove the journals: what they hold is safe elsewhere."""
         for path in self._paths:
             path.unlink(missing_ok=True)
+
+
+def discard(paths: Iterable[Path]) -> None:
+    """Remove journals that nobody wants to go on with. Raises InputError for one that is being written."""
+    for path in paths:
+        with _opened(path):
+            path.unlink()
 
 
 def put_together(path: Path, head: Header, lines: Iterable[bytes], *, force: bool) -> None:
