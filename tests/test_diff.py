@@ -606,6 +606,7 @@ def test_every_rule_has_its_pair() -> None:
     others = {rule for rule in RULES.keys() - shown if not rule.startswith("target.")}
     assert others == {
         "exchange.extra",
+        "http.coding",
         "line.end",
         "more",
         "push.extra",

@@ -1,5 +1,6 @@
 """Which findings follow from which, and how severe each is: what is wrong once is told once."""
 
+import gzip
 from collections.abc import Sequence
 from datetime import date
 
@@ -312,3 +313,25 @@ def test_a_consequence_has_one_cause_which_is_none_itself(findings: list[Finding
     order = [finding.id for finding in findings]
     assert all(order.index(cause.finding) < order.index(one) for cause in found for one in cause.consequences)
     assert all(cause.why.endswith(".") for cause in found)
+
+
+def test_a_body_that_is_packed_unasked_is_one_finding_and_what_is_in_it_another() -> None:
+    def packed(recorded: Exchange, body: bytes, asked: str | None = None) -> Exchange:
+        assert recorded.reply is not None
+        assert recorded.request is not None
+        head = http1.with_header(recorded.reply.head, "Content-Encoding", "gzip")
+        reply = msgspec.structs.replace(recorded.reply, head=head, body=gzip.compress(body))
+        if asked is None:
+            return msgspec.structs.replace(recorded, reply=reply)
+        head = http1.with_header(recorded.request.head, "Accept-Encoding", asked)
+        request = msgspec.structs.replace(recorded.request, head=head)
+        return msgspec.structs.replace(recorded, reply=reply, request=request)
+
+    left = login(1)
+    assert left.reply is not None
+    body = left.reply.body
+    found = [
+        [f.rule for f in compare([left], [right], SPEC).findings]
+        for right in (packed(left, body), packed(left, body.replace(b"60", b"61")), packed(left, body, "deflate, gzip"))
+    ]
+    assert found == [["http.coding"], ["http.coding", "value"], []]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from qqlab import http1
 from qqlab import spec as specs
 from qqlab.codec import Message, decode_message
-from qqlab.diff import compare, judge
+from qqlab.diff import Judged, compare, judge
 from qqlab.diff.finding import Deviation
 from qqlab.diff.message import Replies, compare_requests
 from qqlab.diff.same import content, same
@@ -182,3 +182,30 @@ def test_what_is_the_same_but_for_its_number_has_no_deviations(bodies: tuple[byt
     left, right = (of_bodies(*(body.replace(b"SEQ=1", b"SEQ=%d" % number) for body in bodies)) for number in (old, new))
     if same(left, right, SPEC):
         assert whole(left, right) == []
+
+
+OTHER_SIDE = {"field.missing": "field.extra", "row.missing": "row.extra"}
+VALUES = {"value", "row.value", "target.charset"}  # in no charset on the actual side alone, and that is said there
+
+
+def kinds(judged: Judged) -> set[tuple[str, str]]:
+    """What is found, called alike from either side."""
+    named = {OTHER_SIDE.get(f.rule, "value" if f.rule in VALUES else f.rule) for f in judged.findings}
+    return {(str(judged.verdict), rule) for rule in named}
+
+
+@given(COMMANDS, alike(), alike())
+def test_from_the_other_side_the_same_is_found(
+    command: bytes, asked: tuple[bytes, bytes], said: tuple[bytes, bytes]
+) -> None:
+    begin = b"CMD=" + command + b"&"
+    left, right = (of_bodies(begin + asked[side], begin + said[side]) for side in (0, 1))
+    assert kinds(judge(left, right, SPEC)) == kinds(judge(right, left, SPEC))
+
+
+@given(COMMANDS, alike(), alike())
+def test_what_is_sent_again_is_never_different(
+    command: bytes, asked: tuple[bytes, bytes], said: tuple[bytes, bytes]
+) -> None:
+    one = of_bodies(b"CMD=" + command + b"&" + asked[0], said[0])
+    assert judge(one, one, SPEC).findings == ()

@@ -5,6 +5,7 @@ command and rule without a case has a reason. Each case is looked at from both s
 capture is a row missing in the other.
 """
 
+import gzip
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -14,6 +15,7 @@ import msgspec
 import pytest
 from scenes import KNOWN, SCENES, SPEC, Step, command_of, login, message, play
 
+from qqlab import http1
 from qqlab.codec import Decoded, Message, decode
 from qqlab.diff import RULES, Comparison, Finding, compare
 from qqlab.exchange import Exchange
@@ -268,6 +270,13 @@ def _unanswered(exchange: Exchange) -> Exchange:
     return msgspec.structs.replace(exchange, reply=None, error="nothing came")
 
 
+def _packed(exchange: Exchange) -> Exchange:
+    assert exchange.reply is not None
+    head = http1.with_header(exchange.reply.head, "Content-Encoding", "gzip")
+    body = gzip.compress(exchange.reply.body, mtime=0)
+    return msgspec.structs.replace(exchange, reply=msgspec.structs.replace(exchange.reply, head=head, body=body))
+
+
 def _broken(exchange: Exchange) -> Exchange:
     return msgspec.structs.replace(exchange, error="a strange end")
 
@@ -301,6 +310,7 @@ RECIPES: dict[str, tuple[Recipe, str]] = {
     "field.missing": (_each("drop", Look.fields), ""),
     "field.order": (_order, ""),
     "field.spelling": (_each("spelling", Look.all_fields), ""),
+    "http.coding": (_changed(_edited(_packed), None, lambda look: not look.lines), NOT_HTTP),
     "http.status": (_once("status", "500", lambda look: not look.lines), NOT_HTTP),
     "line.end": (_once("line-end", None, lambda look: look.lines), "it came over HTTP"),
     "list.length": (_lengths, "its reply has no lists side by side"),
@@ -361,6 +371,7 @@ COUNTED = {
     "field.missing": (20, 148),
     "field.order": (20, 161),
     "field.spelling": (20, 161),
+    "http.coding": (13, 13),
     "http.status": (13, 13),
     "line.end": (7, 7),
     "list.length": (4, 22),

@@ -23,7 +23,7 @@ from qqlab.net.server import serve
 from qqlab.replay import Target
 from qqlab.testserver import State, deviate
 
-HONEST = ("delay:{}=0.01", "gzip:{}")
+HONEST = ("delay:{}=0.01",)
 _PATIENCE = 2.5
 _AT_ONCE = 30
 LINES = [scene for scene in SCENES if any(step.line is not None for step in SCENES[scene])]
@@ -41,6 +41,7 @@ ON_HTTP = {
     "length:{}=5": "target.cut",
     "length:{}=-5": "target.length",
     "twice:{}": "target.length",
+    "gzip:{}": "http.coding",
     "gzip-broken:{}": "target.coding",
     "redirect:{}=http://127.0.0.1:9/": "target.redirect",
     "status:{}=503": "http.status",

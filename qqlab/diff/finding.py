@@ -67,6 +67,11 @@ _RULES: dict[str, tuple[Severity, str, str]] = {
     "field.missing": ("error", "A field is absent.", _LOST),
     "field.order": ("warning", "The same fields stand in another order; naive clients depend on it.", _NAIVE),
     "field.spelling": ("warning", "The field's name is written otherwise; naive clients depend on it.", _NAIVE),
+    "http.coding": (
+        "error",
+        "Only one side packs the body, which its request did not ask for.",
+        "Clients of this protocol unpack nothing: they see rubbish.",
+    ),
     "http.status": ("error", "The HTTP status differs.", "Clients take a reply by its status first."),
     "line.end": ("warning", "The line ends otherwise; naive clients depend on it.", _NAIVE),
     "list.length": (

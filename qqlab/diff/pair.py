@@ -14,7 +14,7 @@ from qqlab.diff.finding import TARGET, Deviation, Finding, identify, unlike
 from qqlab.diff.message import Replies, compare_requests
 from qqlab.diff.narrow import apart
 from qqlab.diff.pushes import is_push
-from qqlab.diff.same import plain, same, same_requests, statuses
+from qqlab.diff.same import plain, same, same_requests, statuses, unasked_coding
 from qqlab.diff.severity import weigh
 from qqlab.diff.side import Side, recorded_reply, remember
 from qqlab.diff.values import plainly, said
@@ -207,6 +207,9 @@ class _Pair:
                 yield Deviation("target.coding", None, None, "a body that can be read", "one that cannot")
             else:
                 yield from self._ends(old, new)
+                packed = unasked_coding(self.expected), unasked_coding(actual)
+                if packed[0] != packed[1]:
+                    yield unlike("http.coding", None, None, (coding or "as it is" for coding in packed))
                 yield from self._bodies(right)
 
     def _failed(self, actual: Exchange) -> Deviation | None:

@@ -133,6 +133,16 @@ def _status(head: bytes) -> str | None:
     return http1.parse_head(head).start if code is None else str(code)
 
 
+def unasked_coding(exchange: Exchange) -> str | None:
+    """The content coding of a reply whose request did not say that it takes that one."""
+    if exchange.reply is None or plain(exchange.reply.head):
+        return None
+    coding = (http1.parse_head(exchange.reply.head).get("content-encoding") or "").lower()
+    head = b"" if exchange.request is None else exchange.request.head
+    taken = (http1.parse_head(head).get("accept-encoding") or "").lower()
+    return None if coding in ("", "identity") or coding in taken or "*" in taken else coding
+
+
 def content(message: RawMessage) -> bytes:
     """A body as it is read: without its content coding, where that can be undone."""
     if not message.chunked and plain(message.head):

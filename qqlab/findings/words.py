@@ -34,6 +34,7 @@ _TITLES = {
     "field.missing": "{whose} lacks {field}",
     "field.order": "{whose} has its fields in another order",
     "field.spelling": "{whose} spells the name of {field} otherwise",
+    "http.coding": "{whose} is packed on one side only, which was not asked for",
     "http.status": "{whose} has another HTTP status",
     "line.end": "{whose} ends its line otherwise",
     "list.length": "{whose} has more or fewer items in {field} than in the lists beside it",
