@@ -177,6 +177,9 @@ class _Pair:
         yield from self._found(self._replies(actual, right), "reply")
 
     def _requests(self, right: Side) -> Iterator[Deviation]:
+        one, other = self.left.unnumbered, right.unnumbered
+        if one is not None and other is not None and one.asks_as(other):
+            return
         asked, again = self.left.asked, right.asked
         if asked is None or again is None or same_requests(asked, again, self.spec):
             return

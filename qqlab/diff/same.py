@@ -56,6 +56,10 @@ class Unnumbered(NamedTuple):
         """The reply."""
         return self.before_said + self.behind_said
 
+    def asks_as(self, other: "Unnumbered") -> bool:
+        """Whether both requests are the same but for the number."""
+        return self.before_asked == other.before_asked and self.behind_asked == other.behind_asked
+
     def stands_as(self, other: "Unnumbered") -> bool:
         """Whether the number stands at the same place in both replies."""
         return self.before_said.count(b"&") == other.before_said.count(b"&")
@@ -118,6 +122,7 @@ def _heads_agree(old: bytes, new: bytes) -> bool:
     return plain(old) and plain(new) and statuses(old, new) is None
 
 
+@lru_cache(_HEADS)
 def statuses(old: bytes, new: bytes) -> tuple[str, str] | None:
     """The statuses of two replies where they differ. One that was handed down without its head is one that a client
     could read; of one that came without, nothing is known."""
