@@ -12,8 +12,11 @@ from scenes import SPEC
 from qqlab import http1
 from qqlab.diff import compare
 from qqlab.exchange import Exchange, RawMessage
-from qqlab.replay import Plan, Step, plan
-from qqlab.testserver import State
+from qqlab.net.loop import run
+from qqlab.net.replay import Replayed, replay
+from qqlab.net.server import serve
+from qqlab.replay import Plan, Step, Target, plan
+from qqlab.testserver import State, deviate
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +78,20 @@ def test_in_any_order_that_the_plan_allows_nothing_differs(day: Crowd, planned: 
     comparison = compare(day.exchanges, again, SPEC)
     assert (comparison.findings, comparison.causes, comparison.skipped) == ((), (), {})
     assert comparison.equal == comparison.total == len(day.exchanges)
+
+
+def test_over_real_connections_whatever_the_timing_nothing_differs(day: Crowd) -> None:
+    """A hundred lanes at once, against a server that takes its time for some commands and none for others."""
+    rules = [deviate.parse(f"delay:{late}", SPEC) for late in ("List=0.004", "CLTMSG=0.002", "GetInfo=0.001")]
+
+    async def replayed() -> Replayed:
+        async with serve(State(day.accounts, SPEC), "127.0.0.1", 0, rules=rules, lines=True) as server:
+            target = Target("127.0.0.1", server.port)
+            return await replay(day.exchanges, target, spec=SPEC, passwords=day.accounts.password, start=500_000)
+
+    brought = run(replayed())
+    assert (brought.skipped, brought.down) == ({}, None)
+    comparison = compare(day.exchanges, brought.exchanges, SPEC)
+    assert (comparison.findings, comparison.causes, comparison.skipped) == ((), (), {})
+    assert comparison.equal == comparison.total == len(day.exchanges)
+    assert brought.course.reordered > 1000  # lanes did run side by side

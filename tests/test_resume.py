@@ -299,6 +299,17 @@ def test_what_is_no_journal_is_refused(tmp_path: Path, damage: bytes) -> None:
         Kept([path], replay="x", target="t")
 
 
+def test_pushes_stay_in_their_order_whatever_is_over_when(tmp_path: Path) -> None:
+    journal = Journal(new_path(tmp_path / "out.jsonl"), HEAD)
+    for identifier in ("2", "push-1", "1", "push-2", "3"):
+        line = encode_line(exchange(1), SPEC).replace(b'"id":"1"', b'"id":"%s"' % identifier.encode(), 1)
+        journal.outcome(line)
+    journal.close()
+    kept = Kept([journal.path], replay="x", target="t")
+    told = [one.id for one in kept.exchanges({"1": 1, "2": 2, "3": 3})]
+    assert told == ["1", "2", "push-1", "push-2", "3"]
+
+
 def test_a_journal_has_one_writer(tmp_path: Path) -> None:
     journal = Journal(new_path(tmp_path / "out.jsonl"), HEAD)
     with pytest.raises(InputError, match="a replay is writing it"):

@@ -78,12 +78,13 @@ class InMemory:
         """Nothing waits."""
 
     def in_order(self, planned: Plan) -> tuple[Exchange, ...]:
-        """What was kept, in the order of the plan; a push stands behind what was over before it."""
+        """What was kept, in the order of the plan; a push stands behind all that was over before it."""
         places = {step.recorded.id: place for place, step in enumerate(planned.steps)}
-        order, place = [], -1
+        order, last = [], -1
         for exchange in self._kept:
-            place = places.get(exchange.id, place)
-            order.append(place)
+            place = places.get(exchange.id)
+            last = last if place is None else max(last, place)
+            order.append(last if place is None else place)  # so that pushes stay in their own order
         return tuple(self._kept[number] for number in sorted(range(len(order)), key=order.__getitem__))
 
 

@@ -225,13 +225,14 @@ class Kept:
 
     def lines(self, places: Mapping[str, int]) -> Iterator[bytes]:
         """The lines in the order of their exchanges' places; of several of one exchange the last. What has no place,
-        as a push, stands behind what stood before it."""
+        as a push, stands behind all that stood before it."""
         last = dict(zip(self._ids, range(len(self._ids)), strict=True))
         order = array("q")
-        place = -1
+        last_place = -1
         for identifier in self._ids:
-            place = places.get(identifier, place)
-            order.append(place)
+            place = places.get(identifier)
+            last_place = last_place if place is None else max(last_place, place)
+            order.append(last_place if place is None else place)  # so that pushes stay in their own order
         chosen = sorted(last.values(), key=order.__getitem__)
         return self._lines(chosen)
 
