@@ -29,7 +29,7 @@ samples: setup  ## write the committed captures and reports anew, after a change
 	@.venv/bin/python captures/refresh.py captures/demo.jsonl captures/lines.jsonl
 	@.venv/bin/qqlab report captures/forum-2005.jsonl -o reports/forum-2005 --force
 
-bench: setup  ## measure speed and memory (5 minutes); BENCH=name for one, OPTIONS="--long --json FILE"
+bench: setup  ## measure speed and memory (12 minutes); BENCH=name for one, OPTIONS="--long --json FILE"
 	@PYTHONPATH=. .venv/bin/python benchmarks/run.py $(OPTIONS) $(BENCH)
 
 lock:  ## write requirements.lock anew from pyproject.toml; LOCK_OPTIONS=--upgrade for newer versions

@@ -8,13 +8,16 @@ both counts.
 import asyncio
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 from children import HERE, MITMDUMP
@@ -23,13 +26,15 @@ from measure import Figures, Result, ratio, rounds
 from qqlab import http1
 from qqlab.capture import header, save
 from qqlab.exchange import Exchange
-from qqlab.net.loop import run
 from qqlab.spec import builtin
 
 RATE = "requests/s"
+EFFORT = "requests/CPU s"
 LANES = 16
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _RATE = re.compile(r"Requests/sec:\s*([0-9.]+)")
+_LASTED = re.compile(r" requests in ([0-9.]+) s")
+_LATE = re.compile(r" ([0-9.]+) (m?s) \(99 %\)")
 
 # What each client says again and again, and what it hears: polls, for the most part, as clients did.
 _SAID = (
@@ -90,14 +95,33 @@ def _canned(capture: Path) -> Iterator[int]:
             child.communicate()  # the end of its input ends it
 
 
-def _took(command: Sequence[str | Path], folder: Path) -> float:
-    """The seconds that a command takes. Raises RuntimeError where it fails."""
+def _ran(command: Sequence[str | Path], folder: Path) -> str:
+    """What a command says on standard error. Raises RuntimeError where it fails."""
     environment = os.environ | {"PYTHONPATH": str(HERE.parent), "HOME": str(folder)}
-    began = time.perf_counter()
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{command!r} failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return time.perf_counter() - began
+    return done.stderr
+
+
+def _computed() -> float:
+    """The seconds that the commands which have ended have computed."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+class _Took(NamedTuple):
+    """The seconds that a command takes, and those of them that it computes."""
+
+    seconds: float
+    computed: float
+
+
+def _took(command: Sequence[str | Path], folder: Path) -> _Took:
+    """How long a command takes. Raises RuntimeError where it fails."""
+    began, before = time.perf_counter(), _computed()
+    _ran(command, folder)
+    return _Took(time.perf_counter() - began, _computed() - before)
 
 
 class _Commands:
@@ -108,6 +132,7 @@ class _Commands:
         self.port = port
         self.keep_alive = keep_alive
         self.seconds = 2 * scale
+        self.whole = max(1, round(self.seconds))  # wrk knows whole seconds only
         self.sizes = {"qqlab": (int(40_000 * scale) + 1000, 1000), "mitmdump": (int(1500 * scale) + 300, 100)}
         for name, sizes in self.sizes.items():
             for size in sizes:
@@ -124,9 +149,10 @@ class _Commands:
 
     def _rate(self, name: str, command: Callable[[Path], Sequence[str | Path]]) -> Figures:
         """Requests a second, told by a long capture and a short one."""
-        seconds = [_took(command(self.folder / f"{name}-{size}.jsonl"), self.folder) for size in self.sizes[name]]
-        long, short = self.sizes[name]
-        return {RATE: (long - short) / (seconds[0] - seconds[1])}
+        took = [_took(command(self.folder / f"{name}-{size}.jsonl"), self.folder) for size in self.sizes[name]]
+        number = self.sizes[name][0] - self.sizes[name][1]
+        seconds, computed = (max(long - short, 0.001) for long, short in zip(*took, strict=True))
+        return {RATE: number / seconds, EFFORT: number / computed}
 
     def qqlab(self, *options: str) -> Figures:
         """`qqlab replay` with all that it does."""
@@ -143,17 +169,20 @@ class _Commands:
         """wrk, whose requests are made before it begins."""
         script = self.folder / "wrk.lua"
         script.write_text(_lua(self.keep_alive), encoding="utf-8")
-        command = ["wrk", "-t1", f"-c{LANES}", f"-d{max(1, round(self.seconds))}s", "-s", str(script)]
+        command = ["wrk", "-t1", f"-c{LANES}", f"-d{self.whole}s", "-s", str(script)]
+        before = _computed()
         done = subprocess.run([*command, f"http://127.0.0.1:{self.port}/"], capture_output=True, text=True, check=True)
         found = _RATE.search(done.stdout)
         if found is None or "Non-2xx" in done.stdout:
             raise RuntimeError(f"wrk failed: {done.stdout}")
-        return {RATE: float(found[1])}
+        rate = float(found[1])
+        return {RATE: rate, EFFORT: rate * self.whole / (_computed() - before)}
 
     def aiohttp(self) -> Figures:
-        """A loop over aiohttp's client, which looks at nothing."""
-        done, took = run(_asked(self.port, self.keep_alive, self.seconds))
-        return {RATE: done / took}
+        """A loop over aiohttp's client, which looks at nothing, on the event loop that asyncio gives."""
+        before = time.process_time()
+        done, took = asyncio.run(_asked(self.port, self.keep_alive, self.seconds))
+        return {RATE: done / took, EFFORT: done / (time.process_time() - before)}
 
 
 def _bodies() -> list[bytes]:
@@ -215,10 +244,43 @@ def replay(folder: Path, scale: float) -> Iterator[Result]:
             commands = _Commands(place, port, keep_alive, scale)
             variants: dict[str, Callable[[], Figures]] = {
                 "qqlab replay": commands.qqlab,
+                "--workers 2": partial(commands.qqlab, "--workers", "2"),
                 "mitmdump -C": commands.mitmdump,
                 "aiohttp": commands.aiohttp,
                 "wrk": commands.wrk,
             }
             taken = rounds(variants, 5)
         for other, target in wanted.items():
-            yield ratio(taken, "qqlab replay", other, name=name, target=target, unit=RATE)
+            for unit in (RATE, EFFORT):
+                yield ratio(taken, "qqlab replay", other, name=name, target=target, unit=unit)
+        yield ratio(taken, "--workers 2", "qqlab replay", name=name, target=1.6, unit=RATE)
+
+
+def pace(folder: Path, scale: float) -> Iterator[Result]:
+    """A thousand requests a second as they were recorded: how late the latest hundredth is, and how long all takes."""
+    number = int(60_000 * scale)
+    capture = _capture(folder / "pace.jsonl", number, every=0.001)
+    with _canned(capture) as port:
+        command: list[str | Path] = [sys.executable, "-m", "qqlab", "replay", capture, "--speed", "1"]
+        told = _ran([*command, "-o", "paced.jsonl", "--target", f"127.0.0.1:{port}"], folder)
+    lasted, late = _LASTED.search(told), _LATE.search(told)
+    if lasted is None or late is None:
+        raise RuntimeError(f"the replay does not say how it went: {told}")
+    wanted, took = (number - 1) / 1000, float(lasted[1])
+    yield _single("late, 99 %", float(late[1]) * (1 if late[2] == "ms" else 1000), 5, "ms")
+    yield _single(f"longer than {wanted:g} s by", abs(took / wanted - 1) * 100, 0.2, "%")
+
+
+def _single(what: str, value: float, target: float, unit: str) -> Result:
+    return Result(
+        name="pace",
+        what=what,
+        median=value,
+        least=value,
+        greatest=value,
+        sense="at most",
+        target=target,
+        ratios=(value,),
+        figures={"1,000 requests/s": value},
+        unit=unit,
+    )

@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[Path, float], Iterator[Result]]] = {
     "memory": recording.memory,
     "import": importing.flows,
     "replay": replaying.replay,
+    "pace": replaying.pace,
     "diff": differing.diff,
 }
 LONG = 5
