@@ -8,12 +8,13 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import msgspec
 import pytest
 from conftest import ROOT
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qqlab import http1
@@ -507,3 +508,46 @@ def test_no_text_is_markup_in_markdown(text: str) -> None:
 def test_the_reference_names_what_stands_in_the_document() -> None:
     made = document.document(COMPARISON, CONTEXT)
     assert (made.keys(), made["findings"][0].keys()) == (document.KEYS.keys(), document.FINDING.keys())
+
+
+# The page ---------------------------------------------------------------------------------------------------------
+
+
+class Markup(HTMLParser):
+    """What a page is made of: its elements with the names of their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.parts: set[tuple[str, ...]] = set()
+        self.text: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.parts.add((tag, *sorted(name for name, _ in attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def page_with(text: str) -> Markup:
+    asked, answered = f"VER=1.1&CMD={text}&SEQ=7&UIN=10001", f"VER=1.1&CMD=GETINFO&SEQ=7&UIN=10001&RES=0&{text}={text}"
+    error = text.encode("utf-8", "replace").decode()
+    sides = Sides(exchange("1", asked, answered), exchange("1", asked, text, error=error))
+    comparison = with_text(text)
+    sides_by_ids = {(one.exchange, one.actual_exchange): sides for one in comparison.findings}
+    names = {"expected": text, "actual": text, "target": text, "spec_file": text, "command": ("qqlab", text)}
+    return Markup(told("html", comparison, msgspec.structs.replace(CONTEXT, sides=sides_by_ids, **names)))
+
+
+PLAIN = page_with("X=1&Y").parts | page_with("<html>").parts | page_with("").parts
+
+
+@settings(max_examples=30)
+@given(TEXTS)
+@example("<img src=x onerror=alert(1)>")
+@example("\" onmouseover='alert(1)' x=\"")
+def test_no_text_is_markup_on_the_page(text: str) -> None:
+    page = page_with(text)
+    assert page.parts <= PLAIN | Markup(told("html")).parts
+    assert not any(name.startswith("on") or tag in ("script", "img") for tag, *names in page.parts for name in names)
+    assert visible(text) in "".join(page.text)

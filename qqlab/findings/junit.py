@@ -5,8 +5,8 @@ most and only suites have output. What is only a consequence is skipped, with it
 Every captured text passes `visible` before it is escaped, so no character stands there that XML has not.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 from xml.sax.saxutils import escape, quoteattr
 
 from qqlab.diff import Comparison, Finding
@@ -16,6 +16,8 @@ from qqlab.findings.words import counted, sentence, where
 from qqlab.visible import visible
 
 _WIDEST = 500
+
+_T = TypeVar("_T")
 
 
 class _Outcome(NamedTuple):
@@ -35,9 +37,9 @@ class _Judge:
         self.causes = consequences(comparison)
         self.by_id = {finding.id: finding for finding in comparison.findings}
         self.explains = {cause.finding: len(cause.consequences) for cause in comparison.causes}
-        self.found: dict[tuple[str, str], list[Finding]] = {}
-        for finding in comparison.findings:
-            self.found.setdefault((finding.exchange, finding.actual_exchange), []).append(finding)
+        self.found = _by_exchange((finding, finding) for finding in comparison.findings)
+        ignored = comparison.suppressed if context.suppressed else ()
+        self.suppressed = _by_exchange((one.finding, one) for one in ignored)
 
     def cases(self) -> list[Case]:
         """All exchanges: those that were compared, and those that only findings tell of."""
@@ -64,10 +66,13 @@ class _Judge:
         return _Outcome() if case.skipped is None else _Outcome("skipped", visible(case.skipped, _WIDEST))
 
     def mild(self, case: Case) -> Iterator[str]:
-        """What was found, but fails nothing."""
+        """What was found, but fails nothing; what was suppressed, where that is asked for."""
         for finding in self._findings(case):
             if not self.context.fails(finding):
                 yield f"{where(finding)}: {finding.severity}: {sentence(finding, self.context.spec, _WIDEST)}"
+        for finding, by, reason in self.suppressed.get((case.exchange, case.actual_exchange), ()):
+            rule = f"suppressed by {visible(by, 100)} ({visible(reason, 200)})"
+            yield f"{where(finding)}: {rule}: {sentence(finding, self.context.spec, _WIDEST)}"
 
     def _findings(self, case: Case) -> Sequence[Finding]:
         return self.found.get((case.exchange, case.actual_exchange), ())
@@ -149,6 +154,14 @@ def _case(command: str, case: Case, outcome: _Outcome) -> Iterator[str]:
     given = _attributes({key: value for key, value in told.items() if value})
     yield f"    <testcase{attributes}>\n      <{outcome.kind}{given}>{escape(outcome.text)}</{outcome.kind}>\n"
     yield "    </testcase>\n"
+
+
+def _by_exchange(told: Iterable[tuple[Finding, _T]]) -> dict[tuple[str, str], list[_T]]:
+    """What is told of findings, by the ids of their exchanges."""
+    found: dict[tuple[str, str], list[_T]] = {}
+    for finding, one in told:
+        found.setdefault((finding.exchange, finding.actual_exchange), []).append(one)
+    return found
 
 
 def _attributes(values: dict[str, str]) -> str:
