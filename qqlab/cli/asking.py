@@ -12,17 +12,16 @@ import typer
 
 from qqlab import wording
 from qqlab.cli.arguments import refuse_stdout
-from qqlab.codec import decode_message
 from qqlab.errors import InputError, RefusedError, UsageError
+from qqlab.exchange import RawMessage
 from qqlab.files import check_writable, refuse_existing
-from qqlab.replay import Target
+from qqlab.replay import Target, effects
 from qqlab.replay.compose import Draft, Given, spelled
-from qqlab.replay.target import is_loopback
+from qqlab.replay.reading import read
 from qqlab.spec import Effect, Spec
 from qqlab.visible import visible
 
 _LONGEST_FILE = 1024 * 1024
-_EFFECTS: tuple[Effect, ...] = ("read", "consume", "write", "auth")
 
 TargetUrl = Annotated[str, typer.Option("--target", metavar="URL", help="http://HOST:PORT or HOST:PORT.")]
 CommandName = Annotated[str, typer.Argument(metavar="COMMAND", help="A command of the spec (qqlab spec show).")]
@@ -88,28 +87,23 @@ def check_command(command: str, known: Spec, *, unknown: bool) -> None:
 
 
 def effect_of(draft: Draft, known: Spec) -> Effect:
-    """What a request does to the server's memory, as far as the spec says; of a command that it has not, the worst."""
-    said = decode_message(draft.body, "request", known)
-    if said.command is not None:
-        return said.command.effect
-    return draft.command.effect if draft.command is not None and not said.name else "write"
+    """What a request does to the server's memory, by the rule of a replay."""
+    return effects.effect_of(read(RawMessage(body=draft.body), "request", known), b"", known)
 
 
-def check_effects(target: Target, effects: Collection[Effect], allowed: str | None) -> None:
+def check_effects(target: Target, wanted: Collection[Effect], allowed: str | None) -> None:
     """Raise RefusedError for what a host outside this machine may not be asked for, UsageError for a wrong option."""
-    may = [word.strip() for word in (allowed or "").split(",") if word.strip()]
-    wrong = [word for word in may if word not in _EFFECTS]
-    if wrong:
-        raise UsageError(f"--allow-effects {wrong[0]}", "is no effect", f"of {', '.join(_EFFECTS)}")
-    refused = [effect for effect in dict.fromkeys(effects) if effect != "read" and effect not in may]
-    if refused and not is_loopback(target.host):
+    may = allowed_effects(target, allowed)
+    refused = [effect for effect in effects.EFFECTS if effect in wanted and effect not in may]
+    if refused:
+        more = [effect for effect in effects.EFFECTS if effect in refused or (effect in may and effect != "read")]
         what = f"is not on this machine, and this is no mere reading ({', '.join(refused)})"
-        raise RefusedError(str(target), what, f"allow it: --allow-effects {','.join([*may, *refused])}")
+        raise RefusedError(str(target), what, f"allow it: --allow-effects {','.join(more)}")
 
 
-def may_log_in(target: Target, allowed: str | None) -> bool:
-    """Whether a login at that host is allowed."""
-    return is_loopback(target.host) or "auth" in (allowed or "").split(",")
+def allowed_effects(target: Target, allowed: str | None) -> frozenset[Effect]:
+    """What requests to a target may do. Raises UsageError for a wrong option."""
+    return effects.allowed_effects(target, () if allowed is None else (allowed,))
 
 
 def read_fields(

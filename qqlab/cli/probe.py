@@ -27,11 +27,11 @@ from qqlab.cli.asking import (
     Timeout,
     Unknown,
     Without,
+    allowed_effects,
     check_command,
     check_effects,
     check_output,
     effect_of,
-    may_log_in,
     read_fields,
     refuse_secret,
 )
@@ -146,7 +146,7 @@ def probe(
     effects: list[Effect] = ["auth"] if login else []
     effects += [effect_of(one, known) for one in (draft, *(variation.draft for variation in planned))]
     check_effects(aim, effects, allow_effects)
-    usable = None if login is False or is_auth or not may_log_in(aim, allow_effects) else secrets
+    usable = None if login is False or is_auth or "auth" not in allowed_effects(aim, allow_effects) else secrets
     try:
         probed = asyncio.run(_probe(caller, draft, planned, known, usable, rate, login=bool(login)))
     finally:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,8 @@ from qqlab.capture import Capture, header
 from qqlab.cli.arguments import CaptureFiles, Force, SpecOption, read_as_one, read_spec, refuse_stdout
 from qqlab.cli.asking import AllowEffects
 from qqlab.cli.console import talk
+from qqlab.cli.controls import BaselineUrl, Control, Run, SaveRules, learned_rules, once_more, read_controls
+from qqlab.cli.judging import RuleFiles, read_rules, this_day
 from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end
 from qqlab.cli.pacing import RETRIES, LoginBudget, Retries, Timeout, Workers, sending, summary, told_of
 from qqlab.cli.passwords import ENVIRONMENT, AccountsFile, read_passwords
@@ -43,8 +46,8 @@ from qqlab.net.judging import Judging
 from qqlab.net.kept import Keeping
 from qqlab.net.replay import Course, now, resolve
 from qqlab.net.whole import Replay, carry_out
-from qqlab.replay import Expectation, Plan, parse_target, plan, renamed
-from qqlab.replay.effects import check_any, recorded_hosts
+from qqlab.replay import Expectation, Plan, Target, parse_target, plan, renamed
+from qqlab.replay.effects import allowed_effects, check_any, recorded_hosts
 from qqlab.visible import visible
 
 _EACH = 10  # so many exchanges between two steps of the bar
@@ -89,6 +92,10 @@ def replay(
     json: JsonReport = False,
     fail_on: FailOn = "warning",
     equivalent: Equivalent = False,
+    rules: RuleFiles = None,
+    control: Control = 0,
+    baseline: BaselineUrl = None,
+    save_rules: SaveRules = None,
     show_suppressed: ShowSuppressed = False,
     force: Force = False,
     spec: SpecOption = None,
@@ -103,6 +110,9 @@ def replay(
     unless --allow-host names others; these are only read from, unless --allow-effects says more. A replay that is
     interrupted keeps what it has got.
 
+    What differs by itself is no difference: --control 2 replays twice more, writing to the server again, and ignores
+    what differs between replays; --save-rules keeps that for --rules.
+
     Exit code 0: no differences; 1: differences; 3: nothing could be compared; 4: the target is down; 5: refused.
 
     Example: qqlab replay recorded.jsonl --target 127.0.0.1:8000 -o replayed.jsonl
@@ -114,6 +124,9 @@ def replay(
         raise UsageError("--resume", "goes on with what was kept", "name it: -o CAPTURE")
     if output is not None and not dry_run:
         _check_output(output, force or resume)
+    controls = read_controls(control, baseline, save_rules, force=force)
+    today = this_day()
+    ignoring = read_rules(rules, today)
     outputs = Outputs(report, json=json, force=force, beside=(*captures, output))
     wishes = read_options(
         aim,
@@ -129,9 +142,12 @@ def replay(
     recorded = read_as_one(captures)
     passwords, codes = read_passwords(accounts)
 
-    def planned_from(start: int) -> Plan:
+    effects = () if allow_effects is None else (allow_effects,)
+
+    def planned_from(start: int, to: Target = aim) -> Plan:
+        options = wishes._replace(effects=allowed_effects(to, effects))
         return plan(
-            recorded.exchanges, known, host=str(aim), passwords=passwords, codes=codes, start=start, options=wishes
+            recorded.exchanges, known, host=str(to), passwords=passwords, codes=codes, start=start, options=options
         )
 
     if dry_run:
@@ -146,48 +162,66 @@ def replay(
             rate=how.rate,
         )
         return
-    addresses = loop.run(resolve(aim, allow_host or [], recorded_hosts(recorded.exchanges)))
+    hosts = recorded_hosts(recorded.exchanges)
+    aims = [aim] if controls.baseline is None else [aim, controls.baseline]
+    addresses = {to: loop.run(resolve(to, allow_host or [], hosts)) for to in aims}
     seen = outputs.witness(known)
-    with _kept_at(output, seen.wants_anything) as path:
+    with _kept_at(output, seen.wants_anything or controls.wanted) as path:
         keeping = None if path is None else Keeping(path, recorded.exchanges, str(aim), resume=resume, force=force)
         start = now() if keeping is None or keeping.before.start is None else keeping.before.start
         planned = planned_from(start)
-        check_any(aim, planned.refused, len(planned.steps))
+        for to in aims:
+            planned_for = planned if to == aim else planned_from(start, to)
+            check_any(to, planned_for.refused, len(planned_for.steps))
         _warn(recorded, planned)
         mapped = wishes.changes.accounts
         expected = [renamed(one, mapped, known) for one in recorded.exchanges] if mapped else recorded.exchanges
         expectation = Expectation(planned, known)
         judging = None
-        if not seen.wants_anything:
+        if not (seen.wants_anything or controls.wanted):
             judging = Judging(expected, known, mapped=bool(mapped), expectation=expectation)
+        job = Replay(
+            spec=known,
+            server=str(aim),
+            addresses=addresses[aim],
+            how=how,
+            taken={exchange.id for exchange in recorded.exchanges},
+            start=start,
+            workers=workers,
+            keeping=keeping,
+            judging=judging,
+            resend=resend_unknown,
+            recorded_clean=recorded.header.redacted != "none",
+        )
+        starts = count(start + len(recorded.exchanges), len(recorded.exchanges))
+
+        def again_at(baseline: Target | None) -> Run:
+            to, begin = baseline or aim, next(starts)
+            control = job._replace(server=str(to), addresses=addresses[to], start=begin)
+            return once_more(planned_from(begin, to), control, recorded.exchanges)
+
         whole = False
         try:
             with _told(len(recorded.exchanges), resumable=output is not None) as told:
-                course = carry_out(
-                    planned,
-                    Replay(
-                        spec=known,
-                        server=str(aim),
-                        addresses=addresses,
-                        how=how,
-                        taken={exchange.id for exchange in recorded.exchanges},
-                        start=start,
-                        workers=workers,
-                        keeping=keeping,
-                        judging=judging,
-                        resend=resend_unknown,
-                        recorded_clean=recorded.header.redacted != "none",
-                    ),
-                    told,
-                )
+                course = carry_out(planned, job, told)
             if judging is not None:
-                comparison = judging.comparison(course.skipped)
+                comparison = judging.comparison(course.skipped, ignoring, today)
             else:
                 assert keeping is not None
                 otherwise = {one.id: one for one in keeping.exchanges(planned) if expectation.concerns(one.id)}
                 expected = [expectation.of(one, otherwise.get(one.id, one)) for one in expected]
-                replayed = keeping.exchanges(planned)
-                comparison = compare(expected, replayed, known, skipped=course.skipped, witness=seen)
+                if controls.wanted:
+                    first = Run(tuple(keeping.exchanges(planned)), course.skipped, course.down)
+                    ignoring = learned_rules(controls, expected, first, again_at, known, today, ignoring)
+                comparison = compare(
+                    expected,
+                    keeping.exchanges(planned),
+                    known,
+                    skipped=course.skipped,
+                    rules=ignoring,
+                    today=today,
+                    witness=seen,
+                )
             context = Context(
                 spec=known,
                 spec_text=specs.text(spec),

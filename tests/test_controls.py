@@ -1,0 +1,136 @@
+"""Controls of a replay, against a server that is not the same twice."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from conftest import free_port, qqlab
+
+from qqlab import http1
+from qqlab import spec as specs
+from qqlab.capture import header, save
+from qqlab.diff.rules import parse
+from qqlab.exchange import Exchange
+
+SPEC = specs.builtin()
+Serve = Callable[..., str]
+
+
+def info(seq: int, age: object, name: str) -> tuple[str, str]:
+    head = f"VER=1.1&CMD=GetInfo&SEQ={seq}&UIN=10001"
+    return f"{head}&LV=2&UN=10002", f"{head}&RES=0&AG={age}&LV=2&UN=10002&NK={name}"
+
+
+@contextmanager
+def serving(name: str, asked: list[str]) -> Iterator[str]:
+    """A server that says an age that grows, and always this name."""
+    ages = count(50)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            asked.append(body)
+            found = re.search(r"SEQ=(\d+)", body)
+            assert found is not None
+            reply = info(int(found[1]), next(ages), name)[1].encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(reply)))
+            self.end_headers()
+            self.wfile.write(reply)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def asked() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def serve(asked: list[str]) -> Iterator[Serve]:
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(serving(name, asked))
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    path = tmp_path / "recorded.jsonl"
+    exchanges = [
+        Exchange(
+            id=str(number),
+            session="a/10001",
+            request=http1.request(asks.encode(), "h:1"),
+            reply=http1.reply(says.encode()),
+        )
+        for number, (asks, says) in enumerate([info(1001, 30, "x"), info(1002, 30, "x")], 1)
+    ]
+    save(path, header(SPEC, redacted="secrets"), exchanges, SPEC)
+    return path
+
+
+def test_what_differs_between_replays_is_ignored_and_kept_as_rules(
+    recorded: Path, tmp_path: Path, serve: Serve, asked: list[str]
+) -> None:
+    target, saved = serve("y"), tmp_path / "rules.toml"
+    done = qqlab("replay", recorded, "--target", target, "--control", "2", "--save-rules", saved)
+    assert done.returncode == 1
+    assert len(asked) == 6
+    assert len(set(asked)) == 6
+    assert "has another NK" in done.stdout
+    assert "has another AG" not in done.stdout
+    assert "suppressed: 2 by noise GetInfo reply AG value" in done.stdout
+    assert "1 kind of findings came between runs of the same server, 1 of them in this replay" in done.stderr
+    [rule] = parse(saved.read_text(), str(saved)).rules
+    assert (rule.command, rule.field, rule.rule, rule.support) == ("GetInfo", "AG", "value", (4, 4))
+    assert "differs between replays in 4 of 4 pairs: 51% to 100% at 95%" in saved.read_text()
+    done = qqlab("replay", recorded, "--target", target, "--rules", saved)
+    assert (done.returncode, len(asked)) == (1, 8)
+    assert "suppressed: 2 by noise GetInfo reply AG value" in done.stdout
+    done = qqlab("replay", recorded, "--target", serve("x"), "--rules", saved)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_baseline_shows_what_a_right_server_says(recorded: Path, serve: Serve, asked: list[str]) -> None:
+    done = qqlab("replay", recorded, "--target", serve("y"), "--baseline", serve("x"))
+    assert (done.returncode, len(asked)) == (1, 4)
+    assert "has another NK" in done.stdout
+    assert "has another AG" not in done.stdout
+    assert "on the baseline server, too, in 2 of 2 pairs" in done.stdout
+    down = f"127.0.0.1:{free_port()}"
+    done = qqlab("replay", recorded, "--target", serve("x"), "--baseline", down)
+    assert done.returncode == 1
+    assert f"qqlab: the baseline {down} teaches nothing: cannot connect" in done.stderr
+    assert "has another AG" in done.stdout
+
+
+def test_a_baseline_is_contacted_by_the_same_rules(recorded: Path, serve: Serve, asked: list[str]) -> None:
+    done = qqlab("replay", recorded, "--target", serve("x"), "--baseline", "192.0.2.1:80", "--control", "1")
+    assert (done.returncode, asked) == (5, [])
+    assert done.stderr == "qqlab: 192.0.2.1:80: is not on this machine (allow it: --allow-host 192.0.2.1)\n"
+
+
+def test_what_can_be_learned_from_nothing(recorded: Path, tmp_path: Path, serve: Serve, asked: list[str]) -> None:
+    done = qqlab("replay", recorded, "--target", serve("x"), "--save-rules", tmp_path / "rules.toml")
+    assert (done.returncode, asked) == (2, [])
+    assert "--save-rules: there is nothing to learn from (add --control 2, or --baseline URL)" in done.stderr
+    (tmp_path / "rules.toml").write_text("mine")
+    more = ["--control", "1", "--save-rules", str(tmp_path / "rules.toml")]
+    done = qqlab("replay", recorded, "--target", serve("x"), *more)
+    assert (done.returncode, asked) == (3, [])
+    assert (tmp_path / "rules.toml").read_text() == "mine"
