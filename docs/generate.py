@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -20,7 +20,7 @@ from qqlab import failures, sheet
 from qqlab.capture import PROMISES, Header, Record, Storage, frame
 from qqlab.capture import file as capture_file
 from qqlab.codec import CATALOGUE, Note
-from qqlab.diff import RULES
+from qqlab.diff import RULES, accepting, noise, rules
 from qqlab.errors import ExitCode
 from qqlab.exchange import Cut, Exchange, RawMessage
 from qqlab.findings import FORMATS, document
@@ -129,8 +129,26 @@ def findings() -> str:
         "The exit code is 1 where a finding is as severe as `--fail-on` says (`warning` without it), 3 where nothing "
         "could be compared.\n\n"
         f"## The JSON document\n\n| key | what |\n|---|---|\n{keys}\n\n"
-        f"## A finding\n\n| key | what |\n|---|---|\n{fields}\n"
+        f"## A finding\n\n| key | what |\n|---|---|\n{fields}\n\n"
+        f"## What is ignored\n\n{inspect.getdoc(rules)}\n\n```toml\n{rules.dump(_EXAMPLE)}```\n\n"
+        f"{_described(rules.IgnoreRule)}\n\n"
+        f"## What differs by itself\n\n{inspect.getdoc(noise)}\n\n"
+        f"## A new baseline\n\n{inspect.getdoc(accepting)}\n"
     )
+
+
+_EXAMPLE = [
+    rules.IgnoreRule(
+        name="the polling interval is configured",
+        command="Login",
+        direction="reply",
+        field="HI",
+        rule="value",
+        reason="Ours polls every two minutes.",
+        expires=date(2027, 6, 30),
+    ),
+    rules.IgnoreRule(name="messages of the tester", account="10006", rule="row.*", reason="He writes to himself."),
+]
 
 
 def captures() -> str:

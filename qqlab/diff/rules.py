@@ -9,7 +9,7 @@ that matched nothing are named, and one whose end has come is applied no more. W
 import tomllib
 from collections.abc import Iterable, Sequence
 from datetime import date as Day  # a rule has a field of that name
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -38,7 +38,7 @@ class IgnoreRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     name: str = ""
-    reason: Annotated[str, msgspec.Meta(pattern=r"\S")]
+    reason: str
     command: str | None = None
     direction: Direction | None = None
     field: str | None = None
@@ -159,6 +159,8 @@ def _mistake(rules: Sequence[IgnoreRule]) -> str | None:
         if rule.name in names:
             return f"{path}.name: two rules are called {visible(rule.name, 40)!r}"
         names.add(rule.name)
+        if not rule.reason.strip():
+            return f"{path}.reason: says no reason, a sentence of why"
         if all(getattr(rule, scope) is None for scope in _SCOPE):
             return f"{path}: ignores everything, since it names none of {', '.join(_SCOPE)}"
         if rule.rule is not None and not any(_is_of(known, rule.rule) for known in RULES):
@@ -176,8 +178,7 @@ def _is_of(rule: str, wanted: str) -> bool:
 def _told(error: msgspec.ValidationError) -> str:
     """A mistake of shape, its path first; msgspec says it last."""
     what, _, path = str(error).partition(" - at `")
-    what = "says no reason, a sentence of why" if "matching regex" in what else what[:1].lower() + what[1:]
-    return f"{path.rstrip('`') or '$'}: {what}"
+    return f"{path.rstrip('`') or '$'}: {what[:1].lower()}{what[1:]}"
 
 
 def _block(rule: IgnoreRule) -> str:
