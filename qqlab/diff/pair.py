@@ -130,7 +130,7 @@ class _Pair:
         self.actual = actual
         self.spec = spec
         self.left = Side(expected, spec)
-        self.right = None if actual is None else Side(actual, spec)
+        self.right = None if actual is None else Side(actual, spec, self.left)
         self.findings = _Findings(expected.id, "" if actual is None else actual.id, self.left)
 
     def judged(self) -> Judged:
@@ -177,8 +177,7 @@ class _Pair:
         yield from self._found(self._replies(actual, right), "reply")
 
     def _requests(self, right: Side) -> Iterator[Deviation]:
-        one, other = self.left.unnumbered, right.unnumbered
-        if one is not None and other is not None and one.asks_as(other):
+        if right.asks_as is not None:
             return
         asked, again = self.left.asked, right.asked
         if asked is None or again is None or same_requests(asked, again, self.spec):
@@ -190,6 +189,9 @@ class _Pair:
     def _found(self, deviations: Iterator[Deviation], direction: Direction) -> Iterator[Finding]:
         """The findings of these deviations, which a hostile reply can make many: no more of them than are read."""
         found = self.findings.found(deviations, direction)
+        if len(found) < 2:
+            yield from found
+            return
         differences = [finding for finding in found if not finding.equivalent]
         yield from differences[:_MOST_FINDINGS]
         if len(differences) > _MOST_FINDINGS:

@@ -20,7 +20,8 @@ _LONGEST = 512
 class Side:
     """One of the exchanges: its request, read as far as replies hang on it, and the body of its reply."""
 
-    def __init__(self, exchange: Exchange, spec: Spec) -> None:
+    def __init__(self, exchange: Exchange, spec: Spec, other: "Side | None" = None) -> None:
+        """`other` is the side that was read before: if it asks the same (`asks_as`), that is not read again."""
         self.exchange = exchange
         self.spec = spec
         self.asked = None if exchange.request is None else content(exchange.request)
@@ -28,17 +29,22 @@ class Side:
         self.unnumbered = None
         if self.asked is not None and self.body is not None:
             self.unnumbered = without_number(self.asked, self.body, spec)
+        before = None if other is None else other.unnumbered
+        same = before is not None and self.unnumbered is not None and before.asks_as(self.unnumbered)
+        self.asks_as = other if same else None
 
     @cached_property
     def request(self) -> Message | None:
         """The request, as far as replies hang on it, without a number that is repeated as it should be."""
-        if self.asked is None:
-            return None
-        return _request(self.narrow_request, self.spec)
+        if self.asks_as is not None:
+            return self.asks_as.request
+        return None if self.asked is None else _request(self.narrow_request, self.spec)
 
     @cached_property
     def narrow_request(self) -> bytes:
         """What is read of the request."""
+        if self.asks_as is not None:
+            return self.asks_as.narrow_request
         asked = self.asked if self.unnumbered is None else self.unnumbered.asked
         return narrow_request(asked or b"", self.spec)
 
