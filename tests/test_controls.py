@@ -95,7 +95,7 @@ def test_what_differs_between_replays_is_ignored_and_kept_as_rules(
     assert "has another NK" in done.stdout
     assert "has another AG" not in done.stdout
     assert "suppressed: 2 by noise GetInfo reply AG value" in done.stdout
-    assert "1 kind of findings came between runs of the same server, 1 of them in this replay" in done.stderr
+    assert "1 kind of findings came in controls as well, 1 of them in this replay" in done.stderr
     [rule] = parse(saved.read_text(), str(saved)).rules
     assert (rule.command, rule.field, rule.rule, rule.support) == ("GetInfo", "AG", "value", (4, 4))
     assert "differs between replays in 4 of 4 pairs: 51% to 100% at 95%" in saved.read_text()

@@ -50,7 +50,8 @@ BaselineUrl = Annotated[
     typer.Option(
         "--baseline",
         metavar="URL",
-        help="Replay against this server, too, which is known to be right, and ignore what differs there as well.",
+        help="Replay against this server, too, which is known to be right, and ignore what differs there as well. "
+        "Start both afresh.",
         show_default=False,
         rich_help_panel=_PANEL,
     ),
@@ -175,8 +176,11 @@ def _told(learned: Sequence[Learned], recorded: Observed) -> Iterator[str]:
     """What controls teach of the findings at hand, in lines."""
     noise = {one.kind for one in learned if one.verdict == "noise"}
     bearing = noise & recorded.seen.keys()
-    kinds = "nothing differs" if not noise else f"{counted(len(noise), 'kind')} of findings came"
-    yield f"{kinds} between runs of the same server" + (f", {len(bearing)} of them in this replay" if noise else "")
+    if noise:
+        kinds = f"{counted(len(noise), 'kind')} of findings"
+        yield f"{kinds} came in controls as well, {len(bearing)} of them in this replay"
+    else:
+        yield "controls had no findings of their own"
     others = [one for one in learned if one.verdict != "noise" and one.kind in recorded.seen]
     for one in others[:_MOST_SAID]:
         words = " ".join(visible(word, 30) for word in one.kind if word)
