@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qqlab import http1
@@ -147,6 +147,7 @@ def test_whatever_the_clock_said_time_has_a_beginning_and_no_end_before_it(
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e4), st.floats(0, 100)), max_size=30), st.booleans())
+@example(times=[(32.5859375, 0.0), (1e-05, 0.0), (0.0, 32.5859375)], by_end=True)
 def test_overlapping_is_not_taken_for_a_clock_set_back(times: list[tuple[float, float]], by_end: bool) -> None:
     times.sort(key=lambda one: round(one[0], 6) + (round(one[1], 6) if by_end else 0))
     spans = timeline([exchange("x", begin=round(begin, 6), elapsed=round(long, 6)) for begin, long in times])

@@ -14,6 +14,8 @@ from qqlab.exchange import Exchange
 
 # An exchange that says it took longer did not.
 _LONGEST = 86_400.0
+# Both times of an exchange are kept in whole microseconds, each rounded by itself.
+_ROUNDED = 2e-6
 
 
 class Span(NamedTuple):
@@ -36,10 +38,11 @@ def timeline(exchanges: Iterable[Exchange]) -> list[Span]:
             lasted = min(max(exchange.elapsed or 0.0, 0.0), _LONGEST)
             begin = (exchange.time - epoch).total_seconds() + shift
             # What one session does stands in its order: it was over before what came before it? The clock was set back.
-            if begin + lasted < begun.get(exchange.session, begin):
+            before = begun.get(exchange.session, begin)
+            if begin + lasted < before - _ROUNDED:
                 shift += over - begin
                 begin = over
-            end = begin + lasted
+            end = max(begin + lasted, before)
         spans.append(Span(begin, end))
         begun[exchange.session] = max(begin, begun.get(exchange.session, begin))
         over = end if len(spans) == 1 else max(over, end)
