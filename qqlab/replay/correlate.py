@@ -9,7 +9,7 @@ was not taken for more than a coincidence is listed with the reason. Values of s
 capture, equal where the secrets were, so they are found like others; no link shows a value.
 """
 
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -85,13 +85,43 @@ class _Key(NamedTuple):
     part: Literal["whole", "last", "item"]
 
 
-class _Origin(NamedTuple):
-    """Where a value of a lane came from last."""
+class Taken(NamedTuple):
+    """A value of a request that a reply may have produced: its field, and the names of its command and field."""
 
-    produced: Produced
+    said: Said
+    value: str
+    target: tuple[str, str]
+    is_cursor: bool
+
+
+class Offer(NamedTuple):
+    """A value of a reply that a request may take over: which part of which field of which command's replies, and which
+    item of a list (-1 the last). `strong`: too long to come again by chance."""
+
     command: str
+    field: str
     part: Literal["whole", "last", "item"]
+    item: int | None
+    value: str
     strong: bool
+
+
+class Offered(NamedTuple):
+    """What a reply offers: its values, and the names of the fields (with their command) that have any."""
+
+    offers: tuple[Offer, ...] = ()
+    heard: tuple[tuple[str, str], ...] = ()
+
+
+class _Origin(NamedTuple):
+    """Where a value of a lane came from last: the id of the exchange, and what of its reply."""
+
+    exchange: str
+    offer: Offer
+
+    @property
+    def produced(self) -> Produced:
+        return Produced(self.exchange, self.offer.field, self.offer.item, self.offer.value)
 
 
 class _Case(NamedTuple):
@@ -109,80 +139,37 @@ class _Lane:
     def __init__(self) -> None:
         self.asked: set[str] = set()
         self.said: dict[str, _Origin] = {}
-        self.pages: dict[str, Produced] = {}
+        self.pages: dict[str, _Origin] = {}
         self.heard: set[tuple[str, str]] = set()
 
 
-class Correlation:
-    """Looks at the exchanges of a capture, in the order of each lane, and tells what to carry over in the end."""
+class Candidates:
+    """Finds the values of a message that may be carried over, whatever was said before it."""
 
-    def __init__(self, spec: Spec, pins: Collection[tuple[str | None, str]] = ()) -> None:
-        """`pins` are fields (of a command, or of any: None) that keep what was recorded."""
+    def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._roles = frozenset((spec.roles.version, spec.roles.command, spec.roles.sequence, spec.roles.account))
-        self._pins = {(None if command is None else command.upper(), field.upper()) for command, field in pins}
-        self._lanes: dict[int, _Lane] = {}
-        self._cases: dict[_Key, list[_Case]] = {}
-        self._of: dict[_Key, int] = {}
-        self._targets: dict[tuple[str, str], list[_Key]] = {}
-        self._said_in: dict[str, int] = {}
         self._lists: dict[str, tuple[frozenset[str], str | None]] = {}
 
-    def request(self, exchange: str, lane: int, asked: Read, account: str | None) -> None:
-        """Look at a request, before its reply."""
-        mine = self._lanes.get(lane)
-        if mine is None:
-            mine = self._lanes[lane] = _Lane()
+    def taken(self, asked: Read) -> tuple[Taken, ...]:
+        """The values of a request that replies may have produced."""
         command = asked.command
         name = asked.name if command is None else command.name
         cursor = None if command is None or command.paging is None else command.paging.cursor
+        found = []
         for said in asked.fields:
-            if said.name in self._roles or not may_be_taken_over(said.spec):
-                continue
-            value = said.text.strip(" ")
-            if not value or value == account:
-                continue
-            for key in self._targets.get((name, said.name), ()):
-                self._of[key] += (key.source_command, key.source_field) in mine.heard
-            if said.name == cursor:
-                self._page(exchange, mine, name, said, value)
-            else:
-                self._taken(exchange, mine, name, said, value)
-            mine.asked.add(value)
+            if said.name not in self._roles and may_be_taken_over(said.spec) and (value := said.text.strip(" ")):
+                found.append(Taken(said, value, (name, said.name), said.name == cursor))
+        return tuple(found)
 
-    def _page(self, exchange: str, mine: _Lane, command: str, said: Said, value: str) -> None:
-        page = mine.pages.get(command)
-        if page is not None and page.recorded == value:
-            key = _Key(command, said.name, command, page.field, "last")
-            self._case(key, exchange, said, _Origin(page, command, "last", True))
-
-    def _taken(self, exchange: str, mine: _Lane, command: str, said: Said, value: str) -> None:
-        origin = mine.said.get(value)
-        if origin is not None:
-            key = _Key(command, said.name, origin.command, origin.produced.field, origin.part)
-            self._case(key, exchange, said, origin)
-
-    def _case(self, key: _Key, exchange: str, said: Said, origin: _Origin) -> None:
-        cases = self._cases.get(key)
-        if cases is None:
-            cases = self._cases[key] = []
-            self._of[key] = 1
-            self._targets.setdefault((key.command, key.field), []).append(key)
-        personal = said.spec is not None and said.spec.personal
-        hole = Hole(said.position, said.name, *origin.produced)
-        cases.append(_Case(exchange, hole, origin.strong and not personal))
-
-    def reply(self, exchange: str, lane: int, said: Read) -> None:
-        """Look at the reply of the request that was looked at last in that lane."""
-        mine = self._lanes.get(lane)
-        if mine is None:
-            mine = self._lanes[lane] = _Lane()
-        command = said.command
-        name = said.name if command is None else command.name
+    def offered(self, said: Read) -> Offered:
+        """The values of a reply that requests may take over."""
+        name = said.name if said.command is None else said.command.name
         lists = self._lists.get(name)
         if lists is None:
-            lists = self._lists[name] = (_ordered(command), _page_field(command))
-        ordered, page = lists
+            lists = self._lists[name] = (_ordered(said.command), _page_field(said.command))
+        offers: list[Offer] = []
+        heard = []
         before: set[str] = set()
         for field in said.fields:
             known = field.spec
@@ -191,34 +178,81 @@ class Correlation:
             before.add(field.name)
             if field.name in self._roles or not may_be_taken_over(known) or (known is not None and known.echo):
                 continue
-            if known is None or not known.list:
-                self._value(exchange, lane, mine, name, field)
-                continue
-            if field.name != page and field.name not in ordered:
-                continue
-            listed = items(field, self._spec)
-            if field.name == page and listed:
-                mine.pages[name] = Produced(exchange, field.name, -1, listed[-1])
-            if field.name in ordered:
-                for number, item in enumerate(listed):
-                    made = Produced(exchange, field.name, number, item)
-                    self._keep(mine, _Origin(made, name, "item", is_long(item, known)))
-                mine.heard.add((name, field.name))
+            if known is not None and known.list:
+                offers += self._of_list(name, field, *lists)
+                heard += [(name, field.name)] if field.name in lists[0] else []
+            elif value := field.text.strip(" "):
+                offers.append(Offer(name, field.name, "whole", None, value, is_long(value, known)))
+                heard.append((name, field.name))
+        return Offered(tuple(offers), tuple(heard))
 
-    def _value(self, exchange: str, lane: int, mine: _Lane, command: str, field: Said) -> None:
-        value = field.text.strip(" ")
-        if not value:
+    def _of_list(self, command: str, field: Said, ordered: Collection[str], page: str | None) -> Iterator[Offer]:
+        if field.name != page and field.name not in ordered:
             return
-        mine.heard.add((command, field.name))
-        strong = is_long(value, field.spec)
-        if strong and self._said_in.setdefault(value, lane) != lane:
-            self._said_in[value] = -1
-        self._keep(mine, _Origin(Produced(exchange, field.name, None, value), command, "whole", strong))
+        listed = items(field, self._spec)
+        if field.name == page and listed:
+            yield Offer(command, field.name, "last", -1, listed[-1], True)
+        if field.name in ordered:
+            for number, item in enumerate(listed):
+                yield Offer(command, field.name, "item", number, item, is_long(item, field.spec))
 
-    def _keep(self, mine: _Lane, origin: _Origin) -> None:
-        value = origin.produced.recorded
-        if value in mine.said or value not in mine.asked:
-            mine.said[value] = origin
+
+class Correlation:
+    """Looks at the exchanges of a capture, in the order of each lane, and tells what to carry over in the end."""
+
+    def __init__(self, pins: Collection[tuple[str | None, str]] = ()) -> None:
+        """`pins` are fields (of a command, or of any: None) that keep what was recorded."""
+        self._pins = {(None if command is None else command.upper(), field.upper()) for command, field in pins}
+        self._lanes: dict[int, _Lane] = {}
+        self._cases: dict[_Key, list[_Case]] = {}
+        self._of: dict[_Key, int] = {}
+        self._targets: dict[tuple[str, str], list[_Key]] = {}
+        self._said_in: dict[str, int] = {}
+
+    def request(self, exchange: str, lane: int, taken: Iterable[Taken], account: str | None) -> None:
+        """Look at a request, before its reply."""
+        mine = self._lane(lane)
+        for one in taken:
+            if one.value == account:
+                continue
+            for key in self._targets.get(one.target, ()):
+                self._of[key] += (key.source_command, key.source_field) in mine.heard
+            origin = mine.pages.get(one.target[0]) if one.is_cursor else mine.said.get(one.value)
+            if origin is not None and origin.offer.value == one.value:
+                self._case(exchange, one, origin)
+            mine.asked.add(one.value)
+
+    def _lane(self, lane: int) -> _Lane:
+        mine = self._lanes.get(lane)
+        if mine is None:
+            mine = self._lanes[lane] = _Lane()
+        return mine
+
+    def _case(self, exchange: str, taken: Taken, origin: _Origin) -> None:
+        offer, said = origin.offer, taken.said
+        key = _Key(*taken.target, offer.command, offer.field, offer.part)
+        cases = self._cases.get(key)
+        if cases is None:
+            cases = self._cases[key] = []
+            self._of[key] = 1
+            self._targets.setdefault((key.command, key.field), []).append(key)
+        personal = said.spec is not None and said.spec.personal
+        hole = Hole(said.position, said.name, *origin.produced)
+        cases.append(_Case(exchange, hole, offer.strong and not personal))
+
+    def reply(self, exchange: str, lane: int, offered: Offered) -> None:
+        """Look at the reply of the request that was looked at last in that lane."""
+        mine = self._lane(lane)
+        mine.heard.update(offered.heard)
+        for offer in offered.offers:
+            value = offer.value
+            if offer.part == "last":
+                mine.pages[offer.command] = _Origin(exchange, offer)
+                continue
+            if offer.strong and offer.part == "whole" and self._said_in.setdefault(value, lane) != lane:
+                self._said_in[value] = -1
+            if value in mine.said or value not in mine.asked:
+                mine.said[value] = _Origin(exchange, offer)
 
     def links(self, sent: Container[str]) -> list[Link]:
         """All that requests took from replies, as it seems, with what was made of it, as far as it is about requests

@@ -17,7 +17,7 @@ from qqlab.replay.effects import effect_of, not_allowed
 from qqlab.replay.lanes import Lane, at_once, line, wants_kept
 from qqlab.replay.order import Placed, afters, groups
 from qqlab.replay.passwords import Passwords, no_passwords
-from qqlab.replay.reading import Read
+from qqlab.replay.reading import Read, read
 from qqlab.replay.rewrite import Example, Refused, Rewriting
 from qqlab.replay.schedule import dues
 from qqlab.replay.seen import Seen
@@ -200,7 +200,10 @@ class _Planning:
             exchange, asked = self._seen.exchanges[place], self._seen.asked[place]
             assert exchange.request is not None
             assert asked is not None
-            effect = self._effects[place] = effect_of(asked, exchange.request.head, self._spec)
+            effect = asked.effect
+            if exchange.request.head.find(b"?") >= 0:
+                effect = effect_of(asked.read, exchange.request.head, self._spec)
+            self._effects[place] = effect
             if self._options.effects is None or effect in self._options.effects:
                 found.append(place)
             else:
@@ -226,14 +229,26 @@ class _Planning:
         return Choice(identifier, seen.lanes[place], seen.accounts[place], tries, seen.login(place), sources)
 
     def _request(self, place: int) -> RawMessage | None:
-        seen = self._seen
-        asked, exchange = seen.asked[place], seen.exchanges[place]
-        assert asked is not None
-        request = self._rewriting.request(exchange, asked, seen.accounts[place], right=seen.is_right(place))
+        request = self._rewritten(place)
         if isinstance(request, Refused):
-            self._skipped[exchange.id] = request.reason
+            self._skipped[self._seen.exchanges[place].id] = request.reason
             return None
         return request
+
+    def _rewritten(self, place: int) -> RawMessage | Refused:
+        seen, rewriting = self._seen, self._rewriting
+        asked, exchange, account = seen.asked[place], seen.exchanges[place], seen.accounts[place]
+        assert asked is not None
+        assert exchange.request is not None
+        right = seen.is_right(place)
+        if asked.around is None:
+            return rewriting.request(exchange, asked.read, account, right=right)
+        if not right and rewriting.only_numbers:
+            before, behind = asked.around
+            made = rewriting.numbered(exchange, before, seen.numbers[place][1], behind, account)
+            if made is not None:
+                return made
+        return rewriting.request(exchange, read(exchange.request, "request", self._spec), account, right=right)
 
     def _steps(self, requests: Mapping[int, RawMessage]) -> tuple[Step, ...]:
         seen = self._seen
@@ -272,6 +287,8 @@ class _Planning:
         seen = self._seen
         exchange = seen.exchanges[place]
         over = line(exchange)
+        asked = seen.asked[place]
+        assert asked is not None
         return Step(
             recorded=exchange,
             request=request,
@@ -280,7 +297,7 @@ class _Planning:
             lane=seen.lanes[place],
             connection=seen.connections[place],
             account=self._rewriting.account(seen.accounts[place]),
-            command=_command(seen.asked[place]),
+            command=_command(asked.read),
             effect=self._effects[place],
             due=due,
             after=after,
@@ -336,9 +353,8 @@ class _Planning:
         yield from (f"--map-account {one}={other}" for one, other in changes.accounts.items() if one not in used)
 
 
-def _command(asked: Read | None) -> str:
-    known = None if asked is None else asked.command
-    return known.name if known is not None else "" if asked is None else asked.name
+def _command(asked: Read) -> str:
+    return asked.name if asked.command is None else asked.command.name
 
 
 def _changes(effect: Effect, shared: bool) -> bool:

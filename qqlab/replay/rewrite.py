@@ -37,6 +37,7 @@ _HTTP_LINE = re.compile(rb"(?:\A|[\r\n])[\s\0]*" + _METHOD.pattern + rb"[\s\0]")
 _NAME = rb"(?:\r?\n|\r)(?:[^\r\n:]*[ \t])?host(?:[ \t][^\r\n:]*)?:[ \t]*"
 _HOST = re.compile(rb"(" + _NAME + rb")[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE)
 _ENDS = re.compile(rb"[&\r\n]")
+_OTHER_HOST = "the request line names another host"
 # Clients of one recording have few heads between them.
 _MOST_HEADS = 4096
 
@@ -105,7 +106,7 @@ class Rewriting:
             return msgspec.structs.replace(message, body=appended(body, extra))
         head = self._head(message.head)
         if head is None:
-            return Refused("the request line names another host")
+            return Refused(_OTHER_HOST)
         values, extra = self._values(exchange, asked, account, right)
         if not head.head:
             return http1.request(appended(wire.patch(message.body, values), extra), self._host)
@@ -114,6 +115,29 @@ class Rewriting:
             if len(body) == len(message.body):
                 return RawMessage(head=head.head, body=body)
         return _patched_content(msgspec.structs.replace(message, head=head.head), values, extra)
+
+    @property
+    def only_numbers(self) -> bool:
+        """Whether nothing is put in place of values but fresh numbers, and secrets."""
+        return not self._accounts and not self._settings
+
+    def numbered(
+        self, exchange: Exchange, before: bytes, number: str, behind: bytes, account: str | None
+    ) -> RawMessage | Refused | None:
+        """The same, for a request of HTTP in which only the plain number between these parts of its body changes. None
+        where more has to."""
+        message = exchange.request
+        assert message is not None
+        if not message.head or line(exchange) is not None:
+            return None
+        head = self._head(message.head)
+        if head is None:
+            return Refused(_OTHER_HOST)
+        fresh = self._sequences.fresh(account or "", number)
+        if not head.plain or len(fresh) != len(number):
+            return None
+        self._count("sequence", exchange, self._spec.roles.sequence, number, fresh)
+        return RawMessage(head=head.head, body=b"%b%b%b" % (before, fresh.encode(), behind))
 
     def _head(self, head: bytes) -> _Head | None:
         """The head for the target; None where it still names another host."""

@@ -8,13 +8,12 @@ from collections.abc import Collection, Sequence
 
 from qqlab.codec import Decoded, decode
 from qqlab.exchange import Exchange
+from qqlab.replay.contents import Content, Contents
 from qqlab.replay.correlate import Correlation
 from qqlab.replay.lanes import connections
 from qqlab.replay.lanes import lanes as lanes_of
 from qqlab.replay.order import related
 from qqlab.replay.passwords import secret_field, verdict, was_right, worked
-from qqlab.replay.reading import Read, items, read
-from qqlab.replay.rewrite import is_account, secret_of
 from qqlab.replay.schedule import timeline
 from qqlab.spec import Spec
 
@@ -34,51 +33,39 @@ class Seen:
         self.spans = [spans[place] for place in order]
         self.connections = connections(self.exchanges)
         self.lanes = lanes_of(self.exchanges, self.connections)
-        self.correlation = Correlation(spec, pins)
-        self.asked: list[Read | None] = []
+        self.correlation = Correlation(pins)
+        self.asked: list[Content | None] = []
         self.accounts: list[str | None] = []
         self.numbers: list[tuple[str, str]] = []
         self.secrets: dict[int, Decoded] = {}  # of the requests that hold something made from a password
-        self._naming: dict[int, bool] = {}
+        self._contents = Contents(spec)
         self.named: dict[int, set[str]] = {lane: set() for lane in self.lanes}
         for place, exchange in enumerate(self.exchanges):
             self._look(place, exchange)
         self.right = worked(self.secrets.values(), spec)
 
     def _look(self, place: int, exchange: Exchange) -> None:
-        spec, lane, roles = self._spec, self.lanes[place], self._spec.roles
-        asked = None if exchange.request is None else read(exchange.request, "request", spec)
-        fallback = None if asked is None else asked.command
-        said = None if exchange.reply is None else read(exchange.reply, "reply", spec, fallback)
-        account = _role(roles.account, asked, said)
+        lane = self.lanes[place]
+        asked = said = account = number = None
+        if exchange.request is not None:
+            asked, number = self._contents.of(exchange.request, "request")
+            account = asked.account
+        if exchange.reply is not None:
+            said, repeated = self._contents.of(exchange.reply, "reply", None if asked is None else asked.read.command)
+            account = said.account if account is None else account
+            number = repeated if number is None else number
         self.asked.append(asked)
         self.accounts.append(account)
-        self.numbers.append((account or "", _role(roles.sequence, asked, said) or ""))
+        self.numbers.append((account or "", number or ""))
         if asked is not None:
-            self._names(asked, lane)
-            self.correlation.request(exchange.id, lane, asked, account)
-            if secret_of(asked) is not None:
-                self.secrets[place] = decode(exchange, spec)
+            self.named[lane].update(asked.named)
+            self.correlation.request(exchange.id, lane, asked.taken, account)
+            if asked.secret:
+                self.secrets[place] = decode(exchange, self._spec)
         if said is not None:
-            self._names(said, lane)
+            self.named[lane].update(said.named)
             if asked is not None:
-                self.correlation.reply(exchange.id, lane, said)
-
-    def _names(self, message: Read, lane: int) -> None:
-        """Note what might be an account."""
-        named = self.named[lane]
-        for field in message.fields:
-            known = field.spec
-            if known is None:
-                continue
-            names = self._naming.get(id(known))  # told apart by what they are: to compare two fields takes long
-            if names is None:
-                names = self._naming[id(known)] = is_account(known, self._spec)
-            if names:
-                if known.list:
-                    named.update(items(field, self._spec))
-                else:
-                    named.add(field.text)
+                self.correlation.reply(exchange.id, lane, said.offered)
 
     def is_right(self, place: int) -> bool:
         """Whether the recording shows that a request's secret was the account's."""
@@ -93,7 +80,8 @@ class Seen:
 
     def commands(self) -> frozenset[str]:
         """The names of all commands that were asked for, in capitals."""
-        return frozenset(asked.name.upper() for asked in self.asked if asked is not None)
+        names = {asked.read.name for asked in self.asked if asked is not None}
+        return frozenset(name.upper() for name in names)
 
     def owners(self) -> dict[int, set[str]]:
         """The accounts of each lane."""
@@ -114,8 +102,3 @@ class Seen:
     def relations(self) -> dict[int, set[int]]:
         """The lanes that each lane has to do with."""
         return related(self.owners(), self.named)
-
-
-def _role(name: str, asked: Read | None, said: Read | None) -> str | None:
-    first = None if asked is None else asked.text(name)
-    return first if first is not None or said is None else said.text(name)
