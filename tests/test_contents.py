@@ -40,7 +40,8 @@ def message(before: bytes, number: bytes, behind: bytes, direction: Direction, p
 
 
 def without_number(content: Content, number: str | None) -> Content:
-    """With no number among the fields that shows whose message was read; only a plain one may be another's."""
+    """With nothing that shows whose message was read; only a plain number may be another's."""
+    content = msgspec.structs.replace(content, kind=0)
     if content.around is None:
         return content
     assert number is not None

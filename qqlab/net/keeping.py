@@ -10,6 +10,7 @@ from collections.abc import Callable
 from qqlab.capture.writing import fitted_line
 from qqlab.diff.same import same
 from qqlab.exchange import Exchange
+from qqlab.net.repeated import Repeated
 from qqlab.redact import Redactor
 from qqlab.replay import Plan, Step
 from qqlab.replay.journal import Journal
@@ -41,6 +42,10 @@ class _Cleaning:
         if redacted is exchange and len(self._heads) < _MOST_HEADS:
             self._heads.add(head)
         return redacted, redacted is exchange
+
+    def is_clean(self, exchange: Exchange) -> bool:
+        """Whether an exchange that is as recorded would not be searched now."""
+        return self._recorded_clean and exchange.reply is not None and exchange.reply.head in self._heads
 
     def _redacted(self, exchange: Exchange) -> Exchange:
         redacted = self._redactor.exchange(exchange)
@@ -94,11 +99,12 @@ class Journaled:
     def __init__(self, journal: Journal, spec: Spec, told: Told | None = None, *, recorded_clean: bool = False) -> None:
         self._journal = journal
         self._spec = spec
+        self._repeated = Repeated(spec)
         self._cleaning = _Cleaning(spec, recorded_clean)
         self._told = told
 
     def intent(self, step: Step) -> None:
-        """A step is about to be sent."""
+        """A step will be sent once that is written."""
         self._journal.intent(step.recorded.id)
 
     def unsent(self, step: Step) -> None:
@@ -107,8 +113,17 @@ class Journaled:
 
     def outcome(self, exchange: Exchange, step: Step | None) -> None:
         """An exchange is over."""
-        exchange, as_recorded = self._cleaning.cleaned(exchange, step)
-        self._journal.outcome(fitted_line(exchange, self._spec))
+        line = self._repeated.line(exchange, step)
+        as_recorded = line is not None
+        if line is None:
+            redacted, as_recorded = self._cleaning.cleaned(exchange, step)
+            if redacted is not exchange:
+                self._repeated.forget()
+                exchange = redacted
+            line = fitted_line(exchange, self._spec)
+            if as_recorded and step is not None and self._cleaning.is_clean(exchange):
+                self._repeated.learn(exchange, step, line)
+        self._journal.outcome(line)
         if self._told is not None:
             self._told(exchange, as_recorded)
 

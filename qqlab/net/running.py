@@ -47,7 +47,7 @@ class Keeper(Protocol):
     """Where what happens is kept."""
 
     def intent(self, step: Step) -> None:
-        """A step is about to be sent: returns when that is kept."""
+        """A step is about to be sent: once that is kept, by the next `flush`."""
 
     def unsent(self, step: Step) -> None:
         """Nothing of the step was sent after all."""
@@ -123,6 +123,7 @@ class Run:
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
         self._waiting = False
+        self._outbox: list[_Lane] = []
         self._over: asyncio.Future[None]
 
     @property
@@ -258,11 +259,18 @@ class Run:
 
     def _send(self, lane: "_Lane", step: Step) -> None:
         lane.request = request = fill(step, self.found, self._spec) if step.holes else step.request
-        if step.effect != "read":
-            self._keeper.intent(step)
         self.sent += 1
         self.reordered += lane.place < self._last_sent
         self._last_sent = max(self._last_sent, lane.place)
+        if step.effect == "read":
+            self._post(lane, step, request)
+        else:
+            # Intents of steps that go out at about the same time are written together.
+            self._keeper.intent(step)
+            self._outbox.append(lane)
+            self._flush_soon()
+
+    def _post(self, lane: "_Lane", step: Step, request: RawMessage) -> None:
         then = partial(self._finished, lane)
         if step.line is not None:
             task = asyncio.get_running_loop().create_task(self._over_line(step, request, then))
@@ -305,14 +313,24 @@ class Run:
     def _keep(self, exchange: Exchange, step: Step | None) -> None:
         """Keep an exchange; several that are over at about the same time are written together."""
         self._keeper.outcome(exchange, step)
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
         if not self._waiting:
             self._waiting = True
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
+        """Keep what waits for it; then what was only waiting for that goes out."""
         self._waiting = False
         with self._guarded():
             self._keeper.flush()
+            lanes, self._outbox = self._outbox, []
+            for lane in lanes:
+                if self.down is None:
+                    self._post(lane, lane.step, lane.request)
+                else:
+                    self._end(lane, lane.step, _NOT_SENT)
 
     def _learn(self, step: Step, exchange: Exchange) -> None:
         """Take from a reply what later steps need, and whether a login still succeeds."""

@@ -5,6 +5,7 @@ protocol ask the same every few seconds, and mostly hear the same; nothing here 
 is kept is bounded: short bodies, and so many of them.
 """
 
+from itertools import count
 from typing import NamedTuple
 
 import msgspec
@@ -31,13 +32,15 @@ class Around(NamedTuple):
 class Content(msgspec.Struct, frozen=True, gc=False):
     """What a message says beside its sequence number.
 
-    `around` is all of its body but the number, None where there is no plain one; then `read` may show the number of
-    another message. `sequence` is the number where it is not plain, `named` what might be an account. Of a request:
-    what it does (`effect`, but for what a request line may say), whether it holds something made from a password
-    (`secret`), and the values that replies may have produced (`taken`); of a reply: what it offers.
+    `kind` tells it from others. `around` is all of its body but the number, None where there is no plain one. Where
+    there is, `read` may show that of another message. `sequence` is the number as `read` shows it, `named` what might
+    be an account. Of a request: what it does (`effect`, but for what a request line may say), whether it holds
+    something made from a password (`secret`), and the values that replies may have produced (`taken`); of a reply: what
+    it offers.
     """
 
     read: Read
+    kind: int
     around: Around | None
     account: str | None
     sequence: str | None
@@ -56,6 +59,7 @@ class Contents:
         self._candidates = Candidates(spec)
         self._known: dict[tuple[Direction, str, bytes, bytes], Content] = {}
         self._naming: dict[int, bool] = {}
+        self._kinds = count()
 
     def of(
         self, message: RawMessage, direction: Direction, fallback: Command | None = None
@@ -86,9 +90,11 @@ class Contents:
             around = None  # another number counts
         account, sequence, named = said.text(spec.roles.account), said.text(spec.roles.sequence), self._named(said)
         if direction == "reply":
-            return Content(said, around, account, sequence, named, offered=self._candidates.offered(said))
+            offered = self._candidates.offered(said)
+            return Content(said, next(self._kinds), around, account, sequence, named, offered=offered)
         return Content(
             said,
+            next(self._kinds),
             around,
             account,
             sequence,

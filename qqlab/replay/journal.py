@@ -122,9 +122,8 @@ class Journal:
         self._write(_encoder.encode(head) + b"\n")
 
     def intent(self, identifier: str) -> None:
-        """The exchange of that id is about to be sent."""
+        """The exchange of that id is about to be sent: once this is written, with the next `flush`."""
         self._waiting.append(_encoder.encode(_Intent(identifier)) + b"\n")
-        self.flush()
 
     def unsent(self, identifier: str) -> None:
         """Nothing was sent of what was about to be."""

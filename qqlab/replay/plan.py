@@ -31,7 +31,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `request` is rewritten but for its `holes`, which replies before it fill; `wanted` are the values of its own reply
     that later holes wait for, `known` the identifiers that the recording itself names, where that matters for them.
-    `changed` are the names of fields that someone set.
+    `changed` are the names of fields that someone set. `alike` is a number that it has in common with steps that were
+    recorded the same but for their sequence numbers, None where there are few of them.
     `lane` is the number of its lane, `connection` names the recorded connection to go over again within it, None for
     one of its own that is closed after; `keep_alive`: the client wanted it kept. `line` names the one long connection
     that it went over as a bare line, None for HTTP. `account` is the one that it is sent for, `command` the spec's
@@ -56,6 +57,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     known: frozenset[str] = frozenset()
     changed: tuple[str, ...] = ()
     login: bool = False
+    alike: int | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -306,6 +308,7 @@ class _Planning:
             known=known,
             changed=tuple(self._rewriting.set_in.get(exchange.id, ())),
             login=seen.login(place) is True,
+            alike=seen.alike(place),
         )
 
     def _open(self, requests: Mapping[int, RawMessage]) -> dict[str, tuple[Hole, ...]]:

@@ -4,6 +4,7 @@ Law: pure. Exchanges stand in the order in which they began, whatever the order 
 kept which other exchanges may hang on, so that memory holds little beside the capture itself.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from qqlab.codec import Decoded, decode
@@ -16,6 +17,9 @@ from qqlab.replay.order import related
 from qqlab.replay.passwords import secret_field, verdict, was_right, worked
 from qqlab.replay.schedule import timeline
 from qqlab.spec import Spec
+
+# To learn what exchanges have in common takes as long as to write several of them anew.
+_OFTEN = 10
 
 
 class Seen:
@@ -37,16 +41,19 @@ class Seen:
         self.asked: list[Content | None] = []
         self.accounts: list[str | None] = []
         self.numbers: list[tuple[str, str]] = []
+        self._pairs: dict[tuple[int, int, bytes, bytes], int] = {}
+        self._alike: list[int | None] = []
         self.secrets: dict[int, Decoded] = {}  # of the requests that hold something made from a password
         self._contents = Contents(spec)
         self.named: dict[int, set[str]] = {lane: set() for lane in self.lanes}
         for place, exchange in enumerate(self.exchanges):
             self._look(place, exchange)
+        self._often = Counter(self._alike)
         self.right = worked(self.secrets.values(), spec)
 
     def _look(self, place: int, exchange: Exchange) -> None:
         lane = self.lanes[place]
-        asked = said = account = number = None
+        asked = said = account = number = repeated = None
         if exchange.request is not None:
             asked, number = self._contents.of(exchange.request, "request")
             account = asked.account
@@ -55,6 +62,7 @@ class Seen:
             account = said.account if account is None else account
             number = repeated if number is None else number
         self.asked.append(asked)
+        self._alike.append(self._pair(exchange, asked, said) if number == repeated else None)
         self.accounts.append(account)
         self.numbers.append((account or "", number or ""))
         if asked is not None:
@@ -66,6 +74,21 @@ class Seen:
             self.named[lane].update(said.named)
             if asked is not None:
                 self.correlation.reply(exchange.id, lane, said.offered)
+
+    def _pair(self, exchange: Exchange, asked: Content | None, said: Content | None) -> int | None:
+        """A number for all exchanges that are the same but for a plain sequence number."""
+        if asked is None or said is None or asked.around is None or said.around is None or exchange.error is not None:
+            return None
+        assert exchange.request is not None
+        assert exchange.reply is not None
+        pair = asked.kind, said.kind, exchange.request.head, exchange.reply.head
+        return self._pairs.setdefault(pair, len(self._pairs))
+
+    def alike(self, place: int) -> int | None:
+        """The number that an exchange has in common with all that are the same but for a plain sequence number, which
+        request and reply share; None where there are few of them."""
+        pair = self._alike[place]
+        return pair if pair is not None and self._often[pair] >= _OFTEN else None
 
     def is_right(self, place: int) -> bool:
         """Whether the recording shows that a request's secret was the account's."""
