@@ -17,12 +17,14 @@ from conftest import free_port
 from qqlab import failures, http1
 from qqlab import spec as specs
 from qqlab.diff import compare
+from qqlab.errors import InputError
 from qqlab.exchange import Exchange
 from qqlab.net import loop
+from qqlab.net.keeping import InMemory
 from qqlab.net.pace import Lateness, Pace, lateness
-from qqlab.net.replay import Replayed, Sending, replay
+from qqlab.net.replay import Replayed, Sending, execute, replay
 from qqlab.net.running import Limits
-from qqlab.replay import Target
+from qqlab.replay import Step, Target, plan
 
 SPEC = specs.builtin()
 SENDING = Sending()
@@ -217,6 +219,60 @@ def test_an_account_is_left_alone_when_its_login_is_refused() -> None:
     server = Server(refuses)
     assert against(server, recorded, Sending(limits=Limits(logins=2))).skipped == {}
     assert server.numbers("10001") == [0, 1, 0]
+
+
+class FullDisk(InMemory):
+    """Keeps nothing any more once so much was to be kept."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__(SPEC)
+        self._room = room
+
+    def intent(self, step: Step) -> None:
+        self._take()
+
+    def outcome(self, exchange: Exchange, step: Step | None) -> None:
+        self._take()
+
+    def _take(self) -> None:
+        self._room -= 1
+        if self._room < 0:
+            raise InputError("out.jsonl.journal", "cannot be written: No space left on device")
+
+
+@pytest.mark.parametrize("room", range(6))
+def test_a_disk_that_is_full_ends_the_run_wherever_it_is(room: int) -> None:
+    """Also while the steps of an account are passed over whose login was refused: the next lane is begun from there."""
+
+    async def refuses(body: bytes, writer: asyncio.StreamWriter) -> bool:
+        if b"CMD=Login" not in body:
+            return True
+        message = http1.reply(answer(body).partition(b"\r\n\r\n")[2] + b"&RS=1")
+        writer.write(message.head + message.body)
+        return False
+
+    logged_in = http1.reply(b"VER=1.1&CMD=LOGIN&SEQ=1001&UIN=10001&RES=0&RS=0")
+    login = asked("1", "10001", "Login", "PS=0123456789abcdef0123456789abcdef&M5=1&LC=9326B87B234E7235&M=0")
+    recorded = [
+        msgspec.structs.replace(login, reply=logged_in),
+        asked("2", "10001", "GetMsgEx", "M=1", at=1),
+        asked("3", "10002", "GetMsgEx", "M=2", at=2),
+        asked("4", "10003", "GetMsgEx", "M=3", at=3),
+    ]
+
+    async def run() -> None:
+        listening = await asyncio.start_server(Server(refuses), "127.0.0.1", 0)
+        address = listening.sockets[0].getsockname()[:2]
+        planned = plan(recorded, SPEC, host="127.0.0.1", start=50)
+        how = Sending(limits=Limits(lanes=1))
+        try:
+            async with asyncio.timeout(30):
+                await execute(planned, [address], spec=SPEC, server="x", keeper=FullDisk(room), how=how)
+        finally:
+            listening.close()
+
+    with pytest.raises(InputError, match="No space left"):
+        loop.run(run())
 
 
 def test_a_target_that_goes_down_is_given_up_and_nothing_more_is_sent() -> None:

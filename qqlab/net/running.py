@@ -183,6 +183,10 @@ class Run:
         if self._ready:
             self._admit()
 
+    def _pass_over(self, lane: "_Lane") -> None:
+        with self._guarded():
+            self._next(lane)
+
     def _settle(self, identifier: str) -> None:
         """Let those go on that waited for this."""
         for lane in self._awaited.pop(identifier, ()):
@@ -203,7 +207,7 @@ class Run:
         reason = self._why_not(step)
         if reason is not None:
             self.skipped[step.recorded.id] = reason
-            asyncio.get_running_loop().call_soon(self._next, lane)
+            asyncio.get_running_loop().call_soon(self._pass_over, lane)
             return
         now = monotonic()
         wait = 0.0 if has_place else self._pace.due(step.due, now) - now
@@ -284,7 +288,8 @@ class Run:
         assert step.line is not None
         safe = step.effect == "read"
         outcome = await self._lines.send(request, step.line, step.recorded.session, safe=safe)
-        self._collect()
+        with self._guarded():
+            self._collect()
         then(outcome)
 
     def _finished(self, lane: "_Lane", outcome: Outcome) -> None:
