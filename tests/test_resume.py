@@ -181,6 +181,58 @@ def test_processes_share_the_work(tmp_path: Path, server: Counting, kept: bool) 
         assert present(output) == []
 
 
+def children(process: Process) -> list[Path]:
+    """The processes that a process has begun, as what stands for them in /proc."""
+    pid = process._child.pid
+    return [Path("/proc") / child for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_running(process: Path) -> bool:
+    """Whether it runs still; one that has ended may wait for somebody to hear of it."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are looked up in /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGHUP, 130), (signal.SIGKILL, -9)])
+def test_no_process_goes_on_sending_when_a_replay_is_ended(
+    tmp_path: Path, start: Callable[..., Process], server: Counting, number: int, code: int
+) -> None:
+    capture, output = write(tmp_path / "recorded.jsonl"), tmp_path / "replayed.jsonl"
+    command: list[str | Path] = ["replay", capture, "--target", server.target, "-o", output, "--workers", "3"]
+    process = start(sys.executable, "-m", "qqlab", *command, "--rate", "20/s")
+    while server.asked.total() < 5:
+        time.sleep(0.002)
+    workers = children(process)
+    assert len(workers) == 3
+    assert process.stop(number) == code
+    end = time.monotonic() + 20
+    while any(is_running(worker) for worker in workers):
+        assert time.monotonic() < end, "a worker goes on"
+        time.sleep(0.01)
+    assert server.asked.total() < 100
+    assert output.exists() == (code > 0)
+
+
+@pytest.mark.parametrize("options", [["--report", "html=out.html"], ["--report", "html=out.html", "--workers", "2"]])
+def test_a_replay_that_is_ended_leaves_nothing_behind_elsewhere(
+    tmp_path: Path, start: Callable[..., Process], server: Counting, options: list[str]
+) -> None:
+    """As in the background of a script, where Ctrl-C is ignored."""
+    capture, folder = write(tmp_path / "recorded.jsonl"), tmp_path / "temporary"
+    folder.mkdir()
+    line = [sys.executable, "-m", "qqlab", "replay", str(capture), "--target", server.target, "--rate", "20/s"]
+    ignoring = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", "env", f"TMPDIR={folder}"]
+    process = start(*ignoring, *line, *options, cwd=tmp_path)
+    while server.asked.total() < 5:
+        time.sleep(0.002)
+    assert list(folder.glob("qqlab-*/*"))
+    assert process.stop(signal.SIGTERM) == 130
+    assert list(folder.iterdir()) == []
+
+
 def test_processes_that_are_interrupted_leave_what_they_have_and_go_on(
     tmp_path: Path, start: Callable[..., Process], server: Counting
 ) -> None:

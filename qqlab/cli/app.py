@@ -4,8 +4,10 @@ Law: a command is one call of the library and the printing of what it returned. 
 """
 
 import gc
+import signal
 import sys
 import traceback
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -90,10 +92,27 @@ app.add_typer(spec.app, name="spec")
 app.command("verify")(verify.verify)
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C would, so that whatever goes on puts its things away: an event loop has a way of its own for that,
+    and a shell that runs the command in the background has it ignore Ctrl-C."""
+    as_asked = signal.getsignal(signal.SIGINT)
+    if not callable(as_asked):
+        raise KeyboardInterrupt
+    as_asked(signal.SIGINT, frame)
+
+
+def _end_cleanly() -> None:
+    """A signal that ends the process ends it as Ctrl-C does, unless it is ignored."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+
+
 def _run() -> None:
     # Exchanges are many small things that stay: to look for garbage among them as often as usual costs a fifth of the
     # time, and finds none.
     gc.set_threshold(100_000, 20, 100)
+    _end_cleanly()
     stdout.prepare()
     try:
         app(prog_name="qqlab")

@@ -2,14 +2,17 @@
 
 Law: lanes that have to do with each other stay together, so that what one does to another happens in recorded order.
 All start from one clock, and share lanes and rate as they share the work. A process that dies is an error, never a
-missing result; none stays behind, however it ends.
+missing result; none stays behind, however it ends: not even behind a process that asked and was killed.
 """
 
 import multiprocessing
+import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -21,6 +24,7 @@ from qqlab.replay import Plan
 _Pipe: TypeAlias = "Connection[Any, Any]"  # no generic class before Python 3.12
 # So many exchanges are over between two words to who waits.
 _EACH = 50
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Part(NamedTuple):
@@ -121,18 +125,33 @@ def _worker(work: Work) -> Iterator[_Pipe]:
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(work, ours, theirs), daemon=True)
-    process.start()
-    theirs.close()
     try:
+        with _held_back(_ENDING):  # what ends us must not reach the new process while it has our way to take it
+            process.start()
+        theirs.close()
         yield ours
     finally:
         ours.close()
-        process.terminate()
-        process.join()
+        if process.pid is not None:
+            process.terminate()
+            process.join()
+
+
+@contextmanager
+def _held_back(signals: Collection[int]) -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(work: Work, ours: _Pipe, theirs: _Pipe) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked sees to it
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     ours.close()
     over = 0
 
@@ -148,3 +167,13 @@ def _work(work: Work, ours: _Pipe, theirs: _Pipe) -> None:
         pass
     except Exception as error:
         theirs.send(error)
+
+
+def _end_with(asked: BaseProcess | None) -> None:
+    """End this process at once when the one that asked is gone: it writes to a server. A journal stands that.
+
+    Those begun later hold the ends of pipes of those before: the last one notices first, and so on.
+    """
+    if asked is not None:
+        asked.join()
+    os._exit(1)
