@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from qqlab import http1
 from qqlab import spec as specs
-from qqlab.diff import RULES, Comparison, compare, describe
+from qqlab.diff import RULES, Comparison, Finding, compare, describe
 from qqlab.exchange import Cut, Exchange, RawMessage
 
 SPEC = specs.builtin()
@@ -532,6 +532,17 @@ def test_replies_that_were_cut_are_compared_by_their_whole_or_not_at_all() -> No
         assert (comparison.findings, comparison.skipped) == ((), {"only the beginning of a reply was recorded": ("1",)})
 
 
+def test_what_was_cut_alike_may_still_have_another_status() -> None:
+    left, right = (headed(f"HTTP/1.1 {status}\r\n\r\n".encode()) for status in ("200 OK", "500 No"))
+    rest = Cut(length=10**9, sha256="a")
+    sides = [
+        msgspec.structs.replace(one, reply=msgspec.structs.replace(one.reply, cut=rest))
+        for one in (left, right)
+        if one.reply is not None
+    ]
+    assert found(*sides) == [("http.status", None, None, "200", "500")]
+
+
 def test_what_only_the_second_capture_has() -> None:
     comparison = compare([], [exchange(LOGOUT, OUT)], SPEC)
     assert [finding.rule for finding in comparison.findings] == ["exchange.extra"]
@@ -642,6 +653,48 @@ def test_a_reply_with_very_many_differences_is_cut_short() -> None:
     many = OUT + "".join(f"&X{number}=1" for number in range(5000))
     comparison = compare([exchange(LOGOUT, OUT)], [exchange(LOGOUT, many)], SPEC)
     assert [finding.rule for finding in comparison.findings] == ["field.extra"] * 100 + ["more"]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "told"),
+    [
+        ("&NK=old", "&NK=new", ("NK=old", "NK=new")),
+        ("", "&NK=new", ("nothing", "NK=new")),
+        ("&X=1", "&X=1&NK=new", ("nothing", "NK=new")),
+        ("&NK=old&X=1", "&NK=old", ("X=1", "nothing")),
+        ("&X=1&NKA=a", "&X=1&NKB=a", ("NKA=a", "NKB=a")),
+    ],
+)
+def test_what_is_behind_the_fields_that_are_read_counts_too(left: str, right: str, told: tuple[str, str]) -> None:
+    many = OUT + "&X=1" * 1000
+    behind = [f"behind field 1,000: {side}" for side in told]
+    assert found(exchange(LOGOUT, many + left), exchange(LOGOUT, many + right)) == [("more", None, None, *behind)]
+
+
+def test_what_is_behind_the_items_that_are_read_counts_too() -> None:
+    def friends(last: str) -> str:
+        return FRIENDS.partition("&SN=")[0] + f"&SN=10001&UN={'1,' * 10_000}{last}"
+
+    behind = [f"behind item 10,000: {side}" for side in "23"]
+    assert found(exchange(LIST, friends("2,")), exchange(LIST, friends("3,"))) == [("more", "UN", None, *behind)]
+    assert [told[0] for told in found(exchange(LIST, friends("2,")), exchange(LIST, friends("2")))] == [
+        "list.terminator"
+    ]
+
+
+def test_a_finding_holds_of_a_long_value_what_differs() -> None:
+    def said(value: str) -> Finding:
+        [finding] = compare([exchange(LOGOUT, OUT + "&XX=" + "a" * 900_000)], [exchange(LOGOUT, value)], SPEC).findings
+        return finding
+
+    one = said(OUT + "&XX=" + "a" * 600_000 + "b" + "a" * 299_999)
+    assert one.expected == f"…{'a' * 1000}… (900,000 characters from the 599,501th)"
+    assert one.actual == f"…{'a' * 500}b{'a' * 499}… (900,000 characters from the 599,501th)"
+    short = said(OUT + "&XX=b")
+    assert (short.expected, short.actual) == ("a" * 1000 + "… (900,000 characters)", "b")
+    name = "X" * 900_000
+    [finding] = compare([exchange(LOGOUT, OUT)], [exchange(LOGOUT, f"{OUT}&{name}=1")], SPEC).findings
+    assert finding.field == "X" * 99 + "…"
 
 
 def test_long_tables_are_compared_in_bounded_time() -> None:

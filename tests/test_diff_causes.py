@@ -15,12 +15,15 @@ from qqlab.diff import Comparison, Finding, Suppressed, compare
 from qqlab.diff.causes import causes
 from qqlab.diff.finding import RULES
 from qqlab.diff.pair import Judged
+from qqlab.diff.same import same
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.failures import FAILURES, Code, say
+from qqlab.net.judging import Judging
 
 SPEC = specs.builtin()
 NOT_LOGGED_IN = "RES=20"
 REFUSED = "connection refused"
+LOGGED_IN = "RES=0&RS=0&HI=60&LI=300"
 
 
 def exchange(id: int, command: str, asked: str, said: str | None, *, uin: str = "10001", error: str = "") -> Exchange:
@@ -34,7 +37,7 @@ def exchange(id: int, command: str, asked: str, said: str | None, *, uin: str = 
     )
 
 
-def login(id: int, said: str = "RES=0&RS=0&HI=60&LI=300", uin: str = "10001") -> Exchange:
+def login(id: int, said: str = LOGGED_IN, uin: str = "10001") -> Exchange:
     return exchange(id, "Login", "&PS=aa&M5=1&LC=9326B87B234E7235", said, uin=uin)
 
 
@@ -109,6 +112,21 @@ CASES: dict[str, Case] = {
         [login(1, "RES=0&RS=1&RA=no"), *map(turned_away, OLD[1:])],
         OLD,
         [("1", "code", ["2", "3", "4"])],
+    ),
+    "a later login that succeeds": (
+        [*OLD[:2], login(5), mail(6, "10003"), login(7), mail(8, "10003")],
+        [login(1, "RES=0&RS=1"), turned_away(OLD[1]), login(5), turned_away(mail(6)), login(7), turned_away(mail(8))],
+        [("1", "code", ["2"]), ("6", "code", []), ("8", "code", [])],
+    ),
+    "a later login that succeeds with other words": (
+        [*OLD[:2], login(5), mail(6, "10003")],
+        [login(1, "RES=0&RS=1"), turned_away(OLD[1]), login(5, LOGGED_IN + "&XX=1"), turned_away(mail(6))],
+        [("1", "code", ["2"]), ("5", "field.extra", []), ("6", "code", [])],
+    ),
+    "a later login that is refused on both sides": (
+        [*OLD[:2], login(5, "RES=0&RS=1"), mail(6, "10003")],
+        [login(1, "RES=0&RS=1"), turned_away(OLD[1]), login(5, "RES=0&RS=1"), turned_away(mail(6))],
+        [("1", "code", ["2", "6"])],
     ),
     "what others see of who could not log in": (
         [*OLD[:1], *FOREIGN],
@@ -335,3 +353,13 @@ def test_a_body_that_is_packed_unasked_is_one_finding_and_what_is_in_it_another(
         for right in (packed(left, body), packed(left, body.replace(b"60", b"61")), packed(left, body, "deflate, gzip"))
     ]
     assert found == [["http.coding"], ["http.coding", "value"], []]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_judged_as_it_comes_has_the_same_causes(name: str) -> None:
+    expected, actual, _ = CASES[name]
+    recorded = {one.id: one for one in expected}
+    judging = Judging(expected, SPEC)
+    for one in actual:
+        judging.add(one, one.id in recorded and same(recorded[one.id], one, SPEC))
+    assert judging.comparison({}) == compare(expected, actual, SPEC)

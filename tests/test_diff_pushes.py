@@ -137,3 +137,18 @@ def test_comparing_raises_for_no_pushes_and_finds_nothing_in_the_same(
     sides = [[push(body, id=f"{number}") for number, body in enumerate(side)] for side in (left, right)]
     assert compare(sides[0], sides[1], SPEC).total >= max(len(left), len(right))
     assert compare(sides[0], sides[0], SPEC).findings == ()
+
+
+def test_a_push_too_many_has_the_same_id_whenever_it_comes() -> None:
+    """The second capture numbers what was pushed by when it came."""
+    said = [(message("a"), "10001"), (message("a"), "10002"), (message("b"), "10001"), (message("a"), "10001")]
+
+    def ids(order: list[int]) -> dict[str, tuple[str, str | None]]:
+        came = [push(said[place][0], id=f"push-{number}", uin=said[place][1]) for number, place in enumerate(order)]
+        found = compare([], came, SPEC).findings
+        assert {finding.rule for finding in found} == {"push.extra"}
+        return {finding.id: (finding.account, finding.actual) for finding in found}
+
+    first = ids([0, 1, 2, 3])
+    assert len(first) == 4
+    assert first == ids([3, 2, 1, 0]) == ids([1, 0, 3, 2])

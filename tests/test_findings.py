@@ -24,7 +24,7 @@ from qqlab.diff import RULES, Cause, Comparison, Finding, Suppressed, compare
 from qqlab.exchange import Exchange
 from qqlab.failures import FAILURES
 from qqlab.findings import FORMATS, Case, Context, Seen, Sides, document, lines, summary
-from qqlab.findings.words import help_of, outcome, sentence, title
+from qqlab.findings.words import TITLES, help_of, outcome, sentence, title
 from qqlab.visible import visible
 
 SPEC = specs.builtin()
@@ -160,6 +160,7 @@ def test_a_comparison_without_findings_is_told_too(name: str) -> None:
 
 
 def test_every_rule_and_every_failure_has_its_words() -> None:
+    assert TITLES.keys() == RULES.keys()
     for rule in (*RULES, *(f"target.{code}" for code in FAILURES)):
         one = Finding(exchange="1", command="GetInfo", rule=rule, severity="error", direction="reply", field="NK")
         words = title(one, SPEC)

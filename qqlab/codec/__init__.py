@@ -4,6 +4,7 @@ from qqlab.codec.again import decode
 from qqlab.codec.decode import Certainty, Decoded, is_of, succeeded, tells_success
 from qqlab.codec.message import (
     MOST_FIELDS,
+    MOST_ITEMS,
     Field,
     Message,
     Row,
@@ -20,6 +21,7 @@ from qqlab.codec.values import Scalar, Value, derive
 __all__ = [
     "CATALOGUE",
     "MOST_FIELDS",
+    "MOST_ITEMS",
     "Certainty",
     "Decoded",
     "Field",

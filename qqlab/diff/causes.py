@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from qqlab.diff.finding import TARGET, Cause, Finding
 from qqlab.diff.pair import Judged
 from qqlab.diff.values import number
-from qqlab.spec import Command, Spec
+from qqlab.spec import Spec
 
 _LOGIN = "Who is not logged in is told nothing else, and is not there for others."
 _LISTED = "What is told of somebody hangs on whether he is in the list."
@@ -35,6 +35,7 @@ def causes(judged: Iterable[Judged], spec: Spec) -> tuple[Cause, ...]:
         for finding in one.findings:
             if not finding.equivalent:
                 explaining.add(finding, one.connection)
+        explaining.end_login(one.login)
     return tuple(Cause(cause, explaining.why[cause], tuple(ids)) for cause, ids in explaining.following.items())
 
 
@@ -58,6 +59,10 @@ class _Explaining:
             self.following.setdefault(cause, []).append(finding.id)
             self.why.setdefault(cause, why)
         self._remember(finding, connection, cause)
+
+    def end_login(self, account: str) -> None:
+        """That account is logged in on both sides from here on: what came of a login before explains nothing more."""
+        self._logins.pop(account, None)
 
     def _explained(self, finding: Finding, connection: str) -> Iterator[tuple[str, str]]:
         """The causes that a finding may follow from, each with the reason, the nearest first."""
@@ -93,7 +98,7 @@ class _Explaining:
         self._failure = (self._failure or cause) if finding.rule.startswith(TARGET) else None
         if command is None:
             return
-        if _logs_in(command) and (is_failure or finding.rule == "code"):
+        if command.logs_in and (is_failure or finding.rule == "code"):
             refused = True if is_failure else self._refused(finding)
             if refused is not None:
                 self._logins.setdefault(finding.account, (cause, refused))
@@ -131,8 +136,3 @@ def _side(finding: Finding) -> str:
 def _failed(finding: Finding) -> bool:
     """Whether the exchange came to nothing, as a whole."""
     return finding.rule in _UNANSWERED or finding.rule.startswith(TARGET)
-
-
-def _logs_in(command: Command) -> bool:
-    """Whether a command proves who somebody is: it carries what is made from the password."""
-    return any(field.derived is not None for field in command.request)

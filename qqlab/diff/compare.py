@@ -13,7 +13,7 @@ import msgspec
 
 from qqlab.diff.causes import causes
 from qqlab.diff.finding import Cause, Finding, Ignoring, Suppressed, identify
-from qqlab.diff.pair import Judged, judge_read, verdict
+from qqlab.diff.pair import Judged, judge_read, logged_in, verdict
 from qqlab.diff.same import same
 from qqlab.diff.stream import Join, Place
 from qqlab.exchange import Exchange
@@ -73,10 +73,11 @@ def compare(
     tally = Tally()
     for place, left, right in Join(expected, actual, spec, known):
         if left is not None and right is not None and same(left, right, spec):
-            if witness is None:
+            login = logged_in(left, right, spec) if tally.has_findings else ""
+            if witness is None and not login:
                 tally.compared += 1  # nearly all of a long capture, and nothing more is to be said of them
                 continue
-            judged = Judged(left.id, "equal", None)
+            judged = Judged(left.id, "equal", None, login=login)
         elif left is not None and right is None and left.id in known:
             judged = Judged(left.id, None, known[left.id])
         else:
@@ -85,6 +86,25 @@ def compare(
         if witness is not None:
             witness(left, right, judged)
     return tally.comparison(spec, rules, today)
+
+
+class Telling:
+    """Tells which pairs have to be held until all are judged: those with findings, and of each account the first login
+    behind one, which may end what an earlier login explains. No more of them than there are findings."""
+
+    def __init__(self) -> None:
+        self._accounts: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._accounts)
+
+    def holds(self, judged: Judged) -> bool:
+        """Whether this one is to be held."""
+        is_first = judged.login in self._accounts
+        if is_first:
+            self._accounts.remove(judged.login)
+        self._accounts.update(finding.account for finding in judged.findings)
+        return is_first or bool(judged.findings)
 
 
 class Tally:
@@ -97,6 +117,12 @@ class Tally:
         self.compared = 0
         self._skipped: dict[str, list[str]] = {}
         self._found: list[tuple[Place, Judged]] = []
+        self._telling = Telling()
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether something was found that a login might end."""
+        return bool(self._telling)
 
     def add(self, judged: Judged, place: Place) -> None:
         """Count a pair that was judged."""
@@ -104,7 +130,7 @@ class Tally:
             self.compared += 1
         else:
             self._skipped.setdefault(judged.skipped, []).append(judged.exchange)
-        if judged.findings:
+        if self._telling.holds(judged):
             self._found.append((place, judged))
 
     def comparison(self, spec: Spec, rules: Ignoring | None = None, today: date = date.min) -> Comparison:
@@ -133,7 +159,7 @@ class Tally:
         of_pair: dict[tuple[str, str], list[Finding]] = {}
         for finding in kept:
             of_pair.setdefault((finding.exchange, finding.actual_exchange), []).append(finding)
-        compared = (judged.findings[0] for judged in found if judged.skipped is None)
+        compared = (judged.findings[0] for judged in found if judged.skipped is None and judged.findings)
         return Counter(verdict(of_pair.get((one.exchange, one.actual_exchange), ())) for one in compared)
 
 

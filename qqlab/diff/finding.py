@@ -87,7 +87,7 @@ _RULES: dict[str, tuple[Severity, str, str]] = {
     "list.terminator": ("warning", "Only one side puts the separator behind the last item.", _NAIVE),
     "more": (
         "warning",
-        "There are more differences in this exchange than are listed.",
+        "There are more differences in this exchange than are listed, or some behind what is read of it.",
         "What is not listed may be as severe as what is.",
     ),
     "push.extra": ("error", "Only the second capture has this push, which nobody asked for.", _UNASKED),
@@ -148,7 +148,8 @@ def unlike(rule: str, field: str | None, row: str | None, sides: Iterable[str | 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One deviation of one exchange.
 
-    `id` is 8 hex digits made of what deviates where, so that it is the same in each run, whatever came instead.
+    `id` is 8 hex digits made of what deviates where, so that it is the same in each run, whatever came instead. Of
+    values that are very long only the part that differs is held, and their length is said.
     `exchange` is the id in the first capture, empty where only the second has it; `actual_exchange` the id in the
     second, empty where there is none. `reason` is one sentence on why it is so severe. `direction` is None for what
     concerns the exchange as a whole. `row` is a row's key or `#n` for its place; then `field` is the column. `about`

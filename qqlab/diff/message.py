@@ -7,14 +7,15 @@ follows from another one (the order after a field is gone, the count after a row
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import AnyStr
 
 from qqlab import wire
-from qqlab.codec import Field, Message, Value, tells_success
+from qqlab.codec import MOST_FIELDS, Field, Message, Value, tells_success
 from qqlab.codec import text as texts
 from qqlab.codec.values import parse
 from qqlab.diff.finding import Deviation, unlike
 from qqlab.diff.rows import compare_rows
-from qqlab.diff.values import accounts, said, written
+from qqlab.diff.values import SECRET, accounts, said, written
 from qqlab.spec import Rows, Spec
 
 
@@ -22,11 +23,14 @@ def compare_bodies(expected: bytes, actual: bytes) -> Iterator[Deviation]:
     """Two bodies as bytes, for those that are no pairs of the protocol."""
     if expected == actual:
         return
-    place = next(
-        (index for index, pair in enumerate(zip(expected, actual, strict=False)) if pair[0] != pair[1]),
-        min(len(expected), len(actual)),
-    )
+    place = parting(expected, actual)
     yield unlike("body", None, None, (_excerpt(body, place) for body in (expected, actual)))
+
+
+def parting(expected: AnyStr, actual: AnyStr) -> int:
+    """The first place where two texts, or two bodies, differ."""
+    pairs = enumerate(zip(expected, actual, strict=False))
+    return next((index for index, (left, right) in pairs if left != right), min(len(expected), len(actual)))
 
 
 def _excerpt(body: bytes, place: int) -> str:
@@ -125,8 +129,24 @@ class Replies:
                     yield from self._echo(left, right)
         for rows in self.tables:
             yield from self._rows(rows)
+        yield from self._behind()
         if _end(expected) != _end(actual):
             yield Deviation("body.terminator", None, None, _end(expected), _end(actual))
+
+    def _behind(self) -> Iterator[Deviation]:
+        """What no field was made of, since there are too many: as bytes, from the first segment that differs."""
+        rests = [b"&".join(body.split(b"&", MOST_FIELDS)[MOST_FIELDS:]) for body in self.bodies]
+        if rests[0] != rests[1]:
+            place = parting(*rests)
+            ends = {rest[place : place + 1] for rest in rests} <= {b"", b"&"}
+            begin = place + 1 if ends and place else rests[0].rfind(b"&", 0, place) + 1
+            sides = (f"behind field {MOST_FIELDS:,}: {self._segment(rest, begin)}" for rest in rests)
+            yield unlike("more", None, None, sides)
+
+    def _segment(self, rest: bytes, begin: int) -> str:
+        key, equals, raw = (part.decode("utf-8", "replace") for part in rest[begin:].partition(b"&")[0].partition(b"="))
+        known = self.spec.field(self.command, "reply", key)
+        return f"{key}{equals}{SECRET if known is not None and known.secret else raw}" if key else "nothing"
 
     def _common(self) -> list[str]:
         return [name for name in self.fields[0] if name in self.fields[1]]

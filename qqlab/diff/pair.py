@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from qqlab import http1
-from qqlab.codec import Message, decode_message
+from qqlab.codec import Message, decode_message, tells_success
 from qqlab.diff.finding import TARGET, Deviation, Finding, identify, unlike
-from qqlab.diff.message import Replies, compare_requests
+from qqlab.diff.message import Replies, compare_requests, parting
 from qqlab.diff.narrow import apart
 from qqlab.diff.pushes import is_push
-from qqlab.diff.same import plain, same, same_requests, statuses, unasked_coding
+from qqlab.diff.same import parted, plain, same, same_requests, statuses, unasked_coding
 from qqlab.diff.severity import weigh
 from qqlab.diff.side import Side, recorded_reply, remember
 from qqlab.diff.values import plainly, said
@@ -27,6 +27,9 @@ ONLY_SECOND = "only in the second capture"
 
 _MOST_FINDINGS = 100
 _LONGEST = 4096
+_BEGINNING = 4096  # of a request, in which its command stands
+_MOST_TEXT = 1000
+_MOST_NAME = 100
 _REDIRECTS = range(300, 400)
 _LINE_ENDS = {b"\n": "LF", b"\r\n": "CR LF"}
 
@@ -36,13 +39,15 @@ Verdict = Literal["equal", "equivalent", "different"]
 class Judged(NamedTuple):
     """What came of one pair: a verdict, or else in `skipped` why the replies were not compared; and the findings, which
     there may be in either case. `exchange` is the id in the first capture, or in the second where only that has it.
-    `connection` is the client's end of a long connection that carried it when it was recorded, empty for any other."""
+    `connection` is the client's end of a long connection that carried it when it was recorded, empty for any other.
+    `login` is the account that was logged in by it on both sides, empty where none was."""
 
     exchange: str
     verdict: Verdict | None
     skipped: str | None
     findings: tuple[Finding, ...] = ()
     connection: str = ""
+    login: str = ""
 
 
 def judge(expected: Exchange | None, actual: Exchange | None, spec: Spec) -> Judged:
@@ -51,8 +56,25 @@ def judge(expected: Exchange | None, actual: Exchange | None, spec: Spec) -> Jud
     Raises ValueError where there is neither.
     """
     if expected is not None and actual is not None and same(expected, actual, spec):
-        return Judged(expected.id, "equal", None)
+        return Judged(expected.id, "equal", None, login=logged_in(expected, actual, spec))
     return judge_read(expected, actual, spec)
+
+
+def logged_in(expected: Exchange, actual: Exchange, spec: Spec) -> str:
+    """The account that is logged in by an exchange on both sides; empty where none is. Of any other command no more is
+    read than its name."""
+    asked = expected.request
+    if asked is None or parted(asked.body[:_BEGINNING].upper(), spec.command_mark)[1] not in spec.logins:
+        return ""
+    return _login(Side(expected, spec), Side(actual, spec))
+
+
+def _login(left: Side, right: Side) -> str:
+    if left.known is None or not left.known.logs_in or left.known is not right.known:
+        return ""
+    replies = left.whole_reply, right.whole_reply
+    succeeded = all(reply is not None and tells_success(reply, left.spec) is True for reply in replies)
+    return left.account if succeeded else ""
 
 
 def judge_read(expected: Exchange | None, actual: Exchange | None, spec: Spec) -> Judged:
@@ -99,8 +121,7 @@ class _Findings:
 
     def _finding(self, deviation: Deviation, direction: Direction | None) -> Finding:
         severity, reason = weigh(deviation, direction, self._side.spec_of_command, self._side.spec)
-        sides = ("first", self._ids[0]) if self._ids[0] else ("second", self._ids[1])
-        place = (*sides, direction, deviation.field, deviation.row, deviation.rule)
+        place = self._place(deviation, direction)
         self._seen[place] += 1
         return Finding(
             id=identify(*place, self._seen[place]),
@@ -112,19 +133,49 @@ class _Findings:
             reason=reason,
             direction=direction,
             rule=deviation.rule,
-            field=deviation.field,
-            row=deviation.row,
-            expected=deviation.expected,
-            actual=deviation.actual,
+            field=_short(deviation.field),
+            row=_short(deviation.row),
+            expected=_cut(deviation.expected, deviation.actual),
+            actual=_cut(deviation.actual, deviation.expected),
             about=self._about(deviation),
         )
+
+    def _place(self, deviation: Deviation, direction: Direction | None) -> tuple[object, ...]:
+        """What tells the finding's place from all others. A push that only the second capture has is told by what it
+        says: its id there hangs on when it came."""
+        if deviation.rule == "push.extra":
+            return "push", self._side.account, self._side.command, deviation.actual, deviation.rule
+        sides = ("first", self._ids[0]) if self._ids[0] else ("second", self._ids[1])
+        return (*sides, direction, deviation.field, deviation.row, deviation.rule)
 
     def _about(self, deviation: Deviation) -> tuple[str, ...]:
         """Who is spoken of, beside the one that it was said to: where it happened, and what was asked for."""
         spoken_of = (*deviation.about, *self._side.about)
         if spoken_of == (self._side.account,):
             return ()
-        return tuple(account for account in dict.fromkeys(spoken_of) if account != self._side.account)
+        others = dict.fromkeys(account for account in spoken_of if account != self._side.account)
+        return tuple(_short(account) or "" for account in others)
+
+
+def _short(name: str | None) -> str | None:
+    """A name as a finding holds it."""
+    return name if name is None or len(name) <= _MOST_NAME else name[: _MOST_NAME - 1] + "…"
+
+
+def _cut(text: str | None, other: str | None) -> str | None:
+    """A value as a finding holds it: of a very long one the part in which it differs from the other side's, and how
+    long it is."""
+    if text is None or len(text) <= _MOST_TEXT:
+        return text
+    place = parting(text, other or "")
+    begin = max(0, place - _MOST_TEXT // 2) if place > _MOST_TEXT // 2 else 0
+    before, after = "…" if begin else "", "…" if begin + _MOST_TEXT < len(text) else ""
+    where = f" from the {begin + 1:,}th" if begin else ""
+    return f"{before}{text[begin : begin + _MOST_TEXT]}{after} ({len(text):,} characters{where})"
+
+
+def _status_rule(reply: RawMessage) -> str:
+    return "target.redirect" if http1.status(reply) in _REDIRECTS else "http.status"
 
 
 class _Pair:
@@ -154,8 +205,10 @@ class _Pair:
                 return self._skipped("no reply on either side")
         cuts = [reply.cut for reply in (self.expected.reply, self.actual.reply) if reply is not None]
         if any(cuts):
-            same = len(cuts) == 2 and cuts[0] == cuts[1]
-            return self._judged(()) if same else self._skipped("only the beginning of a reply was recorded")
+            found = tuple(self._found(self._around(self.actual), "reply"))
+            if found or (len(cuts) == 2 and cuts[0] == cuts[1]):
+                return self._judged(found)
+            return self._skipped("only the beginning of a reply was recorded")
         return self._judged(self._compared(self.actual, self.right))
 
     def _alone(self) -> Judged:
@@ -172,7 +225,8 @@ class _Pair:
 
     def _judged(self, findings: Iterable[Finding]) -> Judged:
         found = tuple(findings)
-        return Judged(self.expected.id, verdict(found), None, found, self._connection())
+        login = "" if self.right is None else _login(self.left, self.right)
+        return Judged(self.expected.id, verdict(found), None, found, self._connection(), login)
 
     def _connection(self) -> str:
         return self.expected.client if self.expected.transport == "lines" else ""
@@ -180,6 +234,16 @@ class _Pair:
     def _compared(self, actual: Exchange, right: Side) -> Iterator[Finding]:
         yield from self._found(self._requests(right), "request")
         yield from self._found(self._replies(actual, right), "reply")
+
+    def _around(self, actual: Exchange) -> Iterator[Deviation]:
+        """What differs beside the bodies."""
+        old, new = self.expected.reply, actual.reply
+        failed = self._failed(actual)
+        codes = None if old is None or new is None else statuses(old.head, new.head)
+        if failed is not None:
+            yield failed
+        elif codes is not None and new is not None:
+            yield unlike(_status_rule(new), None, None, codes)
 
     def _requests(self, right: Side) -> Iterator[Deviation]:
         if right.asks_as is not None:
@@ -205,15 +269,11 @@ class _Pair:
 
     def _replies(self, actual: Exchange, right: Side) -> Iterator[Deviation]:
         old, new = self.expected.reply, actual.reply
-        failed = self._failed(actual)
-        if failed is not None:
-            yield failed
+        around = list(self._around(actual))
+        if around:
+            yield from around
         elif old is not None and new is not None:
-            codes = statuses(old.head, new.head)
-            if codes is not None:
-                moved = http1.status(new) in _REDIRECTS
-                yield unlike("target.redirect" if moved else "http.status", None, None, codes)
-            elif not plain(new.head) and http1.content(new) is None and http1.content(old) is not None:
+            if not plain(new.head) and http1.content(new) is None and http1.content(old) is not None:
                 yield Deviation("target.coding", None, None, "a body that can be read", "one that cannot")
             else:
                 yield from self._ends(old, new)

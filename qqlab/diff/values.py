@@ -7,9 +7,9 @@ a value carries the name of its code, and nothing of a secret.
 from collections.abc import Iterable, Iterator, Mapping
 
 from qqlab import spec as specs
-from qqlab.codec import Field, Scalar, Value, case_code, case_of, values
+from qqlab.codec import MOST_ITEMS, Field, Scalar, Value, case_code, case_of, values
 from qqlab.codec import text as texts
-from qqlab.diff.finding import Deviation
+from qqlab.diff.finding import Deviation, unlike
 from qqlab.spec import Spec
 
 SECRET = "(secret)"
@@ -71,10 +71,25 @@ def written(expected: Field, actual: Field, spec: Spec, plus: tuple[bool, bool])
     """How two fields of the same value differ in their bytes; `plus` tells for each side whether + is a blank."""
     if expected.raw is None or actual.raw is None or expected.raw == actual.raw:
         return
+    known = expected.spec
+    if known is not None and known.list:
+        behind = _behind(expected, spec), _behind(actual, spec)
+        if behind[0] != behind[1]:
+            sides = (SECRET, SECRET) if known.secret else behind
+            yield unlike("more", expected.name, None, (f"behind item {MOST_ITEMS:,}: {side}" for side in sides))
+            return
     rule = _how_written(expected, actual, spec, plus)
     yield Deviation(
         rule, expected.name, None, expected.raw.decode("utf-8", "replace"), actual.raw.decode("utf-8", "replace")
     )
+
+
+def _behind(field: Field, spec: Spec) -> str:
+    """What a list holds that was not read."""
+    separator = spec.wire.list_separator
+    if field.text.count(separator) < MOST_ITEMS:
+        return ""
+    return "".join(field.text.rstrip("\r\n").split(separator, MOST_ITEMS)[MOST_ITEMS:]).removesuffix(separator)
 
 
 def _how_written(expected: Field, actual: Field, spec: Spec, plus: tuple[bool, bool]) -> str:

@@ -7,7 +7,7 @@ format's.
 
 import re
 
-from qqlab.diff import RULES, Finding, describe
+from qqlab.diff import RULES, Finding
 from qqlab.failures import FAILURES
 from qqlab.spec import Field, Rows, Spec
 from qqlab.visible import visible
@@ -16,11 +16,10 @@ WIDEST = 200
 _NAME = 40
 _GLOSS = 70
 _SHORT = 40
-_SHORT = 40
 _TARGET = "target."
 
 # {whose}: "Login's reply"; {command}: "Login"; {field}: "NK (nickname)"; {row}: "friend 10003".
-_TITLES = {
+_OWN = {
     "body": "{whose} has another body, one of them no text of the protocol",
     "code": "{whose} has another code in {field}",
     "count": "{whose} miscounts its rows in {field}",
@@ -40,7 +39,7 @@ _TITLES = {
     "list.length": "{whose} has more or fewer items in {field} than in the lists beside it",
     "list.order": "{whose} has the items of {field} in another order than those of the lists beside it",
     "list.terminator": "{whose} ends the list {field} otherwise, with or without a separator",
-    "more": "{whose} differs in more places than are listed",
+    "more": "{whose} differs in more places than are listed or read",
     "push.extra": "{command} was pushed, which nobody did in the first capture",
     "push.missing": "{command} was not pushed",
     "reply.broken": "{whose} came whole on one side only",
@@ -76,14 +75,14 @@ _TARGETS = {
     "coding": "{whose} has a content coding that cannot be undone",
     "charset": "{whose} is in no charset of the protocol",
 }
+TITLES = {**_OWN, **{_TARGET + code: words for code, words in _TARGETS.items()}}
+"""The words for every rule."""
 
 
 def title(finding: Finding, spec: Spec) -> str:
     """What deviates where, without the values: the same for all findings of a kind."""
-    words = _TITLES.get(finding.rule) or _TARGETS.get(finding.rule.removeprefix(_TARGET))
-    told = words or "{whose}: " + describe(finding.rule)[:1].lower() + describe(finding.rule)[1:].rstrip(".")
     command = visible(finding.command, _NAME) or "a message without a command"
-    return told.format(
+    return TITLES[finding.rule].format(
         whose=_whose(finding), command=command, field=named(finding, spec), row=_row_named(finding, spec)
     )
 

@@ -1,14 +1,15 @@
 """Each exchange of a replay judged as soon as it is over, while both sides are at hand.
 
 Law: what comes out is what `qqlab.diff.compare` says of the two captures. Only pushes wait for the end, since they
-belong together by what they are. Nothing is held of what is equal.
+belong together by what they are. Nothing is held of what is equal, but for
+logins that end a cause.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from qqlab.diff import Comparison, Ignoring, Judged, Tally, judge
+from qqlab.diff import Comparison, Ignoring, Judged, Tally, Telling, judge, logged_in
 from qqlab.diff.stream import Join
 from qqlab.exchange import Exchange
 from qqlab.replay import Expectation
@@ -47,6 +48,7 @@ class Judging:
         self._others: list[tuple[int, Judged]] = []
         self._pushes: list[Exchange] = []
         self._over = bytearray(len(expected))
+        self._telling = Telling()
 
     def another(self) -> "Judging":
         """One that has judged nothing of the same replay."""
@@ -60,17 +62,21 @@ class Judging:
             self._pushes.append(exchange)
             return
         self._over[place] = 1
-        if as_recorded and not self._mapped:
-            self._equal += 1
-            return
         expected = self._expected[place]
-        if self._expectation is not None:
-            expected = self._expectation.of(expected, exchange)
-        judged = judge(expected, exchange, self._spec)
-        if judged.skipped is None and not judged.findings:
-            self._equal += 1
+        if as_recorded and not self._mapped:
+            login = logged_in(expected, exchange, self._spec) if self._telling else ""
+            if not login:
+                self._equal += 1
+                return
+            judged = Judged(exchange.id, "equal", None, login=login)
         else:
+            if self._expectation is not None:
+                expected = self._expectation.of(expected, exchange)
+            judged = judge(expected, exchange, self._spec)
+        if self._telling.holds(judged) or judged.skipped is not None:
             self._others.append((place, judged))
+        else:
+            self._equal += 1
 
     def verdicts(self) -> Verdicts:
         """What was judged so far."""

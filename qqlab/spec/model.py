@@ -249,6 +249,11 @@ class Command(_Table, frozen=True):
         return self.layouts[direction].by_name.get(name.upper())
 
     @cached_property
+    def logs_in(self) -> bool:
+        """Whether it proves who somebody is: it carries what is made from the password."""
+        return any(field.derived is not None for field in self.request)
+
+    @cached_property
     def beside(self) -> dict[bytes, frozenset[bytes]]:
         """For each key of a reply the keys of what is read with it: what its cases hang on, and its rows with their
         count and what tells whether they go on."""
@@ -310,6 +315,16 @@ class Spec(_Table, frozen=True):
     def layout(self, command: Command | None, direction: Direction) -> Layout:
         """How a message of that command is read, or one of an unknown command."""
         return (self._common if command is None else command.layouts)[direction]
+
+    @cached_property
+    def command_mark(self) -> bytes:
+        """What stands before a command's name, in upper case."""
+        return self.roles.command.upper().encode() + b"="
+
+    @cached_property
+    def logins(self) -> frozenset[bytes]:
+        """The names of the commands that log in, in upper case."""
+        return frozenset(name.upper().encode() for name, command in self.commands.items() if command.logs_in)
 
     @cached_property
     def unheard(self) -> frozenset[bytes]:
