@@ -14,6 +14,7 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from time import monotonic
 from typing import cast
 
@@ -203,7 +204,7 @@ class _Exchange:
     def __init__(self, request: RawMessage, then: Then, over: str | None, safe: bool) -> None:
         self.request = request
         self.data = request.head + request.body
-        self.framed = _FRAMED.search(request.head) is not None
+        self.framed = _is_framed(request.head)
         self.then = then
         self.over = over
         self.safe = safe
@@ -399,6 +400,12 @@ class Connection(asyncio.Protocol):
         if self._watch is None:
             self._watch = Watch(self._transport, end_only=False)
         return self._watch.has_news()
+
+
+@lru_cache(_MOST_HEADS)
+def _is_framed(head: bytes) -> bool:
+    """Whether a request says where its body ends."""
+    return _FRAMED.search(head) is not None
 
 
 def _keeps(reply_head: bytes) -> bool:

@@ -102,22 +102,27 @@ def _connection(head: bytes) -> tuple[str, bool]:
 def lanes(exchanges: Sequence[Exchange], connected: Sequence[str | None]) -> list[int]:
     """The number of each exchange's lane, counted from 0 in the order of their first exchanges."""
     union = Union()
-    for exchange, connection in zip(exchanges, connected, strict=True):
+    sessions = [exchange.session for exchange in exchanges]
+    for session, connection in dict.fromkeys(zip(sessions, connected, strict=True)):
         if connection is not None:
-            union.join(("session", exchange.session), ("connection", connection))
+            union.join(("session", session), ("connection", connection))
     numbers: dict[Hashable, int] = {}
-    return [numbers.setdefault(union.find(("session", e.session)), len(numbers)) for e in exchanges]
+    lane_of = {one: numbers.setdefault(union.find(("session", one)), len(numbers)) for one in dict.fromkeys(sessions)}
+    return [lane_of[session] for session in sessions]
 
 
 def at_once(numbers: Iterable[int], spans: Iterable[Span]) -> int:
     """The most lanes that were under way together: each from where it began to where it ended."""
-    under_way: dict[int, Span] = {}
-    for number, span in zip(numbers, spans, strict=True):
-        before = under_way.get(number, span)
-        under_way[number] = Span(min(before.begin, span.begin), max(before.end, span.end))
-    ends = sorted(span.end for span in under_way.values())
+    first: dict[int, float] = {}
+    last: dict[int, float] = {}
+    for number, (begin, end) in zip(numbers, spans, strict=True):
+        if begin < first.setdefault(number, begin):
+            first[number] = begin
+        if end > last.setdefault(number, end):
+            last[number] = end
+    ends = sorted(last.values())
     most = over = 0
-    for begun, begin in enumerate(sorted(span.begin for span in under_way.values()), 1):
+    for begun, begin in enumerate(sorted(first.values()), 1):
         while ends[over] < begin:
             over += 1
         most = max(most, begun - over)

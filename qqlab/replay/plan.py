@@ -261,7 +261,8 @@ class _Planning:
             wanted.setdefault(hole.source, {})[hole.produced] = None
         known = self._known() if any(one.item is not None for ones in wanted.values() for one in ones) else frozenset()
         due = dues((seen.spans[place] for place in requests), self._options.max_gap)
-        after = afters(self._placed(requests), self._relations)
+        related = any(self._relations.values())
+        after = afters(self._placed(requests), self._relations) if related else [()] * len(requests)
         return tuple(
             self._step(
                 place,

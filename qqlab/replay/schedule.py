@@ -47,7 +47,7 @@ def timeline(exchanges: Iterable[Exchange]) -> list[Span]:
         begun[exchange.session] = max(begin, begun.get(exchange.session, begin))
         over = end if len(spans) == 1 else max(over, end)
     first = min((span.begin for span in spans), default=0.0)
-    return [Span(span.begin - first, span.end - first) for span in spans]
+    return spans if first == 0 else [Span(span.begin - first, span.end - first) for span in spans]
 
 
 def dues(spans: Iterable[Span], max_gap: float | None = None) -> list[float]:
