@@ -1,5 +1,6 @@
 """A replay that is killed under way, and gone on with: nothing is written twice, and every outcome is there."""
 
+import errno
 import json
 import re
 import signal
@@ -21,9 +22,11 @@ from hypothesis import strategies as st
 from qqlab import failures, http1
 from qqlab import spec as specs
 from qqlab.capture import encode_line, header, load, save
+from qqlab.capture.live import write_all
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
 from qqlab.net.kept import UNKNOWN, Keeping, ask_again, left_over
+from qqlab.replay import journal as journals
 from qqlab.replay import plan
 from qqlab.replay.journal import Head, Journal, Kept, fingerprint, journal_path, new_path, present
 
@@ -343,7 +346,69 @@ def test_a_journal_that_is_being_written_is_not_thrown_away(tmp_path: Path) -> N
     assert present(output) == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"x\n", b'{"qqlab_journal":2,"replay":"x","target":"t","start":7}\n'])
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let so many more writes be, then there is room for no more than the beginning of one."""
+
+    def after(writes: int) -> None:
+        left = [writes]
+
+        def write(file: int, data: bytes) -> None:
+            left[0] -= 1
+            write_all(file, data if left[0] >= 0 else data[:9])
+            if left[0] < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(journals, "write_all", write)
+
+    return after
+
+
+def test_a_journal_that_cannot_be_begun_leaves_nothing(tmp_path: Path, full_disk: Callable[[int], None]) -> None:
+    """Nor does it lock those beside it, which are put together then."""
+    output = tmp_path / "out.jsonl"
+    keeping = Keeping(output, EXCHANGES, "t", resume=False, force=False)
+    full_disk(1)
+    with pytest.raises(InputError, match=r"journal\.2: cannot be written: No space left on device"):
+        keeping.journals(7, 2)
+    assert [path.name for path in present(output)] == ["out.jsonl.journal"]
+    assert keeping.all().count == 0
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"qq', b'{"qqlab_journal":1,"replay":"x"'])
+def test_a_journal_that_breaks_off_in_its_first_line_holds_nothing(tmp_path: Path, torn: bytes) -> None:
+    journal = Journal(new_path(tmp_path / "out.jsonl"), HEAD)
+    journal.outcome(encode_line(exchange(1), SPEC))
+    journal.intent("2")
+    journal.close()
+    new_path(tmp_path / "out.jsonl").write_bytes(torn)
+    kept = Kept(present(tmp_path / "out.jsonl"), replay="x", target="t")
+    assert (kept.start, kept.done, kept.unknown, kept.count) == (7, {"1"}, {"2"}, 1)
+    assert [one.id for one in kept.exchanges({"1": 1})] == ["1"]
+    kept.remove()
+    assert present(tmp_path / "out.jsonl") == []
+
+
+@pytest.mark.parametrize("line", [2, 3, 4])
+@pytest.mark.parametrize("damage", [b"X", b"\xff", b'{"sent":1}\n'])
+def test_a_damaged_line_is_named(tmp_path: Path, line: int, damage: bytes) -> None:
+    journal = Journal(new_path(tmp_path / "out.jsonl"), HEAD)
+    journal.intent("1")
+    journal.unsent("1")
+    journal.outcome(encode_line(exchange(1), SPEC))
+    journal.close()
+    lines = journal.path.read_bytes().splitlines(keepends=True)
+    lines[line - 1] = damage + lines[line - 1]
+    journal.path.write_bytes(b"".join(lines))
+    with pytest.raises(InputError) as caught:
+        Kept([journal.path], replay="x", target="t")
+    assert str(caught.value) == (
+        f"{journal.path}:{line}: is damaged; the {line - 1} lines before it are whole "
+        "(put back what stood there, or begin anew: --force, which sends all again)"
+    )
+
+
+@pytest.mark.parametrize("damage", [b"x", b"x\n", b'{"qqlab_journal":2,"replay":"x","target":"t","start":7}\n'])
 def test_what_is_no_journal_is_refused(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "out.jsonl.journal"
     path.write_bytes(damage)

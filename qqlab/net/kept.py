@@ -52,10 +52,19 @@ class Keeping:
         if not resume:
             discard(there)
 
-    def journal(self, start: int) -> Journal:
-        """A new journal; `start` is the number that fresh sequence numbers follow on."""
+    def journals(self, start: int, number: int) -> list[Journal]:
+        """So many new journals; `start` is the number that fresh sequence numbers follow on. Raises InputError where
+        one cannot be begun; those before it are let go of."""
         head = Head(qqlab_journal=VERSION, replay=self._replay, target=self._target, start=start)
-        return Journal(new_path(self.output), head)
+        begun: list[Journal] = []
+        try:
+            for _ in range(number):
+                begun.append(Journal(new_path(self.output), head))
+        except InputError:
+            for journal in begun:
+                journal.close()
+            raise
+        return begun
 
     def all(self) -> Kept:
         """All that was kept so far."""

@@ -65,7 +65,9 @@ def carry_out(planned: Plan, replay: Replay, told: Told) -> Course:
 
 def _sent(planned: Plan, replay: Replay, found: dict[Produced, str], told: Told) -> Course:
     shares = parts(planned, replay.how, replay.workers)
-    journals = [None if replay.keeping is None else replay.keeping.journal(replay.start) for _ in shares]
+    journals: Sequence[Journal | None] = [None] * len(shares)
+    if replay.keeping is not None:
+        journals = replay.keeping.journals(replay.start, len(shares))
     if len(shares) == 1:
         return _part(shares[0], journals[0], replay, found, told)
     begin = monotonic()

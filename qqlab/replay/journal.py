@@ -29,6 +29,7 @@ from qqlab.files import refuse_existing, replacing
 
 VERSION = 1
 _SUFFIX = ".journal"
+_HEAD = b'{"qqlab_journal":'
 _INTENT = b'{"sent":'
 _UNSENT_LINE = b'{"unsent":'
 _ANEW = "begin anew: --force"
@@ -116,10 +117,15 @@ class Journal:
         self._waiting: list[bytes] = []
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise InputError(str(path), f"cannot be written: {error.strerror or error}") from error
-        self._write(_encoder.encode(head) + b"\n")
+            raise _unwritable(path, error) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            write_all(self._file, _encoder.encode(head) + b"\n")
+        except OSError as error:
+            path.unlink()
+            os.close(self._file)
+            raise _unwritable(path, error) from error
 
     def intent(self, identifier: str) -> None:
         """The exchange of that id is about to be sent: once this is written, with the next `flush`."""
@@ -156,13 +162,16 @@ class Journal:
         try:
             write_all(self._file, data)
         except OSError as error:
-            raise InputError(
-                str(self.path), f"cannot be written: {error.strerror or error}", "what stands there is safe: --resume"
-            ) from error
+            raise _unwritable(self.path, error, "what stands there is safe: --resume") from error
+
+
+def _unwritable(path: Path, error: OSError, hint: str = "") -> InputError:
+    return InputError(str(path), f"cannot be written: {error.strerror or error}", hint)
 
 
 class Kept:
-    """What stands in the journals of a replay.
+    """What stands in the journals of a replay. One that breaks off within its first line is passed over: nothing was
+    sent before that stood.
 
     `start` is the number that its fresh sequence numbers follow on, None where there are no journals. `done` are the
     ids of what has an outcome, `unknown` those of what was sent, or about to be, and has none. What never got a
@@ -171,7 +180,8 @@ class Kept:
     """
 
     def __init__(self, paths: Sequence[Path], *, replay: str, target: str) -> None:
-        """Read them. Raises InputError for what is no journal, is of another replay, or is still being written."""
+        """Read them. Raises InputError for what is no journal, is damaged, is of another replay, or is still being
+        written."""
         self.start: int | None = None
         self.done: set[str] = set()
         self.unknown: set[str] = set()
@@ -181,7 +191,10 @@ class Kept:
         self._spans = array("q")  # file, start and length of each outcome
         for number, path in enumerate(self._paths):
             with _opened(path) as file:
-                head = _head(path, file.readline(_LONGEST))
+                first = file.readline(_LONGEST)
+                if _is_torn(first):
+                    continue
+                head = _head(path, first)
                 if (head.replay, head.target) != (replay, target):
                     what = "is the journal of another replay"
                     raise InputError(str(path), what, f"name the same capture and target as then, or {_ANEW}")
@@ -195,16 +208,26 @@ class Kept:
 
     def _read(self, number: int, file: BinaryIO) -> None:
         at = file.tell()
-        for line in file:
+        for line_number, line in enumerate(file, 2):
             if not line.endswith(b"\n"):
                 break  # torn: an intent whose request never went out, or an outcome that is lost
-            if line.startswith(_INTENT):
-                self.unknown.add(_intents.decode(line).sent)
-            elif line.startswith(_UNSENT_LINE):
-                self.unknown.discard(_unsent.decode(line).unsent)
-            else:
-                self._take(_outcomes.decode(line), number, at, len(line))
+            try:
+                self._read_line(line, number, at)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                where = f"{self._paths[number]}:{line_number}"
+                what = f"is damaged; the {line_number - 1} lines before it are whole"
+                raise InputError(
+                    where, what, f"put back what stood there, or {_ANEW}, which sends all again"
+                ) from error
             at += len(line)
+
+    def _read_line(self, line: bytes, number: int, at: int) -> None:
+        if line.startswith(_INTENT):
+            self.unknown.add(_intents.decode(line).sent)
+        elif line.startswith(_UNSENT_LINE):
+            self.unknown.discard(_unsent.decode(line).unsent)
+        else:
+            self._take(_outcomes.decode(line), number, at, len(line))
 
     def _take(self, outcome: _Outcome, number: int, at: int, length: int) -> None:
         self._ids.append(outcome.id)
@@ -237,9 +260,11 @@ class Kept:
 
     def _lines(self, numbers: Iterable[int]) -> Iterator[bytes]:
         with ExitStack() as stack:
-            maps = [stack.enter_context(_mapped(path)) for path in self._paths]
+            maps: dict[int, mmap.mmap] = {}
             for number in numbers:
                 file, at, length = self._spans[3 * number : 3 * number + 3]
+                if file not in maps:  # an empty one could not be mapped
+                    maps[file] = stack.enter_context(_mapped(self._paths[file]))
                 yield maps[file][at : at + length]
 
     def remove(self) -> None:
@@ -262,6 +287,11 @@ def put_together(path: Path, head: Header, lines: Iterable[bytes], *, force: boo
     with replacing(path) as file:
         file.write(encode_header(head))
         file.writelines(lines)
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether this is the beginning of a journal's first line, and no more."""
+    return not line.endswith(b"\n") and len(line) < _LONGEST and line[: len(_HEAD)] == _HEAD[: len(line)]
 
 
 def _head(path: Path, line: bytes) -> Head:
