@@ -20,7 +20,8 @@ from qqlab.net.http import MAX_REPLY, Http
 from qqlab.net.keeping import InMemory
 from qqlab.net.lines import Lines
 from qqlab.net.pace import Lateness, Pace, lateness
-from qqlab.net.running import DOWN, GIVE_UP_AFTER, Keeper, Limits, Run
+from qqlab.net.running import DOWN, Keeper, Limits, Run, Share
+from qqlab.net.silence import GIVE_UP_AFTER
 from qqlab.replay import Options, Passwords, Plan, Produced, Target, check_address, check_name, plan
 from qqlab.replay.effects import allowed_effects, check_any, check_recorded, recorded_hosts
 from qqlab.replay.passwords import no_passwords
@@ -37,7 +38,8 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     """How a plan is sent. `timeout` is seconds for each exchange, `limit` the bytes of a reply, `retries` how often a
     connection that failed is tried again. `speed` 1 is as recorded, None as fast as it goes; `rate` the most requests a
     second. `limits` says how many lanes are under way at once, and when an account is left alone. `begin` is the moment
-    that all times follow from, by the clock `time.monotonic`; None for that when it begins."""
+    that all times follow from, by the clock `time.monotonic`; None for that when it begins. `share` says which part of
+    a plan this is, where several processes send it."""
 
     timeout: float = 5.0
     limit: int = MAX_REPLY
@@ -46,6 +48,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     rate: float | None = None
     limits: Limits = Limits()
     begin: float | None = None
+    share: Share = Share()
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +164,7 @@ async def execute(
         keeper=keeper,
         pace=pace,
         limits=how.limits,
+        share=how.share,
         found=found,
         taken=taken,
     )

@@ -29,12 +29,10 @@ from qqlab.net.http import MAX_KEPT, Http
 from qqlab.net.lines import Lines
 from qqlab.net.outcome import Outcome
 from qqlab.net.pace import Pace
+from qqlab.net.silence import Silence
 from qqlab.replay import Plan, Produced, Step, fill, produced
 from qqlab.spec import Spec
 from qqlab.visible import visible
-
-# So many exchanges in a row without a connection, or without a byte in time, and the target counts as gone.
-GIVE_UP_AFTER = 5
 
 _OTHER_FILES = 64
 _ANY = 1_000_000
@@ -67,7 +65,17 @@ class Limits(NamedTuple):
     logins: int = 1
 
 
+class Share(NamedTuple):
+    """Which of how many processes this is of those that send a plan, and their count of silences; None for a count of
+    its own. What each of them names is named by none of the others."""
+
+    number: int = 0
+    of: int = 1
+    silence: Silence | None = None
+
+
 _DEFAULT = Limits()
+_ALL = Share()
 
 
 class Run:
@@ -89,6 +97,7 @@ class Run:
         keeper: Keeper,
         pace: Pace,
         limits: Limits = _DEFAULT,
+        share: Share = _ALL,
         found: Mapping[Produced, str] | None = None,
         taken: Collection[str] = (),
     ) -> None:
@@ -105,9 +114,8 @@ class Run:
         self._limits = limits
         self._pushes = planned.pushes
         self._taken = taken
-        self._push_numbers = count(1)
-        self._patience = min(GIVE_UP_AFTER, len(planned.steps))
-        self._silent = 0
+        self._push_numbers = count(1 + share.number, share.of)
+        self._silence = share.silence or Silence(len(planned.steps))
         self._refused: Counter[str] = Counter()
         self._last_sent = -1
         self._left = Counter(step.connection for step in planned.steps if step.line is None and step.connection)
@@ -347,10 +355,9 @@ class Run:
 
     def _watch(self, outcome: Outcome) -> None:
         """Give up a target that is gone. What was sent is waited for, what was not will not be."""
-        self._silent = self._silent + 1 if outcome.silent else 0
-        if self._silent < self._patience or self.down is not None:
+        if self.down is not None or not self._silence.is_over(outcome.silent):
             return
-        self.down = outcome.error
+        self.down = outcome.error or DOWN
         for ids in self._pushes.values():
             self.skipped.update((identifier, DOWN) for identifier in ids)
         for then in self._http.abandon():

@@ -1,8 +1,9 @@
 """A replay over several processes: each sends, keeps and judges its own lanes.
 
 Law: lanes that have to do with each other stay together, so that what one does to another happens in recorded order.
-All start from one clock, and share lanes and rate as they share the work. A process that dies is an error, never a
-missing result; none stays behind, however it ends: not even behind a process that asked and was killed.
+All start from one clock, share lanes and rate as they share the work, and give the target up together. A process that
+dies is an error, never a missing result; none stays behind, however it ends: not even behind one that asked and was
+killed.
 """
 
 import multiprocessing
@@ -19,6 +20,8 @@ import msgspec
 
 from qqlab.net.judging import Verdicts
 from qqlab.net.replay import Course, Sending
+from qqlab.net.running import DOWN, Share
+from qqlab.net.silence import Silence
 from qqlab.replay import Plan
 
 _Pipe: TypeAlias = "Connection[Any, Any]"  # no generic class before Python 3.12
@@ -51,40 +54,46 @@ def parts(planned: Plan, how: Sending, number: int) -> list[Part]:
     sizes: dict[int, int] = {}
     for lane in planned.lanes:
         sizes[lane.group] = sizes.get(lane.group, 0) + lane.steps
-    lanes = how.limits.lanes or planned.at_once or 1
+    lanes = min(how.limits.lanes or planned.at_once or 1, len(planned.lanes))
     number = max(1, min(number, len(sizes), lanes))
     loads = [0] * number
     part_of: dict[int, int] = {}
     for group in sorted(sizes, key=sizes.__getitem__, reverse=True):
         part_of[group] = least = loads.index(min(loads))
         loads[least] += sizes[group]
+    silence = Silence(len(planned.steps), shared=number > 1)
+    rates = [None if how.rate is None else how.rate * load / max(1, sum(loads)) for load in loads]
     return [
-        _part(planned, how, {lane for lane, group in group_of.items() if part_of[group] == part}, loads[part], lanes)
-        for part in range(number)
+        Part(
+            _part(planned, {lane for lane, group in group_of.items() if part_of[group] == part}),
+            msgspec.structs.replace(
+                how, rate=rate, limits=how.limits._replace(lanes=room), share=Share(part, number, silence)
+            ),
+        )
+        for part, (rate, room) in enumerate(zip(rates, shared_out(lanes, loads), strict=True))
     ]
 
 
-def _part(planned: Plan, how: Sending, lanes: set[int], load: int, most: int) -> Part:
+def shared_out(number: int, loads: Sequence[int]) -> list[int]:
+    """So many places shared out to who has so much to do: all of them and no more, but one to each at least."""
+    given = [1] * len(loads)
+    for _ in range(number - len(loads)):
+        given[max(range(len(loads)), key=lambda one: loads[one] / given[one])] += 1
+    return given
+
+
+def _part(planned: Plan, lanes: set[int]) -> Plan:
     steps = tuple(step for step in planned.steps if step.lane in lanes)
     over = {step.line for step in steps}
-    share = load / max(1, sum(lane.steps for lane in planned.lanes))
-    return Part(
-        msgspec.structs.replace(
-            planned, steps=steps, pushes={line: ids for line, ids in planned.pushes.items() if line in over}
-        ),
-        msgspec.structs.replace(
-            how,
-            rate=None if how.rate is None else how.rate * share,
-            limits=how.limits._replace(lanes=max(1, round(most * share))),
-        ),
-    )
+    pushes = {line: ids for line, ids in planned.pushes.items() if line in over}
+    return msgspec.structs.replace(planned, steps=steps, pushes=pushes)
 
 
 def together(courses: Sequence[Course]) -> Course:
     """How the whole went."""
     return Course(
         skipped={identifier: reason for course in courses for identifier, reason in course.skipped.items()},
-        down=next((course.down for course in courses if course.down is not None), None),
+        down=_why_down([course.down for course in courses if course.down is not None]),
         duration=max(course.duration for course in courses),
         sent=sum(course.sent for course in courses),
         reordered=sum(course.reordered for course in courses),
@@ -95,6 +104,11 @@ def together(courses: Sequence[Course]) -> Course:
         again=sum(course.again for course in courses),
         late=tuple(seconds for course in courses for seconds in course.late),
     )
+
+
+def _why_down(reasons: Sequence[str]) -> str | None:
+    """The reason of one that had it; others only learned that the target is given up."""
+    return next((reason for reason in reasons if reason != DOWN), reasons[0] if reasons else None)
 
 
 def spread(works: Sequence[Work], told: Callable[[int], None]) -> list[Done]:
