@@ -215,6 +215,11 @@ def _joined(message: RawMessage) -> bytes:
     return b"".join(message.body[start:stop] for start, stop in spans)
 
 
+def trailer(body: bytes) -> bytes:
+    """What stands behind the data of a body in chunks, from its last chunk on."""
+    return body[_chunks(body)[1] :]
+
+
 def _chunks(body: bytes) -> tuple[list[tuple[int, int]], int]:
     """Where the data of each chunk stands, and where the last chunk begins, which has none. What is no chunk is data,
     but for a chunk line that breaks off."""

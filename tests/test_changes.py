@@ -4,6 +4,7 @@ import gzip
 from datetime import timedelta
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from qqlab.errors import RefusedError, UsageError
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.replay import Options, Plan, Target, parse_target, plan
 from qqlab.replay.changes import Changes, Setting, read_accounts, read_field, read_settings
-from qqlab.replay.effects import allowed_effects, check_any, check_recorded, effect_of, recorded_hosts
+from qqlab.replay.effects import allowed_effects, check_any, check_recorded, effect_of, not_one, recorded_hosts
 from qqlab.replay.reading import read
 from qqlab.replay.schedule import Span, dues, moments, read_rate, read_speed
 
@@ -189,10 +190,75 @@ def test_some_exchanges_bring_along_what_they_need() -> None:
         (b"POST /?x&%63md=Logout HTTP/1.1\r\n\r\n", b"CMD=List", "auth"),
         (b"POST /?CMD HTTP/1.1\r\n\r\n", b"CMD=List", "read"),
         (b"POST /? HTTP/1.1\r\nX: a?CMD=Logout\r\n\r\n", b"CMD=List", "read"),
+        (b"stray\r\nPOST /?CMD=Logout HTTP/1.1\r\n\r\n", b"CMD=List", "auth"),
+        (b"POST /?%20CMD=Logout HTTP/1.1\r\n\r\n", b"CMD=List", "auth"),
+        (b"", b"CMD=List& CMD=AddToList", "write"),
+        (b"", b"CMD=List&\r\nCMD=AddToList", "write"),
+        (b"", b"CMD=List&%0acmd%00=AddToList", "write"),
+        (b"", b"CMD=List&CMD[]=AddToList", "write"),
+        (b"", b"CMD=List&UN=1\nCMD=AddToList", "write"),
+        (b"", b"CMD=List&CMDX=AddToList&XCMD=Logout&UN=\r\n", "read"),
+        (b"", b"CMD=List" + b"&A=1" * 1000 + b"&CMD=AddToList", "write"),
+        (b"", b"CMD=List" + b"&A" * 1000 + b"&CMD=AddToList", "write"),
+        (b"", b"CMD=List" + b"&A=1" * 1000, "read"),
+        (
+            b"POST / HTTP/1.1\r\nContent-Encoding: gzip\r\n\r\n",
+            gzip.compress(b"CMD=List" + b"&A" * 1000 + b"&CMD=AddToList", mtime=0),
+            "write",
+        ),
+        (
+            b"POST / HTTP/1.1\r\nContent-Length: 8\r\n\r\n",
+            b"CMD=ListPOST /?CMD=AddToList HTTP/1.1\r\n\r\n",
+            "write",
+        ),
+        (b"DELETE / HTTP/1.1\r\n\r\n", b"CMD=List", "write"),
+        (b"POST HTTP/1.1\r\n\r\n", b"CMD=List", "read"),
     ],
 )
 def test_a_request_is_as_harmful_as_any_of_its_commands(head: bytes, body: bytes, effect: str) -> None:
-    assert effect_of(read(RawMessage(body=body), "request", SPEC), head, SPEC) == effect
+    message = RawMessage(head=head, body=body)
+    assert effect_of(read(message, "request", SPEC), message, SPEC) == effect
+
+
+def test_what_a_head_asks_for_is_not_taken_for_what_the_body_does() -> None:
+    def under(identifier: str, target: str) -> Exchange:
+        body = f"VER=1.1&CMD=List&SEQ={identifier}&UIN=10001&TN=1".encode()
+        return Exchange(id=identifier, session="h/1", request=http1.request(body, HOST, target=target))
+
+    made = planned([under("1", "/?CMD=Logout"), under("2", "/"), under("3", "/?CMD=CLTMSG")])
+    assert [step.effect for step in made.steps] == ["auth", "read", "write"]
+
+
+HEAD = b"POST / HTTP/1.1\r\nContent-Length: 8\r\n\r\n"
+WHOLE = HEAD + b"CMD=List\r\n" + HEAD
+CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "as_line", "reason"),
+    [
+        (RawMessage(head=HEAD, body=b"CMD=List"), False, None),
+        (RawMessage(head=b"\r\n\r\n" + HEAD, body=b"CMD=List"), False, None),
+        (RawMessage(head=WHOLE, body=b"CMD=List"), False, "its head holds more than one"),
+        (RawMessage(head=WHOLE.replace(b"\r\n", b"\n"), body=b"CMD=List"), False, "its head holds more than one"),
+        (RawMessage(head=CHUNKED, body=b"8\r\nCMD=List\r\n0\r\nA: b\r\n\r\n", chunked=True), False, None),
+        (
+            RawMessage(head=CHUNKED, body=b"8\r\nCMD=List\r\n0\r\n\r\n" + WHOLE, chunked=True),
+            False,
+            "another request stands behind its last chunk",
+        ),
+        (RawMessage(body=b"CMD=List\r", end=b"\n"), True, None),
+        (RawMessage(body=b"CMD=List\nCMD=AddToList", end=b"\n"), True, "the line holds more than one"),
+        (RawMessage(body=b"CMD=List", end=b"\rCMD=AddToList\n"), True, "the line holds more than one"),
+        (RawMessage(head=b"CMD=AddToList\n", body=b"CMD=List", end=b"\n"), True, "the line holds more than one"),
+    ],
+)
+def test_a_request_that_holds_another_one_is_not_sent(request_: RawMessage, as_line: bool, reason: str | None) -> None:
+    assert not_one(request_, as_line=as_line) == reason
+    recorded = exchange("1", body="CMD=List&UIN={}&SEQ=1")
+    transport = "lines" if as_line else "http"
+    made = planned([msgspec.structs.replace(recorded, request=request_, transport=transport)])
+    assert made.skipped == ({} if reason is None else {"1": reason})
 
 
 AWAY = parse_target("away.example:8000")
@@ -211,6 +277,17 @@ def test_another_machine_is_only_read_from_unless_more_is_allowed() -> None:
     assert made.skipped == {
         "1": "its effect is auth, and the target is not on this machine (allow it: --allow-effects auth)"
     }
+
+
+def test_what_was_set_may_make_a_request_do_more() -> None:
+    recorded = [exchange("1", body="CMD=List&UIN={}&TN=1"), exchange("2", body="CMD=GetInfo&UIN={}")]
+    changes = Changes((Setting("List", "CMD", "AddToList"), Setting("GetInfo", "LV", "3")))
+    made = planned(recorded, changes=changes, effects=allowed_effects(AWAY))
+    assert ([step.effect for step in made.steps], made.refused) == (["read"], ("write",))
+    assert made.skipped == {
+        "1": "its effect is write, and the target is not on this machine (allow it: --allow-effects write)"
+    }
+    assert [step.effect for step in planned(recorded, changes=changes).steps] == ["write", "read"]
 
 
 def test_where_nothing_may_be_sent_that_is_an_error() -> None:

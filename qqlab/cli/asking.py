@@ -88,7 +88,8 @@ def check_command(command: str, known: Spec, *, unknown: bool) -> None:
 
 def effect_of(draft: Draft, known: Spec) -> Effect:
     """What a request does to the server's memory, by the rule of a replay."""
-    return effects.effect_of(read(RawMessage(body=draft.body), "request", known), b"", known)
+    request = RawMessage(body=draft.body)
+    return effects.effect_of(read(request, "request", known), request, known)
 
 
 def check_effects(target: Target, wanted: Collection[Effect], allowed: str | None) -> None:

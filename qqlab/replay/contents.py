@@ -99,7 +99,8 @@ class Contents:
             account,
             sequence,
             named,
-            effect_of(said, b"", spec),
+            # What comes again may do so under another head.
+            effect_of(said, message if around is None else RawMessage(body=message.body), spec),
             secret_of(said) is not None,
             self._candidates.taken(said),
         )

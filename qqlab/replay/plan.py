@@ -13,7 +13,7 @@ import msgspec
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.replay.changes import Changes, check_accounts, check_commands
 from qqlab.replay.correlate import Hole, Link, Produced
-from qqlab.replay.effects import effect_of, not_allowed
+from qqlab.replay.effects import effect_of, not_allowed, not_one
 from qqlab.replay.lanes import Lane, at_once, line, wants_kept
 from qqlab.replay.order import Placed, afters, groups
 from qqlab.replay.passwords import Passwords, no_passwords
@@ -193,7 +193,7 @@ class _Planning:
             return "no request was recorded"
         if exchange.request.cut is not None:
             return "only the beginning of the request was recorded"
-        return None
+        return not_one(exchange.request, as_line=line(exchange) is not None)
 
     def _permitted(self, places: list[int]) -> list[int]:
         """Those of these requests that may be sent for what they do."""
@@ -204,14 +204,19 @@ class _Planning:
             assert asked is not None
             effect = asked.effect
             if exchange.request.head.find(b"?") >= 0:
-                effect = effect_of(asked.read, exchange.request.head, self._spec)
-            self._effects[place] = effect
-            if self._options.effects is None or effect in self._options.effects:
+                effect = effect_of(asked.read, exchange.request, self._spec)
+            if self._may_go(place, effect):
                 found.append(place)
-            else:
-                self._refused[effect] = None
-                self._skipped[exchange.id] = not_allowed(effect)
         return found
+
+    def _may_go(self, place: int, effect: Effect) -> bool:
+        """Whether a request may be sent for what it does; why not is noted."""
+        self._effects[place] = effect
+        if self._options.effects is None or effect in self._options.effects:
+            return True
+        self._refused[effect] = None
+        self._skipped[self._seen.exchanges[place].id] = not_allowed(effect)
+        return False
 
     def _selected(self, places: list[int]) -> list[int]:
         if not self._options.only:
@@ -232,9 +237,13 @@ class _Planning:
 
     def _request(self, place: int) -> RawMessage | None:
         request = self._rewritten(place)
+        identifier = self._seen.exchanges[place].id
         if isinstance(request, Refused):
-            self._skipped[self._seen.exchanges[place].id] = request.reason
+            self._skipped[identifier] = request.reason
             return None
+        if identifier in self._rewriting.set_in:  # what was put in may do more
+            effect = effect_of(read(request, "request", self._spec), request, self._spec)
+            return request if self._may_go(place, effect) else None
         return request
 
     def _rewritten(self, place: int) -> RawMessage | Refused:
