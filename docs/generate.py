@@ -204,7 +204,7 @@ def replaying() -> str:
     )
     parts = "\n\n".join(f"## {title}\n\n{(inspect.getdoc(module) or '').strip()}" for title, module in modules)
     kinds = "\n".join(f"| `{kind}` | {text} |" for kind, text in dryrun.KINDS.items())
-    tables = (dryrun.Outline, dryrun.Asked, dryrun.Rewritten, rewrite.Example, dryrun.Left, Lane, Link)
+    tables = (dryrun.Outline, dryrun.Asked, dryrun.Rewritten, rewrite.Example, dryrun.Left, dryrun.More, Lane, Link)
     document = "\n\n".join(f"### {table.__name__}\n\n{_described(table)}" for table in tables)
     return (
         "# How a replay is planned\n\nAll of this is decided before the first byte is sent; `qqlab replay --dry-run` "

@@ -124,6 +124,18 @@ def test_what_is_taken_is_listed_and_the_rest_is_counted(two: tuple[Path, Path],
     assert baseline.stat().st_mode & 0o777 == 0o600
 
 
+def test_what_is_ignored_is_not_taken_along_unsaid(two: tuple[Path, Path], tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('qqlab_rules = 1\n[[ignore]]\nname = "noisy"\nreason = "noise"\nfield = "NK"\n')
+    baseline = tmp_path / "baseline.jsonl"
+    done = qqlab("accept", *two, "--rule", "value", "--rules", rules, "-o", baseline)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.strip()[10:].partition(" (")[0] for line in done.stdout.splitlines()[1:-1]] == [
+        "GetInfo's reply has another AG",
+        "along with it, though ignored by noisy: GetInfo's reply has another NK",
+    ]
+
+
 def chosen(two: tuple[Path, Path], *options: str) -> None:
     app(["accept", *map(str, two), *options], standalone_mode=False)
 
@@ -139,7 +151,8 @@ def test_choices(two: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureF
     rules = tmp_path / "rules.toml"
     rules.write_text('qqlab_rules = 1\n[[ignore]]\nreason = "age"\nfield = "AG"\n')
     chosen(two, "--all", "--rules", str(rules), "-o", out, "--force")
-    assert "AG" not in capsys.readouterr().out
+    about_age = [line for line in capsys.readouterr().out.splitlines() if "AG" in line]
+    assert [" along with it, though ignored by " in line for line in about_age] == [True]
     chosen(two, "--all", "-o", str(two[0]), "--force")
     assert qqlab("diff", *two).returncode == 0
 

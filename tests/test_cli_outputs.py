@@ -101,7 +101,7 @@ BAD = [
     (["--report", "text=TMP/nowhere/x"], InputError, "its directory does not exist"),
     (["--report", "text=TMP"], InputError, "is a directory"),
     (["--report", "text=TMP/there.txt"], InputError, "exists already"),
-    (["--report", "text=TMP/recorded.jsonl", "--force"], UsageError, "is a capture of this command"),
+    (["--report", "text=TMP/recorded.jsonl", "--force"], UsageError, "is a file of this command"),
 ]
 
 
@@ -123,7 +123,32 @@ def test_what_cannot_be_is_said_before_anything_is_done(
 def test_no_report_replaces_what_a_replay_keeps(recorded: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept.jsonl"
     done = run("replay", recorded, "--target", f"127.0.0.1:{free_port()}", "-o", kept, "--report", f"json={kept}")
-    assert "is a capture of this command" in str(refused(done))
+    assert "is a file of this command" in str(refused(done))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-o", "TMP/recorded.jsonl"],
+        ["-o", "TMP/recorded.jsonl", "--resume"],
+        ["-o", "TMP/linked.jsonl"],
+        ["-o", "TMP/recorded.0001.jsonl"],
+        ["-o", "TMP/accounts.toml", "--accounts", "TMP/accounts.toml"],
+        ["--control", "1", "--save-rules", "TMP/recorded.jsonl"],
+        ["--control", "1", "--save-rules", "TMP/kept.jsonl", "-o", "TMP/kept.jsonl"],
+    ],
+)
+def test_nothing_replaces_what_a_replay_reads_not_even_by_force(
+    options: list[str], recorded: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "linked.jsonl").hardlink_to(recorded)
+    for other in ("accounts.toml", "recorded.0001.jsonl"):
+        (tmp_path / other).write_text("mine")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    given = [option.replace("TMP", str(tmp_path)) for option in options]
+    error = refused(run("replay", recorded, "--target", f"127.0.0.1:{free_port()}", "--force", *given))
+    assert (type(error), "is a file of this command (name another)" in str(error)) == (UsageError, True), error
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_report_that_exists_is_replaced_only_with_force(recorded: Path, wrong: Path, tmp_path: Path) -> None:

@@ -78,6 +78,22 @@ def test_a_plan_in_words(capture: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_what_comes_after_the_first_replay_is_said_too(capture: Path) -> None:
+    given = ("--control", "2", "--baseline", "away.invalid:80", "--allow-host", "away.invalid")
+    done = qqlab("replay", capture, "--target", "127.0.0.1:1", "--dry-run", *given)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = done.stdout.splitlines()
+    assert said[said.index("then, 2 times more: 4 requests to 127.0.0.1:1") + 1 :][:2] == [
+        "then, once more: 1 request to away.invalid:80",
+        "left out there:",
+    ]
+    document = json.loads(qqlab("replay", capture, "--target", "127.0.0.1:1", "--dry-run", "--json", *given).stdout)
+    assert [(more["target"], more["runs"], more["requests"], sorted(more["refused"])) for more in document["more"]] == [
+        ("127.0.0.1:1", 2, 4, []),
+        ("away.invalid:80", 1, 1, ["auth", "write"]),
+    ]
+
+
 def test_a_plan_as_a_document(capture: Path) -> None:
     done = qqlab("replay", capture, "--target", "127.0.0.1:1", "--dry-run", "--json", "--no-correlate", "--only", "4")
     assert (done.returncode, done.stderr) == (0, "")
@@ -105,6 +121,12 @@ def test_a_plan_as_a_document(capture: Path) -> None:
         ),
         (["--target", "away.invalid:1", "--allow-host", "away.invalid", "--allow-effects", "auth,write"], 0, ""),
         (["--target", "tqq.tencent.com:80", "--allow-host", "tqq.tencent.com"], 5, "tqq.tencent.com: the protocol's"),
+        (["--target", "127.0.0.1:1", "--baseline", "away.invalid:1"], 5, "away.invalid:1: is not on this machine ("),
+        (
+            ["--target", "127.0.0.1:1", "--baseline", "away.invalid:1", "--allow-host", "away.invalid", "--only", "4"],
+            5,
+            "away.invalid:1: is not on this machine, and nothing of the capture does mere reading",
+        ),
         (["--target", "127.0.0.1:1", "--set", "Unheard.X=1"], 2, "--set Unheard.X: there is no such command"),
         (["--target", "127.0.0.1:1", "--set", "Login.PS=hunter2"], 2, "--set Login.PS: is a secret"),
         (["--target", "127.0.0.1:1", "--only", "77"], 2, "--only 77: no request of the capture"),

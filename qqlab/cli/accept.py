@@ -1,6 +1,6 @@
 """`qqlab accept`: chosen findings become what is expected, in a new baseline capture."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -47,8 +47,8 @@ def accept_(
 
     The baseline is RECORDED with the exchanges of these findings taken from REPLAYED, request and reply; ids, times and
     connections stay as recorded. Given --rule and --command both, a finding must be of both. An exchange is taken
-    whole, so its other findings are accepted along: all of them are listed, and what remains is counted. Look at the
-    findings first: qqlab diff RECORDED REPLAYED.
+    whole, so its other findings are accepted along, those that --rules ignore, too: all of them are listed, and what
+    remains is counted. Look at the findings first: qqlab diff RECORDED REPLAYED.
 
     Exit code 0: the baseline is written; 2: the choice is empty, or matches nothing; 3: a file is unreadable, or stays.
 
@@ -63,12 +63,15 @@ def accept_(
     today = this_day()
     first, second = read_capture(recorded), read_capture(replayed)
     ignoring = read_rules(rules, today)
-    found = compare(first.exchanges, second.exchanges, known, rules=ignoring, today=today).findings
+    comparison = compare(first.exchanges, second.exchanges, known, rules=ignoring, today=today)
+    found = comparison.findings
     if not found:
         raise InputError(f"{recorded}, {replayed}", "do not differ", "there is nothing to accept")
     chosen = _chosen(found, finding or (), rule or (), command or (), everything=everything)
-    accepted = accept(first.exchanges, second.exchanges, found, {one.id for one in chosen})
-    for line in _told(accepted, known):
+    ignored = {one.finding.id: one.by for one in comparison.suppressed}
+    whole = (*found, *(one.finding for one in comparison.suppressed))
+    accepted = accept(first.exchanges, second.exchanges, whole, {one.id for one in chosen})
+    for line in _told(accepted, ignored, known):
         print(line)
     left = compare(accepted.exchanges, second.exchanges, known, rules=ignoring, today=today).differences
     if not plan:
@@ -105,14 +108,15 @@ def _is_meant(finding: Finding, scope: IgnoreRule) -> bool:
     return scope.rule is not None or not finding.equivalent
 
 
-def _told(accepted: Accepted, known: Spec) -> Iterator[str]:
-    """What is taken, a line for each finding."""
+def _told(accepted: Accepted, ignored: Mapping[str, str], known: Spec) -> Iterator[str]:
+    """What is taken, a line for each finding; of those that are `ignored`, by which rule."""
     for taken in accepted.taken:
         yield f"{taken.how}: exchange {visible(taken.exchange, 40)}{_of_account(taken)}"
         for finding in taken.chosen:
             yield f"  {finding.id}  {sentence(finding, known)}"
         for finding in taken.along:
-            yield f"  {finding.id}  along with it: {sentence(finding, known)}"
+            by = f", though ignored by {visible(ignored[finding.id], 60)}" if finding.id in ignored else ""
+            yield f"  {finding.id}  along with it{by}: {sentence(finding, known)}"
 
 
 def _of_account(taken: Taken) -> str:

@@ -12,11 +12,12 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.text import Text
 
+from qqlab.capture.segments import present
 from qqlab.cli.console import out, talk
 from qqlab.codec import Severity
 from qqlab.diff import Comparison
 from qqlab.errors import ExitCode, InputError, QqlabError, UsageError
-from qqlab.files import check_writable, refuse_existing, replacing
+from qqlab.files import are_same, check_writable, refuse_existing, replacing
 from qqlab.findings import FORMATS, Context, Format, Seen, Tone, lines
 from qqlab.spec import Spec
 from qqlab.visible import visible
@@ -51,6 +52,20 @@ _STYLES: dict[Tone, str] = {
 _STDOUT = "-"
 
 
+def refuse_sources(
+    option: str, path: Path | None, captures: Sequence[Path], others: Sequence[Path | None] = ()
+) -> None:
+    """Raise UsageError where what an option writes would replace what the command reads, which none may, not even by
+    force: its `captures` with their segments, and its `others`."""
+    read = [*captures, *(segment for capture in captures for segment in present(capture)), *others]
+    if path is not None and any(one is not None and _lead_to_one(path, one) for one in read):
+        raise UsageError(option, f"{visible(str(path))} is a file of this command", "name another")
+
+
+def _lead_to_one(path: Path, other: Path) -> bool:
+    return str(other) != _STDOUT and (path.resolve() == other.resolve() or are_same(path, other))
+
+
 class Wanted(NamedTuple):
     """One report: its format, and the file, None for standard output."""
 
@@ -78,7 +93,7 @@ class Outputs:
             if one.path is None:
                 continue
             if path in taken:
-                raise UsageError("--report", f"{visible(str(one.path))} is a capture of this command", "name another")
+                raise UsageError("--report", f"{visible(str(one.path))} is a file of this command", "name another")
             check_writable(one.path)
             if not force:
                 refuse_existing(one.path)

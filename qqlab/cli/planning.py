@@ -12,7 +12,7 @@ from qqlab.cli.console import print_json
 from qqlab.exchange import Exchange
 from qqlab.replay import Options, Plan, Target, check_name
 from qqlab.replay.changes import Changes, read_accounts, read_field, read_settings
-from qqlab.replay.dryrun import lines, outline
+from qqlab.replay.dryrun import Again, lines, outline
 from qqlab.replay.effects import allowed_effects, check_any, check_recorded, recorded_hosts
 from qqlab.spec import Spec
 
@@ -153,14 +153,17 @@ def say_plan(
     lanes: int | None = None,
     speed: float | None = None,
     rate: float | None = None,
+    more: Sequence[Again] = (),
 ) -> None:
     """Print what would be done, and refuse what would be refused then: raises RefusedError."""
-    made = outline(planned, target, lanes=lanes, speed=speed, rate=rate)
+    made = outline(planned, target, lanes=lanes, speed=speed, rate=rate, more=more)
     if json:
         print_json(made)
     else:
         for line in lines(made):
             print(line)
-    check_name(target, allowed)
-    check_recorded(target, target.host, recorded_hosts(exchanges), allowed)
-    check_any(target, planned.refused, len(planned.steps))
+    hosts = recorded_hosts(exchanges)
+    for one in (Again(planned, target, 1), *more):
+        check_name(one.target, allowed)
+        check_recorded(one.target, one.target.host, hosts, allowed)
+        check_any(one.target, one.planned.refused, len(one.planned.steps))

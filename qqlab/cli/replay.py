@@ -18,7 +18,7 @@ from qqlab.cli.asking import AllowEffects
 from qqlab.cli.console import talk
 from qqlab.cli.controls import BaselineUrl, Control, Run, SaveRules, learned_rules, once_more, read_controls
 from qqlab.cli.judging import RuleFiles, read_rules, this_day
-from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end
+from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end, refuse_sources
 from qqlab.cli.pacing import RETRIES, LoginBudget, Retries, Timeout, Workers, sending, summary, told_of
 from qqlab.cli.passwords import ENVIRONMENT, AccountsFile, read_passwords
 from qqlab.cli.planning import (
@@ -47,6 +47,7 @@ from qqlab.net.kept import Keeping
 from qqlab.net.replay import Course, now, resolve
 from qqlab.net.whole import Replay, carry_out
 from qqlab.replay import Expectation, Plan, Target, parse_target, plan, renamed
+from qqlab.replay.dryrun import Again
 from qqlab.replay.effects import allowed_effects, check_any, recorded_hosts
 from qqlab.visible import visible
 
@@ -127,7 +128,9 @@ def replay(
     controls = read_controls(control, baseline, save_rules, force=force)
     today = this_day()
     ignoring = read_rules(rules, today)
-    outputs = Outputs(report, json=json, force=force, beside=(*captures, output))
+    outputs = Outputs(report, json=json, force=force, beside=(*captures, output, save_rules))
+    refuse_sources("-o", output, captures, (accounts, spec, *(rules or ())))
+    refuse_sources("--save-rules", save_rules, captures, (accounts, spec, output))
     wishes = read_options(
         aim,
         known,
@@ -151,8 +154,12 @@ def replay(
         )
 
     if dry_run:
+        at_first = planned_from(now())
+        more = [Again(at_first, aim, controls.times)] if controls.times else []
+        if controls.baseline is not None:
+            more.append(Again(planned_from(now(), controls.baseline), controls.baseline, 1))
         say_plan(
-            planned_from(now()),
+            at_first,
             recorded.exchanges,
             aim,
             allowed=allow_host or [],
@@ -160,6 +167,7 @@ def replay(
             lanes=lanes,
             speed=how.speed,
             rate=how.rate,
+            more=more,
         )
         return
     hosts = recorded_hosts(recorded.exchanges)

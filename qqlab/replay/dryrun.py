@@ -7,6 +7,7 @@ made visible here. Long lists are cut with a count of what is left out; the docu
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -59,6 +60,17 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
     exchanges: tuple[str, ...]
 
 
+class More(msgspec.Struct, frozen=True, kw_only=True):
+    """Replays that come after the first one: how many against which target, what each of them would send and leave
+    out."""
+
+    target: str
+    runs: int
+    requests: int
+    skipped: tuple[Left, ...]
+    refused: tuple[Effect, ...]
+
+
 class Outline(msgspec.Struct, frozen=True, kw_only=True):
     """A plan as `--dry-run --json` prints it.
 
@@ -67,7 +79,7 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     shortened as wanted; `expected_seconds` how long the replay takes at least, by its pace; the target's own time comes
     on top. `lacking` are accounts without a known password, `unread` those of whose picture the code is not known.
     `pushes` is how many lines are waited for. `unused` are options that nothing in the capture is meant by,
-    `refused` the effects for which requests are left out.
+    `refused` the effects for which requests are left out. `more` are the replays that --control and --baseline add.
     """
 
     qqlab_plan: int = 1
@@ -90,6 +102,15 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     pushes: int
     unused: tuple[str, ...]
     refused: tuple[Effect, ...]
+    more: tuple[More, ...] = ()
+
+
+class Again(NamedTuple):
+    """A plan that is carried out after the first one, so many times."""
+
+    planned: Plan
+    target: Target
+    runs: int
 
 
 def outline(
@@ -99,6 +120,7 @@ def outline(
     lanes: int | None = None,
     speed: float | None = None,
     rate: float | None = None,
+    more: Iterable[Again] = (),
 ) -> Outline:
     """What a plan comes to at a pace (`speed` None: without waiting), with at most `lanes` lanes at once."""
     due = [step.due for step in planned.steps]
@@ -127,6 +149,17 @@ def outline(
         pushes=pushes,
         unused=planned.unused,
         refused=planned.refused,
+        more=tuple(map(_more, more)),
+    )
+
+
+def _more(again: Again) -> More:
+    return More(
+        target=str(again.target),
+        runs=again.runs,
+        requests=len(again.planned.steps),
+        skipped=tuple(_left(again.planned.skipped)),
+        refused=again.planned.refused,
     )
 
 
@@ -156,9 +189,14 @@ def lines(plan: Outline) -> Iterator[str]:
     yield from _section("carried over from the new replies (--pin CMD.FIELD keeps what was recorded)", _links(carried))
     kept = [link for link in plan.links if link.verdict == "pinned" or (link.verdict == "dropped" and link.seen > 1)]
     yield from _section("kept as recorded, though a reply had said it before", _links(kept))
-    yield from _section("left out", _skipped(plan))
+    yield from _section("left out", _skipped(plan.skipped))
     yield from _section("to mind", _minded(plan))
     yield f"duration: {_duration(plan)}"
+    for more in plan.more:
+        again = "once more" if more.runs == 1 else f"{more.runs} times more"
+        yield f"then, {again}: {_counted(more.requests, 'request')} to {more.target}"
+        if more.skipped != plan.skipped:
+            yield from _section("left out there", _skipped(more.skipped))
 
 
 def _section(title: str, content: Iterable[str]) -> Iterator[str]:
@@ -206,8 +244,8 @@ def _links(links: Sequence[Link]) -> Iterator[str]:
         )
 
 
-def _skipped(plan: Outline) -> Iterator[str]:
-    for left in plan.skipped:
+def _skipped(skipped: Iterable[Left]) -> Iterator[str]:
+    for left in skipped:
         ids = ", ".join(_name(one) for one in left.exchanges[:_FIRST_IDS])
         more = ", …" if len(left.exchanges) > _FIRST_IDS else ""
         yield f"{_counted(len(left.exchanges), 'exchange')} ({ids}{more}): {left.reason}"
