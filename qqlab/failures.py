@@ -27,6 +27,10 @@ Code = Literal[
 ]
 
 
+# What ended so was never sent.
+UNSENT: tuple[Code, ...] = ("refused", "unreachable")
+
+
 class Failure(NamedTuple):
     """One thing that a target can do. `sentence` has `{slots}` (see `_SLOTS`); `meaning` tells a newcomer what it says
     of the target and what to look at."""

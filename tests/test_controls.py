@@ -106,6 +106,25 @@ def test_what_differs_between_replays_is_ignored_and_kept_as_rules(
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_an_account_whose_login_failed_is_not_tried_again_by_controls(
+    tmp_path: Path, serve: Serve, asked: list[str]
+) -> None:
+    login = "VER=1.1&CMD=Login&SEQ=1000&UIN=10001"
+    said = f"{login}&RES=0&RS=0&HI=60&LI=300"
+    login += "&PS=0123456789abcdef0123456789abcdef&M5=1&LC=9326B87B234E7235"
+    exchanges = [
+        Exchange(id=str(number), session="a/10001", request=http1.request(asks.encode(), "h"), reply=http1.reply(says))
+        for number, (asks, says) in enumerate([(login, said.encode()), (info(1001, 30, "x")[0], b"RES=0")], 1)
+    ]
+    path = tmp_path / "login.jsonl"
+    save(path, header(SPEC, redacted="secrets"), exchanges, SPEC)
+    qqlab("replay", path, "--target", serve("x"), "--control", "2", "--baseline", serve("x"))
+    assert [re.findall("CMD=([A-Za-z]+)", one)[0] for one in asked] == [
+        *("Login", "GetInfo", "GetInfo", "GetInfo"),
+        *("Login", "GetInfo"),
+    ]
+
+
 def test_a_baseline_shows_what_a_right_server_says(recorded: Path, serve: Serve, asked: list[str]) -> None:
     done = qqlab("replay", recorded, "--target", serve("y"), "--baseline", serve("x"))
     assert (done.returncode, len(asked)) == (1, 4)

@@ -283,6 +283,30 @@ def test_options_that_make_no_sense(tmp_path: Path, options: list[str], code: in
     assert (done.returncode, done.stderr) == (code, f"qqlab: {said}\n")
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_login_that_failed_before_is_not_tried_again(tmp_path: Path, server: Counting, known: bool) -> None:
+    """Neither is one of which nobody knows what came of it."""
+    capture, output = tmp_path / "recorded.jsonl", tmp_path / "replayed.jsonl"
+    body = "VER=1.1&CMD=Login&SEQ={0}&UIN=10001&PS=0123456789abcdef0123456789abcdef&M5=1&LC=9326B87B234E7235&M={0}"
+    said = http1.reply(b"VER=1.1&CMD=LOGIN&SEQ=1&UIN=10001&RES=0&RS=0&HI=60&LI=300")
+    logins = [
+        Exchange(id=str(n), session="127.0.0.1/10001", request=http1.request(body.format(n).encode(), "h"), reply=said)
+        for n in (1, 2)
+    ]
+    recorded = [*logins, exchange(3), exchange(5)]  # of another account, and of that one
+    save(capture, header(SPEC, redacted="secrets", created=datetime.now(UTC)), recorded, SPEC)
+    head = Head(qqlab_journal=1, replay=fingerprint(recorded), target=server.target, start=7)
+    journal = Journal(new_path(output), head)
+    refused = msgspec.structs.replace(logins[0], reply=http1.reply(said.body.replace(b"RS=0", b"RS=1")))
+    journal.intent("1")
+    if known:
+        journal.outcome(encode_line(refused, SPEC))
+    journal.close()
+    done = qqlab("replay", capture, "--target", server.target, "-o", output, "--resume")
+    assert f"the login of account 10001 {'was refused' if known else 'did not succeed'}" in done.stdout
+    assert sorted(server.asked) == ([3] if known else [3, 5])
+
+
 # ------------------------------------------------------------------------------------------------------- the journal
 
 HEAD = Head(qqlab_journal=1, replay="x", target="t", start=7)

@@ -18,7 +18,7 @@ from qqlab import failures, http1
 from qqlab import spec as specs
 from qqlab.diff import compare
 from qqlab.errors import InputError
-from qqlab.exchange import Exchange
+from qqlab.exchange import Exchange, RawMessage
 from qqlab.net import loop
 from qqlab.net.keeping import InMemory
 from qqlab.net.pace import Lateness, Pace, lateness
@@ -219,6 +219,41 @@ def test_an_account_is_left_alone_when_its_login_is_refused() -> None:
     server = Server(refuses)
     assert against(server, recorded, Sending(limits=Limits(logins=2))).skipped == {}
     assert server.numbers("10001") == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        http1.reply(b"VER=1.1&CMD=LOGIN&SEQ=1&UIN=10001&RES=0&RS=77"),
+        http1.reply(b"VER=1.1&CMD=LOGIN&SEQ=1&UIN=10001&RES=0"),
+        http1.reply(b"", code=403, reason="Forbidden"),
+        None,
+    ],
+)
+def test_a_login_that_fails_in_any_other_way_is_not_tried_again(reply: RawMessage | None) -> None:
+    async def fails(body: bytes, writer: asyncio.StreamWriter) -> bool:
+        if b"CMD=Login" not in body:
+            return True
+        if reply is None:
+            writer.close()
+        else:
+            writer.write(reply.head + reply.body)
+        return False
+
+    logged_in = http1.reply(b"VER=1.1&CMD=LOGIN&SEQ=1001&UIN=10001&RES=0&RS=0&HI=60&LI=300")
+    login = asked("1", "10001", "Login", "PS=0123456789abcdef0123456789abcdef&M5=1&LC=9326B87B234E7235&M=0")
+    recorded = [
+        msgspec.structs.replace(login, reply=logged_in),
+        msgspec.structs.replace(login, id="2", reply=logged_in, time=EPOCH + timedelta(seconds=1)),
+        asked("3", "10001", "GetMsgEx", "M=1", at=2),
+    ]
+    server = Server(fails)
+    again = against(server, recorded)
+    assert again.skipped == {"2": "the login of account 10001 did not succeed"}
+    assert server.numbers("10001") == [0, 1]
+    assert (again.course.refused, again.course.failed) == ((), ("10001",))
+    server = Server(fails)
+    assert against(server, recorded, Sending(limits=Limits(logins=2))).skipped == {}
 
 
 class FullDisk(InMemory):

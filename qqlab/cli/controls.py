@@ -70,11 +70,13 @@ SaveRules = Annotated[
 
 class Run(NamedTuple):
     """One replay that is over: its exchanges, and by id why others were not sent. `down` says why the server was given
-    up, None where it was not."""
+    up, None where it was not; `refused` and `failed` are those of its course."""
 
     exchanges: Sequence[Exchange]
     skipped: Mapping[str, str]
     down: str | None = None
+    refused: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
 
 def once_more(planned: Plan, replay: Replay, recorded: Sequence[Exchange]) -> Run:
@@ -83,7 +85,7 @@ def once_more(planned: Plan, replay: Replay, recorded: Sequence[Exchange]) -> Ru
         keeping = Keeping(Path(folder) / "control.jsonl", recorded, replay.server, resume=False, force=False)
         control = replay._replace(keeping=keeping, judging=None, resend=False)
         course = carry_out(planned, control, lambda more, exchange: None)
-        return Run(tuple(keeping.exchanges(planned)), course.skipped, course.down)
+        return Run(tuple(keeping.exchanges(planned)), course.skipped, course.down, course.refused, course.failed)
 
 
 class Controls(NamedTuple):

@@ -201,17 +201,25 @@ def replay(
             resend=resend_unknown,
             recorded_clean=recorded.header.redacted != "none",
         )
+        refused: dict[Target, set[str]] = {to: set() for to in aims}
+        failed: dict[Target, set[str]] = {to: set() for to in aims}
         starts = count(start + len(recorded.exchanges), len(recorded.exchanges))
 
         def again_at(baseline: Target | None) -> Run:
             to, begin = baseline or aim, next(starts)
             control = job._replace(server=str(to), addresses=addresses[to], start=begin)
-            return once_more(planned_from(begin, to), control, recorded.exchanges)
+            control = control._replace(refused=tuple(refused[to]), failed=tuple(failed[to]))
+            run = once_more(planned_from(begin, to), control, recorded.exchanges)
+            refused[to].update(run.refused)
+            failed[to].update(run.failed)
+            return run
 
         whole = False
         try:
             with _told(len(recorded.exchanges), resumable=output is not None) as told:
                 course = carry_out(planned, job, told)
+            refused[aim].update(course.refused)
+            failed[aim].update(course.failed)
             if judging is not None:
                 comparison = judging.comparison(course.skipped, ignoring, today)
             else:

@@ -14,6 +14,7 @@ from qqlab.capture import Header
 from qqlab.codec import decode
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
+from qqlab.net.logins import Logins
 from qqlab.replay import Plan, Produced, produced
 from qqlab.replay.journal import (
     VERSION,
@@ -101,6 +102,17 @@ def left_over(planned: Plan, before: Kept, *, resend: bool) -> Plan:
     skipped = dict.fromkeys(before.unknown, UNKNOWN) if unknown else {}
     steps = tuple(s for s in planned.steps if s.recorded.id not in before.done and s.recorded.id not in unknown)
     return msgspec.structs.replace(planned, steps=steps, skipped=planned.skipped | skipped)
+
+
+def logins_before(planned: Plan, before: Kept, spec: Spec, logins: Logins, *, resend: bool) -> None:
+    """Count the logins that failed before the replay broke off. One of which nobody knows what came of it may have
+    failed, but where it is to be sent again."""
+    tried = {step.recorded.id: step.account or "" for step in planned.steps if step.login}
+    for exchange in before.exchanges(_places(planned)) if tried.keys() & before.done else ():
+        if exchange.id in tried:
+            logins.note(tried[exchange.id], exchange, decode(exchange, spec), spec)
+    for identifier in () if resend else tried.keys() & before.unknown:
+        logins.lost(tried[identifier])
 
 
 def found_before(planned: Plan, before: Kept, spec: Spec) -> dict[Produced, str]:

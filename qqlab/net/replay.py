@@ -19,6 +19,7 @@ from qqlab.exchange import Exchange
 from qqlab.net.http import MAX_REPLY, Http
 from qqlab.net.keeping import InMemory
 from qqlab.net.lines import Lines
+from qqlab.net.logins import Logins
 from qqlab.net.pace import Lateness, Pace, lateness
 from qqlab.net.running import DOWN, Keeper, Limits, Run, Share
 from qqlab.net.silence import GIVE_UP_AFTER
@@ -56,10 +57,10 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
 
     `skipped` tells by id why a step was not sent; `down` in one line why the target counts as gone, None where it does
     not. `sent` counts requests, in `duration` seconds; `reordered` those that went out after one that had begun later
-    when recorded. `refused` are the accounts whose login succeeded when recorded and was refused. `opened` counts
-    connections, `reused` the requests over one that had served before, `retried` the connections that were tried again,
-    `again` the requests that were sent once more. `late` is how late each step was, in seconds, where steps have a
-    time.
+    when recorded. `refused` are the accounts whose login succeeded when recorded and was refused, `failed` these and
+    all others of whose such logins one did not succeed. `opened` counts connections, `reused` the requests over one
+    that had served before, `retried` the connections that were tried again, `again` the requests that were sent once
+    more. `late` is how late each step was, in seconds, where steps have a time.
     """
 
     skipped: dict[str, str]
@@ -68,6 +69,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     sent: int
     reordered: int
     refused: tuple[str, ...]
+    failed: tuple[str, ...]
     opened: int
     reused: int
     retried: int
@@ -149,9 +151,10 @@ async def execute(
     how: Sending,
     found: Mapping[Produced, str] | None = None,
     taken: Collection[str] = (),
+    logins: Logins | None = None,
 ) -> Course:
     """Send a plan to checked addresses. `found` are values of replies that are known already, `taken` the ids that no
-    push may have."""
+    push may have, `logins` says how logins went before."""
     http = Http(addresses, timeout=how.timeout, limit=how.limit, retries=how.retries)
     lines = Lines(addresses, planned, spec, timeout=how.timeout, limit=how.limit, retries=how.retries)
     pace = Pace(how.speed, how.rate, how.begin)
@@ -167,6 +170,7 @@ async def execute(
         share=how.share,
         found=found,
         taken=taken,
+        logins=logins,
     )
     began = monotonic()
     try:
@@ -181,7 +185,8 @@ async def execute(
         duration=duration,
         sent=run.sent,
         reordered=run.reordered,
-        refused=run.refused,
+        refused=run.logins.refused,
+        failed=run.logins.failed,
         opened=http.opened + lines.opened,
         reused=http.reused + lines.reused,
         retried=http.retried + lines.retried,

@@ -4,7 +4,7 @@ Law: nothing the target does raises: it becomes the `error` of an exchange, and 
 once, when the one before it in its lane is over, those it comes `after` are, its time has come and the rate lets it.
 At most `lanes` lanes are under way; one that waits for another lane gives its place up, so that none waits for ever:
 of all lanes that are left, that with the earliest step waits for nobody. A target that is gone is given up soon, and
-an account whose login is refused is left alone: servers lock accounts.
+an account whose login fails is left alone, as `logins` says.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from qqlab.capture.session import session
-from qqlab.codec import decode, succeeded
+from qqlab.codec import decode
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.net.http import MAX_KEPT, Http
 from qqlab.net.lines import Lines
+from qqlab.net.logins import Logins
 from qqlab.net.outcome import Outcome
 from qqlab.net.pace import Pace
 from qqlab.net.silence import Silence
 from qqlab.replay import Plan, Produced, Step, fill, produced
 from qqlab.spec import Spec
-from qqlab.visible import visible
 
 _OTHER_FILES = 64
 _ANY = 1_000_000
@@ -83,7 +83,7 @@ class Run:
 
     `skipped` tells by id why a step was not sent, `down` in one line why the target counts as gone, None where it does
     not. `sent` counts requests, `reordered` those that went out after one that had begun later when recorded. `found`
-    are the values of replies that later steps take.
+    are the values of replies that later steps take, `logins` how those of each account went.
     """
 
     def __init__(
@@ -100,6 +100,7 @@ class Run:
         share: Share = _ALL,
         found: Mapping[Produced, str] | None = None,
         taken: Collection[str] = (),
+        logins: Logins | None = None,
     ) -> None:
         self.skipped: dict[str, str] = {}
         self.down: str | None = None
@@ -116,7 +117,7 @@ class Run:
         self._taken = taken
         self._push_numbers = count(1 + share.number, share.of)
         self._silence = share.silence or Silence(len(planned.steps))
-        self._refused: Counter[str] = Counter()
+        self.logins = logins or Logins(limits.logins)
         self._last_sent = -1
         self._left = Counter(step.connection for step in planned.steps if step.line is None and step.connection)
         self._alone = {name for name, steps in self._left.items() if steps == 1}
@@ -133,11 +134,6 @@ class Run:
         self._waiting = False
         self._outbox: list[_Lane] = []
         self._over: asyncio.Future[None]
-
-    @property
-    def refused(self) -> tuple[str, ...]:
-        """The accounts whose login succeeded when recorded and was refused."""
-        return tuple(self._refused)
 
     async def run(self) -> None:
         """Run to the end."""
@@ -231,9 +227,7 @@ class Run:
     def _why_not(self, step: Step) -> str | None:
         if self.down is not None:
             return DOWN
-        if self._refused and self._refused[step.account or ""] >= self._limits.logins:
-            return f"the login of account {visible(step.account or '', 30)} was refused"
-        return None
+        return self.logins.why_not(step)
 
     def _set_alarm(self, now: float) -> None:
         due = self._due[0][0]
@@ -350,8 +344,8 @@ class Run:
         decoded = decode(exchange, self._spec)
         if step.wanted:
             self.found.update(produced(step, decoded))
-        if step.login and exchange.reply is not None and succeeded(decoded, self._spec) is False:
-            self._refused[step.account or ""] += 1
+        if step.login:
+            self.logins.note(step.account or "", exchange, decoded, self._spec)
 
     def _watch(self, outcome: Outcome) -> None:
         """Give up a target that is gone. What was sent is waited for, what was not will not be."""

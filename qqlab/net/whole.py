@@ -12,7 +12,8 @@ from qqlab.exchange import Exchange
 from qqlab.net import loop
 from qqlab.net.judging import Judging
 from qqlab.net.keeping import InMemory, Journaled
-from qqlab.net.kept import Keeping, ask_again, found_before, left_over
+from qqlab.net.kept import Keeping, ask_again, found_before, left_over, logins_before
+from qqlab.net.logins import Logins
 from qqlab.net.replay import Course, Sending, execute
 from qqlab.net.running import Keeper
 from qqlab.net.workers import Done, Part, parts, spread, together
@@ -28,7 +29,8 @@ class Replay(NamedTuple):
     """A replay to be done: against which checked addresses of which server, and with what. `taken` are the ids that no
     push may have, `start` is the number that fresh sequence numbers follow on. `keeping` is None where nothing is kept,
     `judging` where nothing is judged. `resend` sends again what may have been done before the replay broke off.
-    `recorded_clean`: there are no secrets in the recording."""
+    `recorded_clean`: there are no secrets in the recording. `refused` and `failed` are what an earlier course there
+    had of these."""
 
     spec: Spec
     server: str
@@ -41,12 +43,18 @@ class Replay(NamedTuple):
     judging: Judging | None = None
     resend: bool = False
     recorded_clean: bool = False
+    refused: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
 
 def carry_out(planned: Plan, replay: Replay, told: Told) -> Course:
     """Send what is left of a plan. Raises InputError where it cannot be kept; what was kept until then stays."""
     keeping = replay.keeping
+    logins = Logins(replay.how.limits.logins)
+    logins.leave_alone(replay.refused, replay.failed)
     found: dict[Produced, str] = {}
+    if keeping is not None:
+        logins_before(planned, keeping.before, replay.spec, logins, resend=replay.resend)
     if keeping is not None and keeping.before.count:
         ask_again(planned, keeping.before)
         found = found_before(planned, keeping.before, replay.spec)
@@ -57,22 +65,29 @@ def carry_out(planned: Plan, replay: Replay, told: Told) -> Course:
         planned = left_over(planned, keeping.before, resend=replay.resend)
     gc.freeze()  # what there is stays: to look through it again and again would cost a tenth of the time
     try:
-        course = _sent(planned, replay, found, told)
+        course = _sent(planned, replay, _Known(found, logins), told)
     finally:
         gc.unfreeze()
     return msgspec.structs.replace(course, skipped=planned.skipped | course.skipped)
 
 
-def _sent(planned: Plan, replay: Replay, found: dict[Produced, str], told: Told) -> Course:
+class _Known(NamedTuple):
+    """What is known before anything is sent: values of replies, and how logins went."""
+
+    found: dict[Produced, str]
+    logins: Logins
+
+
+def _sent(planned: Plan, replay: Replay, known: _Known, told: Told) -> Course:
     shares = parts(planned, replay.how, replay.workers)
     journals: Sequence[Journal | None] = [None] * len(shares)
     if replay.keeping is not None:
         journals = replay.keeping.journals(replay.start, len(shares))
     if len(shares) == 1:
-        return _part(shares[0], journals[0], replay, found, told)
+        return _part(shares[0], journals[0], replay, known, told)
     begin = monotonic()
     shares = [Part(one, msgspec.structs.replace(how, begin=begin)) for one, how in shares]
-    works = [partial(_done, share, journal, replay, found) for share, journal in zip(shares, journals, strict=True)]
+    works = [partial(_done, share, journal, replay, known) for share, journal in zip(shares, journals, strict=True)]
     try:
         done = spread(works, lambda more: told(more, None))
     finally:
@@ -85,16 +100,14 @@ def _sent(planned: Plan, replay: Replay, found: dict[Produced, str], told: Told)
     return together([one.course for one in done])
 
 
-def _done(
-    share: Part, journal: Journal | None, replay: Replay, found: dict[Produced, str], tick: Callable[[], None]
-) -> Done:
+def _done(share: Part, journal: Journal | None, replay: Replay, known: _Known, tick: Callable[[], None]) -> Done:
     """What one process does."""
     judging = None if replay.judging is None else replay.judging.another()
-    course = _part(share, journal, replay._replace(judging=judging), found, lambda _, __: tick())
+    course = _part(share, journal, replay._replace(judging=judging), known, lambda _, __: tick())
     return Done(course, None if judging is None else judging.verdicts())
 
 
-def _part(share: Part, journal: Journal | None, replay: Replay, found: dict[Produced, str], told: Told) -> Course:
+def _part(share: Part, journal: Journal | None, replay: Replay, known: _Known, told: Told) -> Course:
     judging = replay.judging
 
     def over(exchange: Exchange, as_recorded: bool) -> None:
@@ -116,8 +129,9 @@ def _part(share: Part, journal: Journal | None, replay: Replay, found: dict[Prod
                 server=replay.server,
                 keeper=keeper,
                 how=share.how,
-                found=found,
+                found=known.found,
                 taken=replay.taken,
+                logins=known.logins,
             )
         )
     finally:

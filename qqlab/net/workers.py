@@ -98,6 +98,7 @@ def together(courses: Sequence[Course]) -> Course:
         sent=sum(course.sent for course in courses),
         reordered=sum(course.reordered for course in courses),
         refused=tuple(dict.fromkeys(account for course in courses for account in course.refused)),
+        failed=tuple(dict.fromkeys(account for course in courses for account in course.failed)),
         opened=sum(course.opened for course in courses),
         reused=sum(course.reused for course in courses),
         retried=sum(course.retried for course in courses),

@@ -33,8 +33,6 @@ _HEAD = b'{"qqlab_journal":'
 _INTENT = b'{"sent":'
 _UNSENT_LINE = b'{"unsent":'
 _ANEW = "begin anew: --force"
-# What ended so was never sent.
-_UNSENT = ("refused", "unreachable")
 _LONGEST = 1 << 16
 
 
@@ -233,7 +231,7 @@ class Kept:
         self._ids.append(outcome.id)
         self._spans.extend((number, at, length))
         failure = failures.named(outcome.error)
-        if failure not in _UNSENT:
+        if failure not in failures.UNSENT:
             self.done.add(outcome.id)
         if failure == "silent":
             self.silent.add(outcome.id)

@@ -37,8 +37,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     one of its own that is closed after; `keep_alive`: the client wanted it kept. `line` names the one long connection
     that it went over as a bare line, None for HTTP. `account` is the one that it is sent for, `command` the spec's
     spelling of what it asks for, or the wire's. `due` are the seconds from the first step to this one. `after` are the
-    ids of earlier steps of other lanes that must be over before it begins. `login`: whether it is a login that
-    succeeded when recorded.
+    ids of earlier steps of other lanes that must be over before it begins. `tries`: whether it holds something made
+    from a password; `login`: whether it is a login that succeeded when recorded.
     """
 
     recorded: Exchange
@@ -56,6 +56,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     wanted: tuple[Produced, ...] = ()
     known: frozenset[str] = frozenset()
     changed: tuple[str, ...] = ()
+    tries: bool = False
     login: bool = False
     alike: int | None = None
 
@@ -317,6 +318,7 @@ class _Planning:
             wanted=wanted,
             known=known,
             changed=tuple(self._rewriting.set_in.get(exchange.id, ())),
+            tries=place in seen.secrets,
             login=seen.login(place) is True,
             alike=seen.alike(place),
         )
