@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qqlab import http1
@@ -165,6 +165,10 @@ def whole(left: Exchange, right: Exchange) -> list[Deviation]:
 
 
 @given(COMMANDS, alike(), alike())
+@example(b"List", (b"SEQ=1&UIN=10001", b"SEQ=2&UIN=10001"), (b"SEQ=1&RES=0", b"SEQ=1&RES=0"))
+@example(b"List", (b"SEQ=1&UIN=10001", b"SEQ=1&UIN=10002"), (b"SEQ=1&UIN=10001&RES=0", b"SEQ=1&UIN=10001&RES=20"))
+@example(b"GETMSGEX", (b"SEQ=1", b"SEQ=1"), (b"SEQ=1&RES=0&MG=1 + 1,", b"SEQ=1&RES=20&MG=1 + 1,"))
+@example(b"GetInfo", (b"SEQ=1", b"SEQ=1"), (b"SEQ=1&RES=0&NK=a+b&AD=%41", b"SEQ=1&RES=20&NK=a+b&AD=%20"))
 def test_narrowed_bodies_are_judged_as_whole_ones(
     command: bytes, asked: tuple[bytes, bytes], said: tuple[bytes, bytes]
 ) -> None:
@@ -175,6 +179,13 @@ def test_narrowed_bodies_are_judged_as_whole_ones(
         told = [(f.rule, f.field, f.row, f.expected, f.actual) for f in judged.findings if not f.equivalent]
         told += [(f.rule, f.field, f.row, f.expected, f.actual) for f in judged.findings if f.equivalent]
         assert sorted(map(str, told)) == sorted(str(tuple(one)[:5]) for one in whole(left, right))
+
+
+def test_a_reply_that_repeats_what_the_other_request_said_is_found() -> None:
+    """As a server of canned replies answers: in the bytes that were recorded, whatever it is asked."""
+    said = SAID % 1
+    judged = judge(of_bodies(ASKED % 1, said), of_bodies(ASKED % 2, said), SPEC)
+    assert [(one.rule, one.field, one.actual) for one in judged.findings] == [("echo", "SEQ", "1 (asked: 2)")]
 
 
 @given(alike(), st.integers(0, 99), st.integers(0, 99))

@@ -6,8 +6,9 @@ said to ignore. Pure and total; files and printing are elsewhere.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import date
+from operator import itemgetter
 
 import msgspec
 
@@ -135,12 +136,15 @@ class Tally:
 
     def comparison(self, spec: Spec, rules: Ignoring | None = None, today: date = date.min) -> Comparison:
         """What all of it is together, but for what the rules say to ignore. What is ignored causes nothing."""
-        found = _distinct(judged for _, judged in sorted(self._found, key=lambda one: one[0]))
-        findings = [finding for judged in found for finding in judged.findings]
-        kept, suppressed, unused = (findings, (), ()) if rules is None else rules.apply(findings, today)
-        ids = {finding.id for finding in kept}
-        stay = (one._replace(findings=tuple(f for f in one.findings if f.id in ids)) for one in found)
-        verdicts = self._verdicts(found, kept)
+        found = _distinct(judged for _, judged in sorted(self._found, key=itemgetter(0)))
+        kept: Sequence[Finding] = [finding for judged in found for finding in judged.findings]
+        suppressed: Sequence[Suppressed] = ()
+        unused: Sequence[str] = ()
+        if rules is not None:
+            kept, suppressed, unused = rules.apply(kept, today)
+            ids = {finding.id for finding in kept}
+            found = [_left(judged, ids) for judged in found]
+        verdicts = Counter(judged.verdict for judged in found)
         return Comparison(
             total=self.compared + sum(len(ids) for ids in self._skipped.values()),
             equal=self.compared - verdicts["different"] - verdicts["equivalent"],
@@ -148,19 +152,16 @@ class Tally:
             different=verdicts["different"],
             skipped={reason: tuple(ids) for reason, ids in self._skipped.items()},
             findings=tuple(kept),
-            causes=causes(stay, spec),
+            causes=causes(found, spec),
             suppressed=tuple(suppressed),
             unused=tuple(unused),
         )
 
-    @staticmethod
-    def _verdicts(found: Iterable[Judged], kept: Iterable[Finding]) -> Counter[str]:
-        """How many pairs that were compared are different, or equivalent, by the findings that are kept."""
-        of_pair: dict[tuple[str, str], list[Finding]] = {}
-        for finding in kept:
-            of_pair.setdefault((finding.exchange, finding.actual_exchange), []).append(finding)
-        compared = (judged.findings[0] for judged in found if judged.skipped is None and judged.findings)
-        return Counter(verdict(of_pair.get((one.exchange, one.actual_exchange), ())) for one in compared)
+
+def _left(judged: Judged, ids: Container[str]) -> Judged:
+    """What was judged, with the findings of these ids alone."""
+    findings = tuple(finding for finding in judged.findings if finding.id in ids)
+    return judged._replace(findings=findings, verdict=None if judged.verdict is None else verdict(findings))
 
 
 def _distinct(judged: Iterable[Judged]) -> list[Judged]:

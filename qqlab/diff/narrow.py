@@ -2,12 +2,13 @@
 
 Law: what is left is judged as the whole would be. Left out is only what stands in both bodies at the same place with
 the same bytes, is spelt as the spec spells it, and has no part in how anything that differs is read: its rows, their
-count, what its meaning hangs on, a field of the same name.
+count, what its meaning hangs on, a field of the same name; and nothing that repeats a request, where those differ.
 """
 
 from typing import NamedTuple
 
 from qqlab.codec import MOST_FIELDS
+from qqlab.codec import text as texts
 from qqlab.spec import Command, Field, Spec
 
 
@@ -19,12 +20,16 @@ class Apart(NamedTuple):
     places: list[int]
     command: Command
 
-    def bodies(self, spec: Spec) -> tuple[bytes, bytes]:
-        """Both without what they have in common."""
+    def bodies(self, spec: Spec, asked_alike: bool) -> tuple[bytes, bytes] | None:
+        """Both without what they have in common, which two requests that are not alike may have asked otherwise; None
+        where the whole body has to tell what a `+` in it means."""
         kept = {spec.roles.command.encode()}
+        if not asked_alike:
+            kept |= self.command.repeating
         for place in self.places:
             kept |= self.command.beside[_key(self.expected[place])]
-        return _only(self.expected, kept), _only(self.actual, kept)
+        left, right = _only(self.expected, kept), _only(self.actual, kept)
+        return None if _holds_plus(left) or _holds_plus(right) else (left, right)
 
     def one_value(self, spec: Spec) -> "Unlike | None":
         """The one value in which they differ, if nothing hangs on its field and it on nothing."""
@@ -40,8 +45,10 @@ class Apart(NamedTuple):
     def _answers(self, spec: Spec) -> bool:
         """Whether both name the command that was asked for."""
         mark = f"{spec.roles.command}=".encode()
-        named = next((segment for segment in self.expected if segment.startswith(mark)), b"")
-        return named.isascii() and spec.command(named[len(mark) :].decode()) is self.command
+        for named in self.expected:
+            if named.startswith(mark):
+                return named.isascii() and spec.command(named[len(mark) :].decode()) is self.command
+        return False
 
 
 class Unlike(NamedTuple):
@@ -55,12 +62,12 @@ class Unlike(NamedTuple):
 def apart(expected: bytes, actual: bytes, command: Command) -> Apart | None:
     """Tell two replies to that command apart; None where not by the places of their fields, or a key is unusual."""
     left, right = expected.split(b"&"), actual.split(b"&")
-    if len(left) != len(right) or len(left) > MOST_FIELDS or b"+" in expected or b"+" in actual:
+    if len(left) != len(right) or len(left) > MOST_FIELDS or not _same_plus(expected, actual):
         return None
     usual = command.beside
     places = []
     for place, segment in enumerate(left):
-        key = _key(segment)
+        key = segment.partition(b"=")[0]
         if key not in usual:
             if segment or right[place] or place < len(left) - 1:
                 return None
@@ -74,16 +81,36 @@ def apart(expected: bytes, actual: bytes, command: Command) -> Apart | None:
 def narrow_request(body: bytes, spec: Spec) -> bytes:
     """A request without those fields that no reply hangs on."""
     segments = body.split(b"&")
-    if len(segments) > MOST_FIELDS or b"+" in body:  # whose meaning the whole body tells
+    if len(segments) > MOST_FIELDS or _holds_plus(body):  # whose meaning the whole body tells
         return body
     left = [segment for segment in segments[:-1] if _key(segment) not in spec.unheard]
     return b"&".join([*left, segments[-1]])
+
+
+def narrow_verdict(body: bytes, command: Command, spec: Spec) -> bytes:
+    """A reply to that command without those fields that tell nothing of success."""
+    segments = body.split(b"&")
+    if len(segments) > MOST_FIELDS or _holds_plus(body):
+        return body
+    own = spec.roles.command.encode()
+    return b"&".join([one for one in segments if (key := _key(one)) == own or key not in command.uncoded])
 
 
 def _only(segments: list[bytes], kept: set[bytes]) -> bytes:
     """The segments of these keys, and the last one, behind which the body ends."""
     left = [segment for segment in segments[:-1] if _key(segment) in kept]
     return b"&".join([*left, segments[-1]])
+
+
+def _same_plus(expected: bytes, actual: bytes) -> bool:
+    """Whether a `+` that both have means the same in both."""
+    if not (_holds_plus(expected) or _holds_plus(actual)):
+        return True
+    return texts.plus_is_blank(expected) == texts.plus_is_blank(actual)
+
+
+def _holds_plus(body: bytes) -> bool:
+    return body.find(b"+") >= 0
 
 
 def _key(segment: bytes) -> bytes:

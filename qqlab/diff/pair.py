@@ -4,12 +4,11 @@ Law: unlike things are never compared silently: another command, a request of ot
 side has is a finding. What cannot be compared says why. Nothing outside the two exchanges and the spec counts.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from qqlab import http1
-from qqlab.codec import Message, decode_message, tells_success
+from qqlab.codec import Message, decode_message
 from qqlab.diff.finding import TARGET, Deviation, Finding, identify, unlike
 from qqlab.diff.message import Replies, compare_requests, parting
 from qqlab.diff.narrow import apart
@@ -72,9 +71,7 @@ def logged_in(expected: Exchange, actual: Exchange, spec: Spec) -> str:
 def _login(left: Side, right: Side) -> str:
     if left.known is None or not left.known.logs_in or left.known is not right.known:
         return ""
-    replies = left.whole_reply, right.whole_reply
-    succeeded = all(reply is not None and tells_success(reply, left.spec) is True for reply in replies)
-    return left.account if succeeded else ""
+    return left.account if left.succeeded and right.succeeded else ""
 
 
 def judge_read(expected: Exchange | None, actual: Exchange | None, spec: Spec) -> Judged:
@@ -114,7 +111,8 @@ class _Findings:
     def __init__(self, exchange: str, actual: str, side: Side) -> None:
         self._ids = exchange, actual
         self._side = side
-        self._seen: Counter[tuple[object, ...]] = Counter()
+        self._exchange = f"first\0{exchange}" if exchange else f"second\0{actual}"
+        self._seen: dict[str, int] = {}
 
     def found(self, deviations: Iterable[Deviation], direction: Direction | None) -> list[Finding]:
         return [self._finding(deviation, direction) for deviation in deviations]
@@ -122,9 +120,9 @@ class _Findings:
     def _finding(self, deviation: Deviation, direction: Direction | None) -> Finding:
         severity, reason = weigh(deviation, direction, self._side.spec_of_command, self._side.spec)
         place = self._place(deviation, direction)
-        self._seen[place] += 1
+        number = self._seen[place] = self._seen.get(place, 0) + 1
         return Finding(
-            id=identify(*place, self._seen[place]),
+            id=identify(place, number),
             exchange=self._ids[0],
             actual_exchange=self._ids[1],
             command=self._side.command,
@@ -140,21 +138,19 @@ class _Findings:
             about=self._about(deviation),
         )
 
-    def _place(self, deviation: Deviation, direction: Direction | None) -> tuple[object, ...]:
+    def _place(self, deviation: Deviation, direction: Direction | None) -> str:
         """What tells the finding's place from all others. A push that only the second capture has is told by what it
         says: its id there hangs on when it came."""
         if deviation.rule == "push.extra":
-            return "push", self._side.account, self._side.command, deviation.actual, deviation.rule
-        sides = ("first", self._ids[0]) if self._ids[0] else ("second", self._ids[1])
-        return (*sides, direction, deviation.field, deviation.row, deviation.rule)
+            return f"push\0{self._side.account}\0{self._side.command}\0{deviation.actual}\0{deviation.rule}"
+        return f"{self._exchange}\0{direction}\0{deviation.field}\0{deviation.row}\0{deviation.rule}"
 
     def _about(self, deviation: Deviation) -> tuple[str, ...]:
         """Who is spoken of, beside the one that it was said to: where it happened, and what was asked for."""
-        spoken_of = (*deviation.about, *self._side.about)
-        if spoken_of == (self._side.account,):
+        spoken_of, account = deviation.about + self._side.about, self._side.account
+        if spoken_of == (account,):
             return ()
-        others = dict.fromkeys(account for account in spoken_of if account != self._side.account)
-        return tuple(_short(account) or "" for account in others)
+        return tuple([_short(one) or "" for one in dict.fromkeys(spoken_of) if one != account])
 
 
 def _short(name: str | None) -> str | None:
@@ -205,7 +201,7 @@ class _Pair:
                 return self._skipped("no reply on either side")
         cuts = [reply.cut for reply in (self.expected.reply, self.actual.reply) if reply is not None]
         if any(cuts):
-            found = tuple(self._found(self._around(self.actual), "reply"))
+            found = self._found(self._around(self.actual), "reply")
             if found or (len(cuts) == 2 and cuts[0] == cuts[1]):
                 return self._judged(found)
             return self._skipped("only the beginning of a reply was recorded")
@@ -223,17 +219,16 @@ class _Pair:
     def _skipped(self, reason: str, findings: Iterable[Finding] = ()) -> Judged:
         return Judged(self.expected.id, None, reason, tuple(findings), self._connection())
 
-    def _judged(self, findings: Iterable[Finding]) -> Judged:
-        found = tuple(findings)
+    def _judged(self, findings: Sequence[Finding]) -> Judged:
         login = "" if self.right is None else _login(self.left, self.right)
-        return Judged(self.expected.id, verdict(found), None, found, self._connection(), login)
+        return Judged(self.expected.id, verdict(findings), None, tuple(findings), self._connection(), login)
 
     def _connection(self) -> str:
         return self.expected.client if self.expected.transport == "lines" else ""
 
-    def _compared(self, actual: Exchange, right: Side) -> Iterator[Finding]:
-        yield from self._found(self._requests(right), "request")
-        yield from self._found(self._replies(actual, right), "reply")
+    def _compared(self, actual: Exchange, right: Side) -> list[Finding]:
+        found = self._found(self._replies(actual, right), "reply")
+        return found if right.asks_as is not None else self._found(self._requests(right), "request") + found
 
     def _around(self, actual: Exchange) -> Iterator[Deviation]:
         """What differs beside the bodies."""
@@ -246,8 +241,6 @@ class _Pair:
             yield unlike(_status_rule(new), None, None, codes)
 
     def _requests(self, right: Side) -> Iterator[Deviation]:
-        if right.asks_as is not None:
-            return
         asked, again = self.left.asked, right.asked
         if asked is None or again is None or same_requests(asked, again, self.spec):
             return
@@ -255,17 +248,15 @@ class _Pair:
         if whole[0] is not None and whole[1] is not None:
             yield from compare_requests(whole[0], whole[1], self.spec)
 
-    def _found(self, deviations: Iterator[Deviation], direction: Direction) -> Iterator[Finding]:
+    def _found(self, deviations: Iterator[Deviation], direction: Direction) -> list[Finding]:
         """The findings of these deviations, which a hostile reply can make many: no more of them than are read."""
         found = self.findings.found(deviations, direction)
         if len(found) < 2:
-            yield from found
-            return
+            return found
         differences = [finding for finding in found if not finding.equivalent]
-        yield from differences[:_MOST_FINDINGS]
-        if len(differences) > _MOST_FINDINGS:
-            yield from self.findings.found([Deviation("more")], direction)
-        yield from [finding for finding in found if finding.equivalent][:_MOST_FINDINGS]
+        more = self.findings.found([Deviation("more")], direction) if len(differences) > _MOST_FINDINGS else []
+        equivalent = [finding for finding in found if finding.equivalent]
+        return [*differences[:_MOST_FINDINGS], *more, *equivalent[:_MOST_FINDINGS]]
 
     def _replies(self, actual: Exchange, right: Side) -> Iterator[Deviation]:
         old, new = self.expected.reply, actual.reply
@@ -323,21 +314,25 @@ class _Pair:
             assert self.left.body is not None
             assert right.body is not None
             whole = apart(self.left.body, right.body, known)
+            bodies = None if whole is None else whole.bodies(self.spec, self.left.asked == right.asked)
             requests = self.left.numbered_request, right.numbered_request
-            return None if whole is None else self._compared_replies(whole.bodies(self.spec), requests, known)
+            return None if bodies is None else self._compared_replies(bodies, requests, known)
         parts = apart(one.said, other.said, known)
         if parts is None:
             return None
-        single = parts.one_value(self.spec)
+        alike = right.asks_as is not None
+        single = parts.one_value(self.spec) if alike else None
         plain_one = None if single is None else plainly(*single, self.spec)
-        return (plain_one,) if plain_one is not None else self._known(parts.bodies(self.spec), right, known)
+        return (plain_one,) if plain_one is not None else self._known(parts.bodies(self.spec, alike), right, known)
 
-    def _known(self, bodies: tuple[bytes, bytes], right: Side, known: Command) -> Iterable[Deviation] | None:
+    def _known(self, bodies: tuple[bytes, bytes] | None, right: Side, known: Command) -> Iterable[Deviation] | None:
         """What came of these bodies before, or comes of them now."""
-        key = *bodies, self.left.narrow_request, right.narrow_request
+        if bodies is None or self.left.request is None or right.request is None:
+            return None
+        key = *bodies, self.left.request.body, right.request.body
         found: tuple[Deviation, ...] | None = self.spec.compared.get(key)
         if found is None:
-            found = self._compared_replies(bodies, (self.left.request, right.request), known)
+            found = self._compared_replies(bodies, (self.left.message, right.message), known)
             if found is not None and sum(map(len, key)) <= _LONGEST:
                 remember(self.spec, key, found)
         return found

@@ -40,12 +40,11 @@ def _extra(known: Field | None) -> Weight | None:
 
 
 def _code(deviation: Deviation, known: Field, spec: Spec) -> Weight | None:
-    old, new = (spec.code(known, number(side)) for side in (deviation.expected, deviation.actual))
-    verdicts = {code.ok for code in (old, new) if code is not None}
-    if verdicts == {True, False}:
-        return "error", "It tells success on one side and failure on the other."
+    old, new = spec.code(known, number(deviation.expected)), spec.code(known, number(deviation.actual))
     if old is None or new is None:
         return "error", "No source says what one of the values means, so no client knows."
+    if {old.ok, new.ok} == {True, False}:
+        return "error", "It tells success on one side and failure on the other."
     if _contradict(old, new) or _contradict(new, old):
         return "warning", "The sources disagree on these two values: to some they mean the same."
     return None

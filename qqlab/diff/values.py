@@ -41,6 +41,9 @@ def accounts(values: Iterable[tuple[specs.Field | None, Value]]) -> tuple[str, .
 
 
 def _code_name(value: Scalar, known: specs.Field, spec: Spec, beside: Mapping[str, Value]) -> str | None:
+    if not known.cases:
+        code = spec.code(known, value)
+        return None if code is None else code.name
     scalars = {name: other for name, other in beside.items() if not isinstance(other, tuple)}
     case = case_of(known, scalars)
     code = spec.code(known, value) if case is None else case_code(spec, case, value)
@@ -55,7 +58,7 @@ def plainly(field: specs.Field, expected: bytes, actual: bytes, spec: Spec) -> D
         sides = expected.decode(spec.wire.charsets[0]), actual.decode(spec.wire.charsets[0])
     except UnicodeDecodeError:
         return None
-    left, right = (values.parse(side, field)[0] for side in sides)
+    left, right = values.parse(sides[0], field)[0], values.parse(sides[1], field)[0]
     if left == right:
         return None
     rule = "code" if field.type == "code" else "value"

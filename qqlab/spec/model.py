@@ -268,6 +268,16 @@ class Command(_Table, frozen=True):
         }
 
     @cached_property
+    def repeating(self) -> frozenset[bytes]:
+        """The keys of a reply that repeat what the request says."""
+        return frozenset(field.name.encode() for field in self.layouts["reply"].echoed)
+
+    @cached_property
+    def uncoded(self) -> frozenset[bytes]:
+        """The keys of a reply whose values are no codes."""
+        return frozenset(field.name.encode() for field in self.reply if field.codes is None)
+
+    @cached_property
     def alone(self) -> dict[bytes, Field]:
         """The fields of a reply that stand by themselves, by key: nothing is read with them, and what they say is to be
         compared as it is."""
