@@ -161,10 +161,10 @@ def test_some_exchanges_bring_along_what_they_need() -> None:
         return [step.recorded.id for step in planned(recorded, only=only).steps]
 
     assert sent("answer") == ["in", "poll", "answer"]
-    assert sent("late") == ["picture", "code", "late"]
-    assert sent("code") == ["picture", "code"]
+    assert sent("late") == ["in", "poll", "answer", "picture", "code", "late"]
+    assert sent("poll") == ["in", "poll"]
     assert sent("in") == ["in"]
-    assert sent("late", "other") == ["other", "picture", "code", "late"]
+    assert sent("in", "other") == ["in", "other"]
     assert planned(recorded, only=("in",)).skipped["late"] == "it was not asked for (--only)"
     with pytest.raises(UsageError) as raised:
         sent("nothing\x1b")
@@ -172,6 +172,34 @@ def test_some_exchanges_bring_along_what_they_need() -> None:
         str(raised.value) == "--only nothing\\x1b: no request of the capture that can be sent has this id "
         "(qqlab show CAPTURE lists them)"
     )
+
+
+def test_what_others_did_to_an_exchange_comes_along() -> None:
+    def message(identifier: str, sender: str, to: str) -> Exchange:
+        body = f"CMD=CLTMSG&SEQ=3&UIN={sender}&UN={to}&MG=x"
+        return exchange(identifier, sender, body=body, reply="CMD=CLTMSG&UIN={}&RES=0")
+
+    def poll(identifier: str, account: str) -> Exchange:
+        return exchange(identifier, account, body="CMD=GetMsgEx&SEQ=4&UIN={}", reply="CMD=GETMSGEX&UIN={}&RES=0")
+
+    recorded = [
+        exchange("login2", "10002", body=LOGIN, reply=IN),
+        exchange("out1", body=LOGIN, reply="CMD=Login&UIN={}&RES=0&RS=1&RA=no"),
+        exchange("login1", body=LOGIN, reply=IN),
+        exchange("login4", "10004", body=LOGIN, reply=IN),
+        message("first", "10002", "10001"),
+        exchange("read2", "10002"),
+        message("second", "10002", "10001"),
+        message("elsewhere", "10004", "10005"),
+        poll("poll2", "10002"),
+        poll("poll", "10001"),
+        message("later", "10002", "10001"),
+    ]
+    shifted = [
+        msgspec.structs.replace(one, time=START + timedelta(seconds=number)) for number, one in enumerate(recorded)
+    ]
+    steps = [step.recorded.id for step in planned(shifted, only=("poll",)).steps]
+    assert steps == ["login2", "login1", "first", "second", "poll"]
 
 
 @pytest.mark.parametrize(

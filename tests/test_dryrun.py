@@ -101,9 +101,13 @@ def test_a_plan_as_a_document(capture: Path) -> None:
     assert (document["qqlab_plan"], document["target"], document["exchanges"]) == (1, "127.0.0.1:1", 5)
     assert [(asked["command"], asked["effect"]) for asked in document["commands"]] == [
         ("CLTMSG", "write"),
+        ("Odd\x1b[2J", "write"),
         ("Login", "auth"),
     ]
-    assert [(lane["name"], lane["steps"]) for lane in document["lanes"]] == [("host/10001", 2)]
+    assert [(lane["name"], lane["steps"]) for lane in document["lanes"]] == [
+        ("host/10001", 2),
+        ("host/99", 1),
+    ]
     assert document["links"] == []
     assert PSEUDONYM not in done.stdout
 

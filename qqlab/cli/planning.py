@@ -60,7 +60,7 @@ Only = Annotated[
     typer.Option(
         "--only",
         metavar="ID",
-        help="Send this exchange alone, with the login and the replies that it needs.",
+        help="Send this exchange with what it needs alone: logins, replies, and what had changed the server before.",
         rich_help_panel=_PLAN,
     ),
 ]

@@ -200,12 +200,7 @@ class _Planning:
         """Those of these requests that may be sent for what they do."""
         found = []
         for place in places:
-            exchange, asked = self._seen.exchanges[place], self._seen.asked[place]
-            assert exchange.request is not None
-            assert asked is not None
-            effect = asked.effect
-            if exchange.request.head.find(b"?") >= 0:
-                effect = effect_of(asked.read, exchange.request, self._spec)
+            effect = self._effect(place)
             if self._may_go(place, effect):
                 found.append(place)
         return found
@@ -219,11 +214,19 @@ class _Planning:
         self._skipped[self._seen.exchanges[place].id] = not_allowed(effect)
         return False
 
+    def _effect(self, place: int) -> Effect:
+        exchange, asked = self._seen.exchanges[place], self._seen.asked[place]
+        assert exchange.request is not None
+        assert asked is not None
+        if exchange.request.head.find(b"?") >= 0:
+            return effect_of(asked.read, exchange.request, self._spec)
+        return asked.effect
+
     def _selected(self, places: list[int]) -> list[int]:
         if not self._options.only:
             return places
         choices = [self._choice(place) for place in places]
-        chosen = needed(self._options.only, choices)
+        chosen = needed(self._options.only, choices, self._relations)
         for choice in choices:
             if choice.id not in chosen:
                 self._skipped[choice.id] = "it was not asked for (--only)"
@@ -233,8 +236,16 @@ class _Planning:
         seen = self._seen
         identifier = seen.exchanges[place].id
         sources = {hole.source for hole in self._holes.get(identifier, ())}
-        tries = place in seen.secrets
-        return Choice(identifier, seen.lanes[place], seen.accounts[place], tries, seen.login(place), sources)
+        return Choice(
+            id=identifier,
+            lane=seen.lanes[place],
+            account=seen.accounts[place],
+            tries=place in seen.secrets,
+            login=seen.login(place),
+            sources=sources,
+            span=seen.spans[place],
+            effect=self._effect(place),
+        )
 
     def _request(self, place: int) -> RawMessage | None:
         request = self._rewritten(place)
