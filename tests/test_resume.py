@@ -111,6 +111,13 @@ def killed(start: Callable[..., Process], server: Counting, capture: Path, outpu
     process.stop(signal.SIGKILL)
 
 
+def said_of(output: Path, unknown: int) -> str:
+    return (
+        f"qqlab: {output}: what became of {unknown} exchange{'s'[: unknown != 1]} when the replay broke off is "
+        "not known (send what is unknown again: --resume --resend-unknown; or begin anew: --force)\n"
+    )
+
+
 @pytest.mark.parametrize("resend", [False, True])
 def test_a_replay_that_is_killed_goes_on(
     tmp_path: Path, start: Callable[..., Process], server: Counting, resend: bool
@@ -129,7 +136,8 @@ def test_a_replay_that_is_killed_goes_on(
     )
     again = ["--resend-unknown"] if resend else []
     done = qqlab("replay", capture, "--target", server.target, "-o", output, "--resume", *again)
-    assert done.returncode == (0 if resend or not kept.unknown else done.returncode), done.stderr
+    unsure = not resend and len(kept.unknown)
+    assert (done.returncode, done.stderr) == ((3, said_of(output, unsure)) if unsure else (0, ""))
     written = {number for number in range(1, 101) if number % 3}
     twice = {number for number in written if server.asked[number] > 1}
     assert twice <= {int(identifier) for identifier in kept.unknown} if resend else not twice
@@ -137,7 +145,28 @@ def test_a_replay_that_is_killed_goes_on(
     assert {one.id for one in load(output).exchanges} == {one.id for one in EXCHANGES} - left_out
     assert [one.id for one in load(output).exchanges] == [one.id for one in EXCHANGES if one.id not in left_out]
     assert {number for number in range(1, 101) if not server.asked[number]} <= set(map(int, left_out))
+    if unsure:
+        done = qqlab("replay", capture, "--target", server.target, "-o", output, "--resume", "--resend-unknown")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [one.id for one in load(output).exchanges] == [one.id for one in EXCHANGES]
     assert present(output) == []
+
+
+def test_the_command_that_sends_again_what_is_unknown_works(tmp_path: Path, server: Counting) -> None:
+    capture, output = write(tmp_path / "recorded.jsonl"), tmp_path / "replayed.jsonl"
+    head = Head(qqlab_journal=1, replay=fingerprint(load(capture).exchanges), target=server.target, start=7)
+    journal = Journal(new_path(output), head)
+    journal.intent("11")
+    journal.close()
+    command = ("replay", capture, "--target", server.target, "-o", output, "--resume")
+    for _ in range(2):
+        done = qqlab(*command)
+        assert (done.returncode, done.stderr) == (3, said_of(output, 1))
+        assert (server.asked[11], len(load(output).exchanges)) == (0, 99)
+    done = qqlab(*command, "--resend-unknown")
+    assert (done.returncode, done.stderr, present(output)) == (0, "", [])
+    assert [one.id for one in load(output).exchanges] == [one.id for one in EXCHANGES]
+    assert set(server.asked.values()) == {1}
 
 
 def test_a_replay_whose_target_was_down_goes_on_when_it_is_up(tmp_path: Path, server: Counting) -> None:

@@ -15,7 +15,7 @@ from qqlab import spec as specs
 from qqlab.capture import Capture, header
 from qqlab.cli.arguments import CaptureFiles, Force, SpecOption, read_as_one, read_spec, refuse_stdout
 from qqlab.cli.asking import AllowEffects
-from qqlab.cli.console import talk
+from qqlab.cli.console import counted, talk
 from qqlab.cli.controls import BaselineUrl, Control, Run, SaveRules, learned_rules, once_more, read_controls
 from qqlab.cli.judging import RuleFiles, read_rules, this_day
 from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end, refuse_sources
@@ -37,7 +37,7 @@ from qqlab.cli.planning import (
     say_plan,
 )
 from qqlab.diff import compare
-from qqlab.errors import TargetError, UsageError
+from qqlab.errors import InputError, TargetError, UsageError
 from qqlab.exchange import Exchange
 from qqlab.files import check_writable, refuse_existing
 from qqlab.findings import Context
@@ -114,7 +114,8 @@ def replay(
     What differs by itself is no difference: --control 2 replays twice more, writing to the server again, and ignores
     what differs between replays; --save-rules keeps that for --rules.
 
-    Exit code 0: no differences; 1: differences; 3: nothing could be compared; 4: the target is down; 5: refused.
+    Exit code 0: no differences; 1: differences; 3: nothing could be compared, or what became of something that was sent
+    is not known; 4: the target is down; 5: refused.
 
     Example: qqlab replay recorded.jsonl --target 127.0.0.1:8000 -o replayed.jsonl
     """
@@ -215,6 +216,7 @@ def replay(
             return run
 
         whole = False
+        unknown: frozenset[str] = frozenset()
         try:
             with _told(len(recorded.exchanges), resumable=output is not None) as told:
                 course = carry_out(planned, job, told)
@@ -268,10 +270,16 @@ def replay(
             if keeping is not None and output is not None:
                 note = f"replay of {recorded.path} to {aim}"
                 head = header(known, redacted="secrets", created=datetime.now(UTC), note=note)
-                keeping.finish(planned, head, whole=whole)
+                unknown = keeping.finish(planned, head, whole=whole)
     if course.down is not None:
         hint = "is the server running?" + ("" if output is None else " then go on: --resume")
         raise TargetError(str(aim), course.down, hint)
+    if unknown:
+        assert output is not None
+        unsure = _unsure(output, len(unknown))
+        if not any(context.fails(finding) for finding in comparison.findings):
+            raise unsure
+        talk.say(f"qqlab: {unsure}")
     end(comparison, recorded.path, context)
 
 
@@ -303,6 +311,13 @@ def _refused(account: str) -> str:
     return (
         f"account {shown} was logged in when this was recorded, and is refused now: is its password right? "
         f"(--accounts FILE, or {ENVIRONMENT}{shown}; without them that of the built-in sample is taken)"
+    )
+
+
+def _unsure(output: Path, unknown: int) -> InputError:
+    what = f"what became of {counted(unknown, 'exchange')} when the replay broke off is not known"
+    return InputError(
+        str(output), what, "send what is unknown again: --resume --resend-unknown; or begin anew: --force"
     )
 
 

@@ -75,13 +75,15 @@ class Keeping:
         """What was kept so far, in recorded order."""
         return self.all().exchanges(_places(planned))
 
-    def finish(self, planned: Plan, head: Header, *, whole: bool) -> None:
-        """Put the capture together from what was kept, if anything was; the journals go where it is `whole`."""
+    def finish(self, planned: Plan, head: Header, *, whole: bool) -> frozenset[str]:
+        """Put the capture together from what was kept, if anything was; the journals go where it is `whole`. Returns
+        the ids of what was sent, and of which nobody knows what became: as long as there are any, the journals stay."""
         kept = self.all()
         if kept.count:
             put_together(self.output, head, kept.lines(_places(planned)), force=self._force)
-        if whole or not (kept.count or kept.unknown):
+        if not kept.unknown and (whole or not kept.count):
             kept.remove()
+        return frozenset(kept.unknown)
 
 
 def _places(planned: Plan) -> dict[str, int]:
