@@ -18,7 +18,7 @@ import secrets
 import stat
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -146,6 +146,14 @@ class Redactor:
         if (request, reply, error) == (exchange.request, exchange.reply, exchange.error):
             return exchange
         return msgspec.structs.replace(exchange, request=request, reply=reply, error=error)
+
+    def know(self, requests: Iterable[RawMessage]) -> None:
+        """Hunt the secrets of these requests in all exchanges from now on, however many they are."""
+        found, counted = _Found(), self.replaced.copy()
+        for request in requests:
+            self._opened(request, "request", self._command(request, None), found)
+        self.replaced = counted
+        self._known.keep(found.secrets)
 
     def text(self, text: str) -> str:
         """Free text that may quote a message, such as a line of a log or of a traceback, without what would be replaced
@@ -363,7 +371,7 @@ class Redactor:
         new = dict(islice(found.secrets.items(), MOST_IN_EXCHANGE))
         personal = dict(islice(found.personal.items(), MOST_IN_EXCHANGE))
         return _Hunts(
-            (*([] if all(one in self._known.values for one in new) else [Hunt(new)]), *self._known.hunts),
+            (*([] if all(map(self._known.holds, new)) else [Hunt(new)]), *self._known.hunts),
             (Hunt(personal, codes=False),) if personal else (),
         )
 
@@ -450,15 +458,17 @@ class _Hunts(NamedTuple):
 
 
 class _Known:
-    """The secrets of all exchanges so far. New ones are few, and hunted apart until they are many: to make a hunt
-    takes longer than most hunts. `clean` holds heads and lines of a log in which none of them stands, nor anything else
-    to replace."""
+    """The secrets of all exchanges so far. New ones are few, and hunted apart until they are many: to make a hunt takes
+    longer than most hunts. The oldest are forgotten, but for those that are known for good. `clean` holds heads and
+    lines of a log in which none of them stands, nor anything else to replace."""
 
     def __init__(self) -> None:
         self.values: dict[bytes, bytes] = {}
         self.clean: set[bytes] = set()
         self._recent: dict[bytes, bytes] = {}
         self._old: tuple[Hunt, ...] = ()
+        self._kept: dict[bytes, bytes] = {}
+        self._for_good: tuple[Hunt, ...] = ()
         self.hunts: tuple[Hunt, ...] = ()
 
     def stand_in(self, texts: list[bytes]) -> bool:
@@ -471,8 +481,19 @@ class _Known:
             self.clean.clear()
         self.clean.update([text for text in texts if len(text) <= _LONGEST_CLEAN])
 
+    def holds(self, value: bytes) -> bool:
+        """Whether that is one of them."""
+        return value in self.values or value in self._kept
+
+    def keep(self, found: Mapping[bytes, bytes]) -> None:
+        """Know these for good."""
+        self.clean.clear()
+        self._kept |= {one: instead for one, instead in found.items() if len(one) >= LONG}
+        self._for_good = (Hunt(self._kept),) if self._kept else ()
+        self._hunt()
+
     def learn(self, found: Mapping[bytes, bytes]) -> None:
-        new = {one: instead for one, instead in found.items() if len(one) >= LONG and one not in self.values}
+        new = {one: instead for one, instead in found.items() if len(one) >= LONG and not self.holds(one)}
         if not new:
             return
         self.clean.clear()
@@ -482,7 +503,10 @@ class _Known:
         self._recent |= new
         if len(self._recent) > _RECENT:
             self._recent, self._old = {}, (Hunt(self.values),)
-        self.hunts = (*self._old, *((Hunt(self._recent),) if self._recent else ()))
+        self._hunt()
+
+    def _hunt(self) -> None:
+        self.hunts = (*self._for_good, *self._old, *((Hunt(self._recent),) if self._recent else ()))
 
 
 class _Reading:

@@ -1,5 +1,6 @@
 """Controls of a replay, against a server that is not the same twice."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,14 +9,16 @@ from itertools import count
 from pathlib import Path
 from threading import Thread
 
+import msgspec
 import pytest
 from conftest import free_port, qqlab
 
 from qqlab import http1
 from qqlab import spec as specs
-from qqlab.capture import header, save
+from qqlab.capture import encode_line, header, save
 from qqlab.diff.rules import parse
 from qqlab.exchange import Exchange
+from qqlab.replay.journal import Head, Journal, fingerprint, new_path
 
 SPEC = specs.builtin()
 Serve = Callable[..., str]
@@ -123,6 +126,28 @@ def test_an_account_whose_login_failed_is_not_tried_again_by_controls(
         *("Login", "GetInfo", "GetInfo", "GetInfo"),
         *("Login", "GetInfo"),
     ]
+
+
+def test_a_secret_that_went_out_before_is_known_when_a_replay_goes_on(
+    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, target = hashlib.md5(b"mima").hexdigest(), serve(hashlib.md5(b"mima").hexdigest())
+    login = "VER=1.1&CMD=Login&SEQ=1000&UIN=10001"
+    said = http1.reply(f"{login}&RES=0&RS=0&HI=60&LI=300".encode())
+    asked = http1.request(f"{login}&PS=0123456789abcdef0123456789abcdef&M5=1&LC=9326B87B234E7235".encode(), "h")
+    first = Exchange(id="1", session="a/10001", request=asked, reply=said)
+    asks, says = info(1001, 30, "x")
+    second = msgspec.structs.replace(first, id="2", request=http1.request(asks.encode(), "h"))
+    recorded = [first, msgspec.structs.replace(second, reply=http1.reply(says.encode()))]
+    path, output = tmp_path / "login.jsonl", tmp_path / "replayed.jsonl"
+    save(path, header(SPEC, redacted="secrets"), recorded, SPEC)
+    journal = Journal(new_path(output), Head(qqlab_journal=1, replay=fingerprint(recorded), target=target, start=7))
+    journal.outcome(encode_line(first, SPEC))
+    journal.close()
+    monkeypatch.setenv("QQLAB_PASSWORD_10001", "mima")
+    done = qqlab("replay", path, "--target", target, "-o", output, "--resume")
+    assert "has another NK" in done.stdout
+    assert secret not in done.stdout + output.read_text()
 
 
 def test_a_baseline_shows_what_a_right_server_says(recorded: Path, serve: Serve, asked: list[str]) -> None:

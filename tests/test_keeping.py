@@ -66,3 +66,17 @@ def test_a_head_in_which_a_secret_turns_up_later_is_searched_again() -> None:
     memory.outcome(plain[2], step(plain[2]))
     kept = memory.in_order(Plan(steps=(), skipped={}, lacking=()))
     assert SECRET not in str(kept[2:])
+
+
+@pytest.mark.parametrize("others", [0, 300])
+def test_secrets_that_go_out_are_known_before_they_do(others: int) -> None:
+    """However many there are, and whichever process sends them."""
+    logins = [
+        http1.request(f"VER=1.1&CMD=Login&SEQ=3&UIN={10001 + number}&PS={secret}&M5=1&LC=1".encode(), "h")
+        for number, secret in enumerate([SECRET, *(hashlib.md5(b"%d" % n).hexdigest() for n in range(others))])
+    ]
+    memory = InMemory(SPEC, recorded_clean=True, secret=logins)
+    said = exchange("1", "", reply=f"&NK={SECRET.upper()}")
+    memory.outcome(said, step(exchange("1", "")))
+    [kept] = memory.in_order(Plan(steps=(), skipped={}, lacking=()))
+    assert SECRET not in str(kept).lower()

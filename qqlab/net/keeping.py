@@ -1,15 +1,16 @@
 """What happens in a replay, kept: in memory, or in a journal as it happens.
 
-Law: secrets become pseudonyms before anything is kept or shown, in the order in which exchanges are over. An exchange
+Law: secrets become pseudonyms before anything is kept or shown, in the order in which exchanges are over; those that
+the replay sends are known from the start, whoever sends them and whenever. An exchange
 that is the recorded one but for its sequence number holds nothing that the recording does not: it is not searched, if
 that was redacted, and nothing was found under the same head of a reply.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from qqlab.capture.writing import fitted_line
 from qqlab.diff.same import same
-from qqlab.exchange import Exchange
+from qqlab.exchange import Exchange, RawMessage
 from qqlab.net.repeated import Repeated
 from qqlab.redact import Redactor
 from qqlab.replay import Plan, Step
@@ -22,13 +23,20 @@ Told = Callable[[Exchange, bool], None]
 _MOST_HEADS = 256
 
 
-class _Cleaning:
-    """Redacts what is over. `recorded_clean`: the recording holds no secrets."""
+def secret_requests(planned: Plan) -> Sequence[RawMessage]:
+    """The requests of a plan that may hold what the recording does not: passwords that were put back, fields that were
+    set."""
+    return [step.request for step in planned.steps if step.tries or step.changed]
 
-    def __init__(self, spec: Spec, recorded_clean: bool) -> None:
+
+class _Cleaning:
+    """Redacts what is over. `recorded_clean`: the recording holds no secrets; `secret` are requests that hold some."""
+
+    def __init__(self, spec: Spec, recorded_clean: bool, secret: Iterable[RawMessage]) -> None:
         self._spec = spec
         self._recorded_clean = recorded_clean
         self._redactor = Redactor(spec)
+        self._redactor.know(secret)
         self._heads: set[bytes] = set()
 
     def cleaned(self, exchange: Exchange, step: Step | None) -> tuple[Exchange, bool]:
@@ -58,11 +66,17 @@ class InMemory:
     """Keeps everything in memory, unless `keeps` is false; `told` is called with each exchange."""
 
     def __init__(
-        self, spec: Spec, told: Told | None = None, *, keeps: bool = True, recorded_clean: bool = False
+        self,
+        spec: Spec,
+        told: Told | None = None,
+        *,
+        keeps: bool = True,
+        recorded_clean: bool = False,
+        secret: Iterable[RawMessage] = (),
     ) -> None:
         self._kept: list[Exchange] = []
         self._keeps = keeps
-        self._cleaning = _Cleaning(spec, recorded_clean)
+        self._cleaning = _Cleaning(spec, recorded_clean, secret)
         self._told = told
 
     def intent(self, step: Step) -> None:
@@ -96,11 +110,19 @@ class InMemory:
 class Journaled:
     """Writes everything to a journal; `told` is called with each exchange."""
 
-    def __init__(self, journal: Journal, spec: Spec, told: Told | None = None, *, recorded_clean: bool = False) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        spec: Spec,
+        told: Told | None = None,
+        *,
+        recorded_clean: bool = False,
+        secret: Iterable[RawMessage] = (),
+    ) -> None:
         self._journal = journal
         self._spec = spec
         self._repeated = Repeated(spec)
-        self._cleaning = _Cleaning(spec, recorded_clean)
+        self._cleaning = _Cleaning(spec, recorded_clean, secret)
         self._told = told
 
     def intent(self, step: Step) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from qqlab.errors import TargetError
 from qqlab.exchange import Exchange
 from qqlab.net.http import MAX_REPLY, Http
-from qqlab.net.keeping import InMemory
+from qqlab.net.keeping import InMemory, secret_requests
 from qqlab.net.lines import Lines
 from qqlab.net.logins import Logins
 from qqlab.net.pace import Lateness, Pace, lateness
@@ -127,7 +127,7 @@ async def replay(
         options = options._replace(effects=allowed_effects(target))
     planned = plan(exchanges, spec, host=str(target), passwords=passwords, codes=codes, start=start, options=options)
     check_any(target, planned.refused, len(planned.steps))
-    kept = InMemory(spec, None if told is None else lambda exchange, _: told(exchange))
+    kept = InMemory(spec, None if told is None else lambda exchange, _: told(exchange), secret=secret_requests(planned))
     how = sending or Sending(timeout=timeout, limit=limit, retries=0)
     taken = {exchange.id for exchange in exchanges}
     course = await execute(planned, addresses, spec=spec, server=str(target), keeper=kept, how=how, taken=taken)

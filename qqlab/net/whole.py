@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from qqlab.exchange import Exchange
+from qqlab.exchange import Exchange, RawMessage
 from qqlab.net import loop
 from qqlab.net.judging import Judging
-from qqlab.net.keeping import InMemory, Journaled
+from qqlab.net.keeping import InMemory, Journaled, secret_requests
 from qqlab.net.kept import Keeping, ask_again, found_before, left_over, logins_before
 from qqlab.net.logins import Logins
 from qqlab.net.replay import Course, Sending, execute
@@ -53,6 +53,7 @@ def carry_out(planned: Plan, replay: Replay, told: Told) -> Course:
     logins = Logins(replay.how.limits.logins)
     logins.leave_alone(replay.refused, replay.failed)
     found: dict[Produced, str] = {}
+    secret = secret_requests(planned)
     if keeping is not None:
         logins_before(planned, keeping.before, replay.spec, logins, resend=replay.resend)
     if keeping is not None and keeping.before.count:
@@ -65,17 +66,18 @@ def carry_out(planned: Plan, replay: Replay, told: Told) -> Course:
         planned = left_over(planned, keeping.before, resend=replay.resend)
     gc.freeze()  # what there is stays: to look through it again and again would cost a tenth of the time
     try:
-        course = _sent(planned, replay, _Known(found, logins), told)
+        course = _sent(planned, replay, _Known(found, logins, secret), told)
     finally:
         gc.unfreeze()
     return msgspec.structs.replace(course, skipped=planned.skipped | course.skipped)
 
 
 class _Known(NamedTuple):
-    """What is known before anything is sent: values of replies, and how logins went."""
+    """What is known before anything is sent: values of replies, how logins went, and the requests that hold secrets."""
 
     found: dict[Produced, str]
     logins: Logins
+    secret: Sequence[RawMessage]
 
 
 def _sent(planned: Plan, replay: Replay, known: _Known, told: Told) -> Course:
@@ -108,7 +110,7 @@ def _done(share: Part, journal: Journal | None, replay: Replay, known: _Known, t
 
 
 def _part(share: Part, journal: Journal | None, replay: Replay, known: _Known, told: Told) -> Course:
-    judging = replay.judging
+    judging, clean = replay.judging, replay.recorded_clean
 
     def over(exchange: Exchange, as_recorded: bool) -> None:
         if judging is not None:
@@ -117,9 +119,9 @@ def _part(share: Part, journal: Journal | None, replay: Replay, known: _Known, t
 
     keeper: Keeper
     if journal is None:
-        keeper = InMemory(replay.spec, over, keeps=False, recorded_clean=replay.recorded_clean)
+        keeper = InMemory(replay.spec, over, keeps=False, recorded_clean=clean, secret=known.secret)
     else:
-        keeper = Journaled(journal, replay.spec, over, recorded_clean=replay.recorded_clean)
+        keeper = Journaled(journal, replay.spec, over, recorded_clean=clean, secret=known.secret)
     try:
         return loop.run(
             execute(
