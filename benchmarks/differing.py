@@ -1,7 +1,10 @@
-"""How many exchanges a second are compared, reading both captures included, in one process."""
+"""How many exchanges are compared in a second of one processor: once they are read, and reading both captures included.
+
+Law: by processor time, since one process does all of it, and what else a machine does would be measured with it.
+"""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -10,7 +13,7 @@ from measure import Figures, Result, rounds
 from talk import talk
 
 from qqlab import http1
-from qqlab.capture import header, open_capture, save
+from qqlab.capture import header, load, open_capture, save
 from qqlab.diff import compare
 from qqlab.exchange import Exchange
 from qqlab.spec import builtin
@@ -32,29 +35,37 @@ def diff(folder: Path, scale: float) -> Iterator[Result]:
     }
     for name, (start, change) in changes.items():
         save(folder / f"{name}.jsonl", header(spec, redacted="secrets"), _exchanges(number, start, change), spec)
-    taken = rounds({name: partial(_compare, folder, name) for name in _WANTED}, 5)
-    for name, wanted in _WANTED.items():
-        rates = tuple(one[UNIT] for one in taken[name])
+    read = {name: load(folder / f"{name}.jsonl").exchanges for name in changes}
+    variants: dict[str, Callable[[], Figures]] = {}
+    for name in _WANTED:
+        variants[f"{name}, already read"] = partial(_compare, name, lambda one: read[one])
+        variants[f"{name}, from files"] = partial(_compare, name, lambda one: _stored(folder, one))
+    taken = rounds(variants, 5)
+    for what, found in taken.items():
+        rates = tuple(one[UNIT] for one in found)
         yield Result(
             name="diff",
-            what=name,
+            what=what,
             median=median(rates),
             least=min(rates),
             greatest=max(rates),
             sense="at least",
-            target=wanted,
+            target=_WANTED[what.partition(",")[0]],
             ratios=rates,
-            figures={name: median(rates)},
+            figures={what: median(rates)},
             unit=UNIT,
         )
 
 
-def _compare(folder: Path, name: str) -> Figures:
+def _stored(folder: Path, name: str) -> Iterable[Exchange]:
+    return open_capture(folder / f"{name}.jsonl").exchanges()
+
+
+def _compare(name: str, exchanges: Callable[[str], Iterable[Exchange]]) -> Figures:
     """As `qqlab diff` does it."""
-    began = time.perf_counter()
-    recorded, other = (open_capture(folder / f"{one}.jsonl").exchanges() for one in ("recorded", name))
-    comparison = compare(recorded, other, builtin())
-    taken = time.perf_counter() - began
+    began = time.process_time()
+    comparison = compare(exchanges("recorded"), exchanges(name), builtin())
+    taken = time.process_time() - began
     found = comparison.equal if name == "identical" else comparison.different
     if found != comparison.total:
         raise AssertionError(f"{name}: {found} of {comparison.total}")

@@ -83,9 +83,10 @@ class Part:
 
     def numbered(self) -> Iterator[tuple[Exchange, int]]:
         """The exchanges, each with the number of its line: the same reading for who asks for no place."""
-        for number, data, ended, whole in self.lines:
-            if not whole:
-                raise source.too_long(Line(number, data, ended, whole), self.where)
+        for line in self.lines:
+            if not line.whole:
+                raise source.too_long(line, self.where)
+            number, data, ended = line.number, line.data, line.ended
             try:
                 found = parse_line(data, self.where, number) if data.startswith(b"{") or data.strip() else None
             except InputError:

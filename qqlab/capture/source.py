@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
 
+import msgspec
 import zstandard
 
 from qqlab.errors import InputError
@@ -29,7 +29,7 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _KINDS = ((b"\x1f\x8b", "gzip", "gunzip it first"), (b"\xfd7zXZ", "xz", "unxz it first"), (b"PK\x03\x04", "zip", ""))
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """A line without its end, its number from 1, and whether its end was there (else it is the file's last). `whole` is
     False, and `data` empty, for a line that is too long."""
 
@@ -128,11 +128,13 @@ _REPAIR = "qqlab verify --repair keeps what stands before that"
 def _lines(chunks: Iterator[bytes], where: str) -> Iterator[Line]:
     number, rest, size, whole = 1, list[bytes](), 0, True
     for chunk in chunks:
-        begun, *others = chunk.split(b"\n")
-        for other in others:
+        *ends, begun = chunk.split(b"\n")
+        for end in ends:
             if whole:
-                yield Line(number, b"".join([*rest, begun]) if rest else begun, True)
-            number, rest, size, whole, begun = number + 1, [], 0, True, other
+                yield Line(number, b"".join([*rest, end]) if rest else end, True)
+            number += 1
+            if rest or not whole:
+                rest, size, whole = [], 0, True
         if whole:
             rest.append(begun)
             size += len(begun)

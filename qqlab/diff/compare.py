@@ -72,7 +72,8 @@ def compare(
     """
     known = skipped or {}
     tally = Tally()
-    for place, left, right in Join(expected, actual, spec, known):
+    for pair in Join(expected, actual, spec, known):
+        left, right = pair.expected, pair.actual
         if left is not None and right is not None and same(left, right, spec):
             login = logged_in(left, right, spec) if tally.has_findings else ""
             if witness is None and not login:
@@ -83,7 +84,7 @@ def compare(
             judged = Judged(left.id, None, known[left.id])
         else:
             judged = judge_read(left, right, spec)
-        tally.add(judged, place)
+        tally.add(judged, pair.place)
         if witness is not None:
             witness(left, right, judged)
     return tally.comparison(spec, rules, today)

@@ -7,12 +7,14 @@ count, what its meaning hangs on, a field of the same name; and nothing that rep
 
 from typing import NamedTuple
 
+import msgspec
+
 from qqlab.codec import MOST_FIELDS
 from qqlab.codec import text as texts
 from qqlab.spec import Command, Field, Spec
 
 
-class Apart(NamedTuple):
+class Apart(msgspec.Struct, frozen=True, gc=False):
     """Two replies to one command, cut into the segments between `&`, and the places where they differ."""
 
     expected: list[bytes]
@@ -66,13 +68,13 @@ def apart(expected: bytes, actual: bytes, command: Command) -> Apart | None:
         return None
     usual = command.beside
     places = []
-    for place, segment in enumerate(left):
+    for place, (segment, other) in enumerate(zip(left, right, strict=True)):
         key = segment.partition(b"=")[0]
         if key not in usual:
-            if segment or right[place] or place < len(left) - 1:
+            if segment or other or place < len(left) - 1:
                 return None
-        elif segment != right[place]:
-            if len(segment) == len(key) or not right[place].startswith(key + b"="):
+        elif segment != other:
+            if len(segment) == len(key) or not other.startswith(key + b"="):
                 return None
             places.append(place)
     return Apart(left, right, places, command)

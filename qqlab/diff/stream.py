@@ -6,7 +6,8 @@ other. What comes out is in the order of the first capture, but for what waited.
 """
 
 from collections.abc import Container, Iterable, Iterator
-from typing import NamedTuple
+
+import msgspec
 
 from qqlab.diff.pushes import Aligned, Pushes, is_push
 from qqlab.exchange import Exchange
@@ -15,7 +16,7 @@ from qqlab.spec import Spec
 Place = tuple[int, int]
 
 
-class Paired(NamedTuple):
+class Paired(msgspec.Struct, frozen=True, gc=False):
     """An exchange of the first capture and its counterpart; None where there is none. `place` orders what was found as
     the captures have it: what only the second has stands behind all else."""
 

@@ -99,7 +99,8 @@ class Judging:
             tally.add(judged, (0, place + 1))
         left = [place for place, over in enumerate(self._over) if not over]
         missed = (self._expected[place] for place in left)
-        for (side, number), expected, actual in Join(missed, self._pushes, self._spec, skipped):
+        for pair in Join(missed, self._pushes, self._spec, skipped):
+            (side, number), expected, actual = pair.place, pair.expected, pair.actual
             if expected is not None and actual is None and expected.id in skipped:
                 judged = Judged(expected.id, None, skipped[expected.id])
             else:
