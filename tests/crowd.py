@@ -36,7 +36,7 @@ class _Person:
     def __init__(self, number: int) -> None:
         self.uin = str(20000 + number)
         self.number = number
-        self.style = (_CLOSED, _KEPT, _CLOSED, _SLOPPY, _KEPT, _CLOSED, _KEPT, _SLOPPY, _CLOSED, _LINE)[number % 10]
+        self.style = (_CLOSED, _KEPT, _KEPT, _SLOPPY, _KEPT, _CLOSED, _KEPT, _KEPT, _KEPT, _LINE)[number % 10]
         self.known: list[_Person] = []
         self.inside = False
         self.listed = False

@@ -158,8 +158,9 @@ def encode_message(
 
     The undoing of `decode_message` for every body that is written as the server writes.
     """
+    known = spec.layout(command, direction).by_name
     pairs = [
-        wire.Pair(name.encode(), values.write(value, spec.field(command, direction, name), spec.wire))
+        wire.Pair(name.encode(), values.write(value, known.get(name.upper()), spec.wire))
         for name, value in values_by_name
     ]
     return wire.join([*pairs, wire.Pair(b"", None)] if terminated else pairs)
