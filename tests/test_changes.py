@@ -330,7 +330,16 @@ def test_where_nothing_may_be_sent_that_is_an_error() -> None:
 
 
 def test_the_recorded_server_is_refused_by_name_and_by_address() -> None:
-    servers = ["", "127.0.0.1:8000", "[::1]:8000", "localhost:1", "Old.Example.:80", "[2001:db8::1]:80", "192.0.2.7:80"]
+    servers = [
+        "",
+        "127.0.0.1:8000",
+        "[::1]:8000",
+        "localhost:1",
+        "[::ffff:127.0.0.1]:1",
+        "Old.Example.:80",
+        "[2001:db8::1]:80",
+        "192.0.2.7:80",
+    ]
     recorded = recorded_hosts([Exchange(id=str(n), session="", server=server) for n, server in enumerate(servers)])
     assert recorded == {"old.example", "2001:db8::1", "192.0.2.7"}
     check_recorded(AWAY, "away.example", recorded)
@@ -342,6 +351,26 @@ def test_the_recorded_server_is_refused_by_name_and_by_address() -> None:
     )
     with pytest.raises(RefusedError, match=r"old.example:80: is the recorded server"):
         check_recorded(parse_target("old.example:80"), "old.example", recorded)
+
+
+@pytest.mark.parametrize(
+    ("server", "found"),
+    [
+        ("[::ffff:10.0.0.5]:80", "10.0.0.5"),
+        ("10.0.0.5:80", "::ffff:10.0.0.5"),
+        ("10.0.0.5:80", "::FFFF:a00:5"),
+        ("[2001:DB8:0:0::1]:80", "2001:db8::1"),
+        ("[fe80::1%eth0]:80", "fe80::1"),
+        ("b\xfccher.example:80", "xn--bcher-kva.example"),
+        ("xn--bcher-kva.example:80", "B\xfccher.example."),
+        (f"{'x' * 70}.example:80", f"{'X' * 70}.example"),
+    ],
+)
+def test_the_recorded_server_is_known_in_every_spelling(server: str, found: str) -> None:
+    recorded = recorded_hosts([Exchange(id="1", session="", server=server)])
+    with pytest.raises(RefusedError, match="is the recorded server"):
+        check_recorded(AWAY, found, recorded, ["away.example"])
+    check_recorded(AWAY, found, recorded, ["away.example", server.rpartition(":")[0].strip("[]")])
 
 
 def test_silences_are_shortened_and_nothing_else() -> None:

@@ -16,7 +16,7 @@ from qqlab.codec import MOST_FIELDS
 from qqlab.errors import RefusedError, UsageError
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.replay.reading import Read
-from qqlab.replay.target import Target, is_loopback, normal_host
+from qqlab.replay.target import Target, comparable, is_loopback
 from qqlab.spec import Effect, Spec
 
 # From harmless to harmful. A push is nothing that a client asks for: as a request it is of unknown effect.
@@ -122,15 +122,16 @@ def check_any(target: Target, refused: Collection[Effect], sent: int) -> None:
 
 
 def recorded_hosts(exchanges: Iterable[Exchange]) -> frozenset[str]:
-    """The hosts, outside this machine, that the requests of a capture went to when recorded."""
+    """The hosts, outside this machine, that the requests of a capture went to when recorded, as `comparable` has
+    them."""
     servers = {exchange.server for exchange in exchanges}
     hosts = {server.rpartition(":")[0].removeprefix("[").removesuffix("]") or server for server in servers if server}
-    return frozenset(host.lower().rstrip(".") for host in hosts if not is_loopback(host))
+    return frozenset(host for host in map(comparable, hosts) if not is_loopback(host))
 
 
 def check_recorded(target: Target, found: str, recorded: Collection[str], allowed: Collection[str] = ()) -> None:
     """Refuse the recorded server. `found` is the target's host, or an address that it was resolved to. Raises
     RefusedError, unless the recorded server was named itself."""
-    if found.lower().rstrip(".") in recorded and found not in {normal_host(host) for host in allowed}:
+    if comparable(found) in recorded and comparable(found) not in map(comparable, allowed):
         leads = "" if found == target.host else f"leads to {found}, which "
         raise RefusedError(str(target), f"{leads}is the recorded server", f"allow it: --allow-host {found}")

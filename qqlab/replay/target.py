@@ -61,6 +61,18 @@ def normal_host(host: str) -> str:
         raise UsageError(host, "is no host name", _FORM) from error
 
 
+@lru_cache(256)
+def comparable(host: str) -> str:
+    """A host in the one spelling by which it is told from others: a name as the resolver takes it, an address in its
+    shortest form and as IPv4 where it is one, which IPv6 can write as well. Total."""
+    try:
+        name = normal_host(host)
+    except UsageError:
+        return host.lower()
+    address = _address(name.partition("%")[0])
+    return name if address is None else str(_unmapped(address))
+
+
 def check_name(target: Target, allowed: Collection[str] = ()) -> None:
     """Refuse a target by its name, before it is resolved. Raises RefusedError."""
     refuse_historical(target.host)
@@ -102,5 +114,11 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _is_loopback(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return _unmapped(address).is_loopback
+
+
+def _unmapped(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
+    return mapped or address
