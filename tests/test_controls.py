@@ -150,6 +150,27 @@ def test_a_secret_that_went_out_before_is_known_when_a_replay_goes_on(
     assert secret not in done.stdout + output.read_text()
 
 
+def test_the_line_to_reproduce_a_difference_does_so_with_the_same_options(
+    recorded: Path, tmp_path: Path, serve: Serve, asked: list[str]
+) -> None:
+    accounts = tmp_path / "my accounts.toml"
+    accounts.write_text('accounts = [{ uin = "10001", password = "x", nickname = "n" }]\n')
+    options = [
+        "--accounts",
+        str(accounts),
+        "--allow-effects",
+        "write,auth",
+        "--timeout",
+        "7.5",
+        "--allow-host",
+        "a.example",
+    ]
+    target = serve("y")
+    done = qqlab("replay", recorded, "--target", target, *options)
+    quoted = " ".join(f"'{one}'" if " " in one else one for one in options)
+    assert f"qqlab replay {recorded} --target {target} {quoted} --only 1" in done.stdout
+
+
 def test_a_baseline_shows_what_a_right_server_says(recorded: Path, serve: Serve, asked: list[str]) -> None:
     done = qqlab("replay", recorded, "--target", serve("y"), "--baseline", serve("x"))
     assert (done.returncode, len(asked)) == (1, 4)

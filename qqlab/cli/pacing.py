@@ -10,6 +10,7 @@ from qqlab.errors import UsageError
 from qqlab.net.replay import RETRIES, Course, Sending
 from qqlab.net.running import Limits
 
+TIMEOUT = 5.0
 Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.05, help="For each exchange.")]
 Retries = Annotated[
     int, typer.Option("--retries", metavar="N", min=0, help="How often a connection that fails is tried again.")
@@ -34,7 +35,7 @@ Workers = Annotated[
     ),
 ]
 
-__all__ = ["RETRIES", "LoginBudget", "Retries", "Timeout", "Workers", "sending", "summary", "told_of"]
+__all__ = ["RETRIES", "TIMEOUT", "LoginBudget", "Retries", "Timeout", "Workers", "sending", "summary", "told_of"]
 
 
 def sending(

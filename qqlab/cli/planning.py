@@ -4,11 +4,13 @@ Law: nothing here contacts anyone, not even a resolver.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qqlab.cli.console import print_json
+from qqlab.cli.pacing import TIMEOUT
 from qqlab.exchange import Exchange
 from qqlab.replay import Options, Plan, Target, check_name
 from qqlab.replay.changes import Changes, read_accounts, read_field, read_settings
@@ -132,15 +134,22 @@ def read_options(
 
 def again(
     *,
+    passwords: Path | None,
+    hosts: Sequence[str] | None,
+    effects: str | None,
+    timeout: float,
     settings: Sequence[str] | None,
     accounts: Sequence[str] | None,
     pins: Sequence[str] | None,
     no_correlate: bool,
 ) -> tuple[str, ...]:
-    """The options of a command line that makes the same requests again."""
-    named = (("--set", settings), ("--map-account", accounts), ("--pin", pins))
+    """The options of a command line that makes the same requests again, where they may be made, and waits as long."""
+    one_each = (("--accounts", passwords), ("--allow-effects", effects))
+    single = [part for option, value in one_each if value is not None for part in (option, str(value))]
+    single += [] if timeout == TIMEOUT else ["--timeout", f"{timeout:g}"]
+    named = (("--allow-host", hosts), ("--set", settings), ("--map-account", accounts), ("--pin", pins))
     given = (part for option, values in named for value in values or () for part in (option, value))
-    return (*given, *(("--no-correlate",) if no_correlate else ()))
+    return (*single, *given, *(("--no-correlate",) if no_correlate else ()))
 
 
 def say_plan(

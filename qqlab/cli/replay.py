@@ -19,7 +19,7 @@ from qqlab.cli.console import counted, talk
 from qqlab.cli.controls import BaselineUrl, Control, Run, SaveRules, learned_rules, once_more, read_controls
 from qqlab.cli.judging import RuleFiles, read_rules, this_day
 from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end, refuse_sources
-from qqlab.cli.pacing import RETRIES, LoginBudget, Retries, Timeout, Workers, sending, summary, told_of
+from qqlab.cli.pacing import RETRIES, TIMEOUT, LoginBudget, Retries, Timeout, Workers, sending, summary, told_of
 from qqlab.cli.passwords import ENVIRONMENT, AccountsFile, read_passwords
 from qqlab.cli.planning import (
     DryRun,
@@ -76,7 +76,7 @@ def replay(
     speed: Speed = "max",
     max_gap: MaxGap = None,
     rate: Rate = None,
-    timeout: Timeout = 5.0,
+    timeout: Timeout = TIMEOUT,
     retries: Retries = RETRIES,
     login_budget: LoginBudget = 1,
     workers: Workers = 1,
@@ -250,7 +250,16 @@ def replay(
                 time=datetime.now(UTC),
                 command=(
                     *_command(captures, target, spec),
-                    *again(settings=settings, accounts=map_account, pins=pin, no_correlate=no_correlate),
+                    *again(
+                        passwords=accounts,
+                        hosts=allow_host,
+                        effects=allow_effects,
+                        timeout=timeout,
+                        settings=settings,
+                        accounts=map_account,
+                        pins=pin,
+                        no_correlate=no_correlate,
+                    ),
                 ),
                 course=told_of(course),
                 cases=seen.cases,
