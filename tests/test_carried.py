@@ -101,6 +101,8 @@ def test_tokens_are_those_of_the_new_login(capture: Path, tmp_path: Path, option
         done = qqlab("replay", capture, "--target", target, "-o", output, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 different" in done.stdout
+    added = "qqlab: --set List.X=1: the spec has no such field there, and it is added"
+    assert (added in done.stderr.splitlines()) == ("List.X=1" in options)
     assert Handler.token not in output.read_text("utf-8"), "a token is a secret"
 
 

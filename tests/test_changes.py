@@ -102,6 +102,15 @@ def test_a_command_of_nobody_is_refused_and_one_that_the_capture_alone_knows_is_
     assert planned(recorded, changes=changes).unused == ("--set List.TN=1", "--map-account 7=8")
 
 
+def test_fields_that_nothing_has_are_told_of() -> None:
+    recorded = [exchange("1", body="CMD=List&UIN={}&TN=2"), exchange("2", body="CMD=Odd&UIN={}")]
+    changes = Changes(read_settings(["List.XX=1", "list.UN=2", "*.YY=1", "Odd.X=1", "Logout.Z=1"], SPEC))
+    made = planned(recorded, changes=changes, pins=(("List", "TN"), (None, "ZZ")))
+    assert made.unused == ("--set *.YY=1", "--set Logout.Z=1", "--pin List.TN", "--pin *.ZZ")
+    assert made.strange == ("--set List.XX=1", "--set Logout.Z=1")
+    assert planned(recorded, pins=((None, "ZZ"),), correlate=False).unused == ()
+
+
 def test_another_account_takes_the_place_of_one_wherever_a_request_names_it() -> None:
     accounts = read_accounts(["10001=20001", "10003 = 3"])
     body = b"CMD=CLTMSG&SEQ=1&UIN= 10001 &UN=10003&MG=10001,10003"
@@ -130,9 +139,9 @@ def test_two_accounts_do_not_become_one_but_may_change_places() -> None:
     assert [step.account for step in made.steps] == ["10002", "10001"]
 
 
-@pytest.mark.parametrize("text", ["1", "=1", "1=", "1=a b", "１=2"])
+@pytest.mark.parametrize("text", ["1", "=1", "1=", "1=a b", "１=2", "abc=1", "1=abc", "1=-2"])
 def test_what_maps_no_account(text: str) -> None:
-    with pytest.raises(UsageError, match=r"is no A=B \(for example --map-account 10001=20001\)"):
+    with pytest.raises(UsageError, match=r"is no A=B of two account numbers \(for example --map-account 10001=20001\)"):
         read_accounts([text])
 
 

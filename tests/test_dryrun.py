@@ -41,7 +41,7 @@ def test_a_plan_in_words(capture: Path, tmp_path: Path) -> None:
     output = tmp_path / "replayed.jsonl"
     done = qqlab(
         *("replay", capture, "--target", "127.0.0.1:1", "--dry-run", "-o", output, "--set", "List.TN=5"),
-        *("--set", "Logout.X=1", "--map-account", "99=10005"),
+        *("--set", "Logout.X=1", "--map-account", "99=10005", "--set", "List.XX=1", "--pin", "*.ZZ"),
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert not output.exists()
@@ -64,7 +64,7 @@ def test_a_plan_in_words(capture: Path, tmp_path: Path) -> None:
         "rewritten:",
         "  passwords put back: 1",
         "  other accounts named: 2 (exchange x\\x1b[2J: UIN 99 -> 10005)",
-        "  fields set: 1 (exchange 2: TN 2 -> 5)",
+        "  fields set: 2 (exchange 2: TN 2 -> 5)",
         "  values carried over from replies: 1",
         "  heads that name the target as their host: 4",
         "carried over from the new replies (--pin CMD.FIELD keeps what was recorded):",
@@ -74,6 +74,8 @@ def test_a_plan_in_words(capture: Path, tmp_path: Path) -> None:
         "  1 exchange (5): no request was recorded",
         "to mind:",
         "  --set Logout.X=1 is for nothing in this capture",
+        "  --pin *.ZZ is for nothing in this capture",
+        "  --set List.XX=1: the spec has no such field there, and it is added",
         "duration: as long as the target takes (63.0 s when recorded)",
     ]
 

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import re
+import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,6 +175,26 @@ def test_a_login_is_shown_without_its_secret(server: str) -> None:
     [exchange] = json.loads(done.stdout)
     assert exchange["decoded"]["reply"]["RS"] == 0
     assert hashlib.md5(b"mima-10002").hexdigest() not in done.stdout
+
+
+def test_a_server_of_another_protocol_is_no_reply() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        target = f"127.0.0.1:{listening.getsockname()[1]}"
+
+        def speak() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+                connection.recv(65536)
+
+        speaking = threading.Thread(target=speak)
+        speaking.start()
+        done = qqlab("send", "Logout", "UIN=10001", "--target", target)
+        speaking.join()
+    assert done.returncode == 4
+    assert done.stderr.startswith(f"qqlab: {target}: the reply is no HTTP")
+    assert done.stderr.endswith(" (is it the right port?)\n")
+    assert done.stderr.count("\n") == 1
 
 
 def test_who_is_not_logged_in_is_told_how(server: str) -> None:

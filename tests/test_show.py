@@ -72,8 +72,16 @@ def test_a_capture_on_standard_input() -> None:
         (["show", "README.md"], 3, "qqlab: README.md:1: is no qqlab capture"),
         (["show", SAMPLE, "99"], 3, f"qqlab: {SAMPLE}: no exchange has the id '99' (list them: qqlab show CAPTURE)\n"),
         (["show", SAMPLE, SAMPLE, "1"], 2, "qqlab: 1: several captures have an exchange of this id"),
-        (["show"], 2, "Usage: qqlab show"),
-        (["dance"], 2, "Usage: qqlab"),
+        (["show"], 2, "qqlab: CAPTURE: is missing ("),
+        (["dance"], 2, "qqlab: qqlab: no such command 'dance' (qqlab --help)\n"),
+        (["show", SAMPLE, "--x\x1b"], 2, "qqlab: qqlab show: no such option: --x\\x1b (qqlab show --help)\n"),
+        (["diff", "a"], 2, "qqlab: B: is missing (The capture to hold against it; qqlab diff --help)\n"),
+        (["replay", SAMPLE], 2, "qqlab: --target: is missing (http://HOST:PORT or HOST:PORT; qqlab replay --help)\n"),
+        (
+            ["replay", SAMPLE, "--target", "h:1", "--workers", "0"],
+            2,
+            "qqlab: --workers: Input should be greater than or equal to 1 (qqlab replay --help)\n",
+        ),
         (["import", "LICENSE", "-o", "x.jsonl"], 3, "qqlab: LICENSE: is in no format that is known (what can"),
         (["import", "nowhere.txt", "-o", "x.jsonl"], 3, "qqlab: nowhere.txt: No such file or directory\n"),
         (["import", "captures/forum-2005.txt", "-o", SAMPLE], 3, f"qqlab: {SAMPLE}: exists already (choose another"),
@@ -88,6 +96,13 @@ def test_an_error_is_one_line_and_an_exit_code(arguments: list[str], code: int, 
     result = qqlab(*arguments)
     assert (result.returncode, result.stdout) == (code, "")
     assert result.stderr.startswith(message)
+    assert result.stderr.count("\n") == 1
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    result = qqlab()
+    assert result.returncode == 2
+    assert "Usage: qqlab" in result.stdout + result.stderr
 
 
 def test_a_torn_capture_is_shown_and_said(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from qqlab.cli import (
     verify,
 )
 from qqlab.cli.console import talk
+from qqlab.cli.misuse import Misuse, told
 from qqlab.errors import ExitCode, QqlabError
 from qqlab.redact import Redactor
 from qqlab.spec import builtin
@@ -115,9 +116,16 @@ def _run() -> None:
     _end_cleanly()
     stdout.prepare()
     try:
-        app(prog_name="qqlab")
+        code = app(prog_name="qqlab", standalone_mode=False)
+    except Misuse as error:
+        misuse = told(error)
+        if misuse is not None:
+            raise misuse from error
+        error.show()
+        code = ExitCode.USAGE
     finally:
         sys.stdout.flush()
+    sys.exit(code)
 
 
 def main() -> None:

@@ -59,18 +59,23 @@ def _number(option: str, given: str, text: str, hint: str) -> float:
 
 def summary(course: Course) -> list[str]:
     """How a replay went, in a few lines."""
-    rate = f", {course.sent / course.duration:.0f}/s" if course.duration > 0 else ""
+    # The first request goes out at once, so that so many less one have the time.
+    rate = f", {(course.sent - 1) / course.duration:.0f}/s" if course.duration > 0 and course.sent > 1 else ""
     lines = [
         f"sent {counted(course.sent, 'request')} in {course.duration:.2f} s{rate}; "
         f"{counted(course.opened, 'connection')} opened, {course.reused} reused"
         + (f", {course.retried} tried again" if course.retried else "")
         + (f"; {course.again} sent once more" if course.again else "")
-        + (f"; {course.reordered} out of recorded order" if course.reordered else "")
+        + (
+            f"; {course.reordered} in another order than recorded, where that matters to nobody"
+            if course.reordered
+            else ""
+        )
     ]
     late = course.lateness
     if late is not None:
         p50, p95, p99, most = (f"{1000 * seconds:.1f}" for seconds in late)
-        lines.append(f"late by {p50} ms (half), {p95} ms (95 %), {p99} ms (99 %), {most} ms (most)")
+        lines.append(f"late by {p50} ms (median), {p95} ms (95 %), {p99} ms (99 %), {most} ms (most)")
     return lines
 
 

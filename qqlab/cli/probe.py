@@ -118,7 +118,7 @@ def probe(
 
     \b
     Examples:
-      qqlab probe GetInfo UIN=10001 UN=10002 --vary LV=0..5 --target 127.0.0.1:8000
+      qqlab probe GetInfo UIN=10001 UN=10002 --vary LV=1..5 --target 127.0.0.1:8000
       qqlab probe List UIN=10001 TN=160 UN=0 --omit --case -o probed.jsonl --target 127.0.0.1:8000
     """
     known = read_spec(spec)

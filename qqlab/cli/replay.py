@@ -47,7 +47,7 @@ from qqlab.net.kept import Keeping
 from qqlab.net.replay import Course, now, resolve
 from qqlab.net.whole import Replay, carry_out
 from qqlab.replay import Expectation, Plan, Target, parse_target, plan, renamed
-from qqlab.replay.dryrun import Again
+from qqlab.replay.dryrun import Again, in_vain
 from qqlab.replay.effects import allowed_effects, check_any, recorded_hosts
 from qqlab.visible import visible
 
@@ -363,6 +363,8 @@ def _told(total: int, *, resumable: bool) -> Iterator[Callable[[int, Exchange | 
 
 
 def _warn(recorded: Capture, planned: Plan) -> None:
+    for line in in_vain(planned):
+        talk.say(f"qqlab: {line}")
     if recorded.header.redacted == "none":
         return  # what was recorded is the password's own hash, and went out as it was
     for account in planned.lacking:

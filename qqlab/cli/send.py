@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qqlab import wording
+from qqlab import failures, wording
 from qqlab.capture import header, save
 from qqlab.cli.arguments import Force, Json, SpecOption, read_spec
 from qqlab.cli.asking import (
@@ -39,9 +39,12 @@ from qqlab.net.replay import resolve
 from qqlab.replay import parse_target
 from qqlab.replay.compose import Draft, Ways, compose
 from qqlab.spec import Effect, Spec
+from qqlab.visible import visible
 
 _LOGIN = "login"
 _SENT = "1"
+# A reply that came whole may be told to be like that.
+_WHOLE = ("length", "redirect", "coding", "charset")
 
 
 def send(
@@ -78,7 +81,8 @@ def send(
     on this machine are contacted, unless --allow-host names others, and those are only read from unless
     --allow-effects says more.
 
-    Exit code 0: a reply came, whatever it says; 4: none came, or the login was refused; 5: refused.
+    Exit code 0: a reply came, whatever it says; 4: none came, or what came is no whole reply, or the login was refused;
+    5: refused.
 
     \b
     Examples:
@@ -120,7 +124,7 @@ async def _talk(caller: Caller, draft: Draft, secrets: Secrets | None, wait: flo
 
 
 def _show(caller: Caller, known: Spec, *, json: bool) -> None:
-    """Print what was said, but for a login that went well. Raises TargetError where no reply came."""
+    """Print what was said, but for a login that went well. Raises TargetError where no whole reply came."""
     sent = next(exchange for exchange in caller.exchanges if exchange.id == _SENT)
     if json:
         print_json([as_json(exchange, known) for exchange in caller.exchanges])
@@ -130,6 +134,9 @@ def _show(caller: Caller, known: Spec, *, json: bool) -> None:
                 print_exchange(exchange, known)
     if sent.reply is None:
         raise TargetError(str(caller.target), sent.error or "no reply came", "is the server running?")
+    if sent.error is not None and (failure := failures.named(sent.error)) not in _WHOLE:
+        hint = "is it the right port?" if failure == "no-http" else "what came is shown"
+        raise TargetError(str(caller.target), visible(sent.error), hint)
     decoded = decode(sent, known)
     is_login = decoded.spec is not None and decoded.spec.effect == "auth"
     if len(caller.exchanges) == 1 and not is_login and succeeded(decoded, known) is False:

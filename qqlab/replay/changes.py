@@ -73,13 +73,20 @@ def check_commands(option: str, fields: Iterable[tuple[str | None, str]], spec: 
             raise UsageError(where, "there is no such command", f"known: {', '.join(sorted(spec.commands))}")
 
 
+def strange(settings: Iterable[Setting], spec: Spec) -> tuple[Setting, ...]:
+    """Those of these settings whose field the spec does not have in requests of their command."""
+    commands = ((one, None if one.command is None else spec.command(one.command)) for one in settings)
+    return tuple(one for one, known in commands if known and spec.field(known, "request", one.field) is None)
+
+
 def read_accounts(texts: Sequence[str]) -> dict[str, str]:
     """Read `A=B`: account B takes the place of A. Raises UsageError."""
     accounts: dict[str, str] = {}
     for text in texts:
         one, equals, other = (part.strip() for part in text.partition("="))
-        if not equals or not one or not other or not (one + other).isascii() or not (one + other).isalnum():
-            raise UsageError(f"--map-account {visible(text, 40)}", "is no A=B", "for example --map-account 10001=20001")
+        if not equals or not (one + other).isascii() or not (one.isdecimal() and other.isdecimal()):
+            what = "is no A=B of two account numbers"
+            raise UsageError(f"--map-account {visible(text, 40)}", what, "for example --map-account 10001=20001")
         if accounts.get(one, other) != other:
             raise UsageError(f"--map-account {one}", "stands for two others", "name one")
         accounts[one] = other

@@ -79,6 +79,7 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     shortened as wanted; `expected_seconds` how long the replay takes at least, by its pace; the target's own time comes
     on top. `lacking` are accounts without a known password, `unread` those of whose picture the code is not known.
     `pushes` is how many lines are waited for. `unused` are options that nothing in the capture is meant by,
+    `strange` those of fields that the spec does not have,
     `refused` the effects for which requests are left out. `more` are the replays that --control and --baseline add.
     """
 
@@ -101,6 +102,7 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     unread: tuple[str, ...]
     pushes: int
     unused: tuple[str, ...]
+    strange: tuple[str, ...]
     refused: tuple[Effect, ...]
     more: tuple[More, ...] = ()
 
@@ -148,6 +150,7 @@ def outline(
         unread=planned.unread,
         pushes=pushes,
         unused=planned.unused,
+        strange=planned.strange,
         refused=planned.refused,
         more=tuple(map(_more, more)),
     )
@@ -258,10 +261,16 @@ def _minded(plan: Outline) -> Iterator[str]:
         yield f"what the picture of account {_name(account)} shows is not known: a pseudonym goes out"
     if "auth" in plan.refused:
         yield "no login is sent, so the server may refuse what needs one"
-    for option in plan.unused:
-        yield f"{visible(option, 80)} is for nothing in this capture"
+    yield from in_vain(plan)
     if plan.pushes:
         yield f"{_counted(plan.pushes, 'line')} that the server pushed will be waited for"
+
+
+def in_vain(plan: Plan | Outline) -> Iterator[str]:
+    """What options most likely do not do as was meant, a line each."""
+    yield from (f"{visible(option, 80)} is for nothing in this capture" for option in plan.unused)
+    doubtful = (option for option in plan.strange if option not in plan.unused)
+    yield from (f"{visible(option, 80)}: the spec has no such field there, and it is added" for option in doubtful)
 
 
 def _duration(plan: Outline) -> str:

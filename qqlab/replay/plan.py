@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from qqlab.exchange import Exchange, RawMessage
-from qqlab.replay.changes import Changes, check_accounts, check_commands
+from qqlab.replay.changes import Changes, check_accounts, check_commands, strange
 from qqlab.replay.correlate import Hole, Link, Produced
 from qqlab.replay.effects import effect_of, not_allowed, not_one
 from qqlab.replay.lanes import Lane, at_once, line, wants_kept
@@ -69,7 +69,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     code is not, `pushes` the ids of what was pushed over each line. `at_once` is the most lanes that were under way
     together when recorded. `rewrites` counts what was put in place of recorded values, by kind, and `examples` shows
     one of each. `links` are the values of replies that later requests use, and those that were looked at and are not
-    carried over. `unused` are the options that nothing in the capture is meant by. `refused` are the effects for which
+    carried over. `unused` are the options that nothing in the capture is meant by, `strange` those of fields that the
+    spec does not have. `refused` are the effects for which
     requests are left out.
     """
 
@@ -84,6 +85,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     examples: dict[str, Example] = {}
     links: tuple[Link, ...] = ()
     unused: tuple[str, ...] = ()
+    strange: tuple[str, ...] = ()
     refused: tuple[Effect, ...] = ()
 
 
@@ -170,6 +172,7 @@ class _Planning:
             examples=self._rewriting.examples,
             links=tuple(self._seen.correlation.links({step.recorded.id for step in steps})) if correlate else (),
             unused=tuple(self._unused()),
+            strange=tuple(map(str, strange(self._options.changes.settings, self._spec))),
             refused=tuple(self._refused),
         )
 
@@ -377,6 +380,13 @@ class _Planning:
         changes, used = self._options.changes, self._rewriting.used
         yield from (str(setting) for setting in changes.settings if setting not in used)
         yield from (f"--map-account {one}={other}" for one, other in changes.accounts.items() if one not in used)
+        if self._options.correlate and self._options.pins:
+            links = self._seen.correlation.links({exchange.id for exchange in self._seen.exchanges})
+            fields = {(link.command.upper(), link.field.upper()) for link in links}
+            fields |= {("*", field) for _, field in fields}
+            for command, field in self._options.pins:
+                if ((command or "*").upper(), field.upper()) not in fields:
+                    yield f"--pin {command or '*'}.{field}"
 
 
 def _command(asked: Read) -> str:

@@ -9,6 +9,7 @@ import gzip
 import math
 import re
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -29,6 +30,9 @@ Ending = Literal["whole", "cut", "closed", "garbage", "silent", "reset", "endles
 _SPELLING = re.compile(r"([a-z-]+):(\*|[A-Za-z0-9_]+)(?:\.([A-Za-z0-9_]+))?(?:=(.*))?", re.DOTALL)
 _URL = re.compile(r"[!-~]{1,2000}")
 _FOUND = 302
+
+_RULES = "qqlab serve --help lists the rules"
+_COMMANDS = "qqlab spec show lists the commands"
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,25 +93,25 @@ class _Kind(NamedTuple):
 
 
 def parse(text: str, spec: Spec) -> Rule:
-    """Read a rule, `kind:COMMAND[.FIELD][=VALUE]`. Raises UsageError that lists the rules."""
+    """Read a rule, `kind:COMMAND[.FIELD][=VALUE]`. Raises UsageError with what may be meant."""
     match = _SPELLING.fullmatch(text)
     if match is None:
-        raise _bad(text, "is no rule")
+        raise _bad(text, "is no rule", "for example drop:GetInfo.NK; " + _RULES)
     name, command, field, value = match.groups()
     kind = KINDS.get(name)
     if kind is None:
-        raise _bad(text, f"there is no rule {name!r}")
+        raise _bad(text, f"there is no rule {name!r}", _nearest(name, KINDS) + _RULES)
     known = spec.command(command)
     if known is None and command != ANY:
-        raise _bad(text, f"the spec has no command {command!r}")
+        raise _bad(text, f"the spec has no command {command!r}", _nearest(command, spec.commands) + _COMMANDS)
     if (field is not None) != kind.has_field or (value is not None) != (kind.value != ""):
-        raise _bad(text, f"is spelt {kind.spelling}")
+        raise _bad(text, f"is spelt {kind.spelling}", "")
     if value is not None and not _fits(value, kind.value):
-        raise _bad(text, f"{value!r} is no {kind.value}")
+        raise _bad(text, f"{value!r} is no {kind.value}", f"it is spelt {kind.spelling}")
     rule = Rule(kind=name, command=ANY if known is None else known.name, field=field, value=value)
     mistake = _mistake(rule, spec)
     if mistake is not None:
-        raise _bad(text, mistake)
+        raise _bad(text, mistake, _about_field(rule, spec))
     return rule
 
 
@@ -126,10 +130,23 @@ def table() -> str:
     return "\n".join(f"{kind.spelling:{width}}  {kind.doc}" for kind in KINDS.values())
 
 
-def _bad(text: str, what: str) -> UsageError:
-    return UsageError(
-        f"--deviate {text}", what, f"the rules: {', '.join(KINDS)}; qqlab serve --help says how each is spelt"
-    )
+def _bad(text: str, what: str, hint: str) -> UsageError:
+    return UsageError(f"--deviate {text}", what, hint)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Which of the known names may be meant, as the beginning of a hint; nothing where none is like it."""
+    spelt = {one.upper(): one for one in known}
+    like = get_close_matches(name.upper(), spelt, n=3)
+    return f"do you mean {' or '.join(spelt[one] for one in like)}? " if like else ""
+
+
+def _about_field(rule: Rule, spec: Spec) -> str:
+    """What may be meant in place of a field that does not fit."""
+    commands = spec.commands.values() if rule.command == ANY else [spec.commands[rule.command]]
+    names = dict.fromkeys(field.name for command in commands for field in command.fields("reply"))
+    like = "" if rule.field is None or rule.field in names else _nearest(rule.field, names)
+    return f"{like}qqlab spec show {'' if rule.command == ANY else rule.command}".rstrip() + " lists the fields"
 
 
 def _fits(value: str, wanted: str) -> bool:
