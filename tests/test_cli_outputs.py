@@ -249,3 +249,19 @@ def test_what_rules_suppress_is_counted_and_listed_where_asked_for(recorded: Pat
     assert "ignored  ours: we add it\n         exchange 1  Login's reply has a field too many: XX" in listed
     document = json.loads(run("diff", recorded, wrong, "--rules", rules, "--show-suppressed", "--json").stdout)
     assert [(one["by"], one["finding"]["field"]) for one in document["suppressed"]] == [("ours", "XX")]
+
+
+def test_a_rule_for_a_command_of_nobody_is_told_of(recorded: Path, wrong: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('qqlab_rules = 1\n[[ignore]]\nreason = "x"\ncommand = "GetInf"\n')
+    done = run("diff", recorded, wrong, "--rules", rules)
+    assert done.stderr == "qqlab: rule 1: the spec has no command GetInf\n"
+
+
+def test_the_rules_of_the_help_are_good(recorded: Path, wrong: Path, tmp_path: Path) -> None:
+    said = run("diff", "--help").stdout
+    example = [line for line in said.splitlines() if line.startswith("    ") and (" = " in line or "[[" in line)]
+    rules = tmp_path / "rules.toml"
+    rules.write_text("\n".join(line.strip() for line in example[:5]))
+    done = run("diff", recorded, wrong, "--rules", rules)
+    assert (done.exit_code, done.stderr, len(example[:5])) == (1, "", 5)

@@ -240,13 +240,22 @@ def test_the_comparison_is_printed_whatever_becomes_of_the_output(
     assert output.read_text() == "mine"
 
 
-def test_an_interrupted_replay_keeps_what_it_has_got(
-    capture: Path, tmp_path: Path, start: Callable[..., Process]
+@pytest.mark.parametrize("reports", [True, False])
+def test_an_interrupted_replay_keeps_and_tells_what_it_has_got(
+    capture: Path, tmp_path: Path, start: Callable[..., Process], reports: bool
 ) -> None:
-    output = tmp_path / "replayed.jsonl"
-    process = slow(start, capture, "-o", output, delay=60)
+    output, report = tmp_path / "replayed.jsonl", tmp_path / "report.json"
+    options = ["--report", f"json={report}"] if reports else []
+    process = slow(start, capture, "-o", output, *options, delay=60)
     assert process.stop(signal.SIGINT) == 130
-    assert process.output.endswith("qqlab: interrupted after 2 of 3 exchanges (go on: --resume)\n")
+    told = [line for line in process.output.splitlines() if "replied" not in line]
+    assert told == [
+        "qqlab: interrupted after 2 of 3 exchanges (go on: --resume)",
+        "compared 2 of 3 exchanges: 2 equal, 0 equivalent, 0 different",
+        "not compared: 1, the replay was interrupted (3)",
+        *([f"qqlab: wrote {report}"] if reports else []),
+    ]
+    assert report.exists() == reports
     assert [exchange.id for exchange in load(output).exchanges] == ["1", "2"]
 
 

@@ -3,7 +3,9 @@
 import json
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -134,6 +136,37 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert match is not None
     yield match[1]
     process.close()
+
+
+class Echoing(BaseHTTPRequestHandler):
+    """Repeats what is not there as `undefined`, as scripts do."""
+
+    def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        fields = dict(pair.split("=", 1) for pair in asked.split("&"))
+        said = f"VER=1.1&CMD=LOGOUT&SEQ={fields.get('SEQ', 'undefined')}&UIN={fields['UIN']}&RES=0".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_what_is_odd_about_a_reply_alone_is_a_change() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echoing) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        command = ("probe", "Logout", "UIN=10001", "--omit", "--only", "SEQ", "--only", "VER", "--rate", "1000")
+        target = f"127.0.0.1:{serving.server_port}"
+        done = qqlab(*command, "--target", target)
+        document = json.loads(qqlab(*command, "--target", target, "--json").stdout)
+        serving.shutdown()
+    assert done.returncode == 0, done.stderr
+    assert "value.type SEQ" in done.stdout
+    assert "2 variations: 1 changed the reply, 1 did not" in done.stdout
+    noted = {one["id"]: [note["code"] for note in one["notes"]] for one in document["variations"]}
+    assert noted == {"omit-VER": [], "omit-SEQ": ["value.type"]}
 
 
 def rows(text: str) -> dict[str, str]:

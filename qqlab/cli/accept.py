@@ -62,7 +62,7 @@ def accept_(
     known = read_spec(spec)
     today = this_day()
     first, second = read_capture(recorded), read_capture(replayed)
-    ignoring = read_rules(rules, today)
+    ignoring = read_rules(rules, today, known)
     comparison = compare(first.exchanges, second.exchanges, known, rules=ignoring, today=today)
     found = comparison.findings
     if not found:

@@ -40,7 +40,15 @@ def diff(
 
     A file of --rules says what to ignore: a table [[ignore]] for each rule, with a reason and at least one of command,
     direction, field, rule (such as value or row.*) and account; expires = 2027-01-31 is its last day. What is ignored
-    is counted, and listed with --show-suppressed. `qqlab replay --control 2 --save-rules FILE` writes such a file.
+    is counted, and listed with --show-suppressed. `qqlab replay --control 2 --save-rules FILE` writes such a file; by
+    hand it is:
+
+    \b
+      qqlab_rules = 1
+      [[ignore]]
+      command = "GetInfo"
+      field = "NK"
+      reason = "nicknames are made up anew"
 
     Exit code 0: no differences; 1: differences; 3: nothing could be compared.
 
@@ -51,7 +59,7 @@ def diff(
         raise UsageError("- -", "standard input is one capture, not two", "name a file for one of them")
     known = read_spec(spec)
     today = this_day()
-    ignoring = read_rules(rules, today)
+    ignoring = read_rules(rules, today, known)
     sides = _Side(expected, only), _Side(actual, only)
     seen = outputs.witness(known)
     comparison = compare(*sides, known, rules=ignoring, today=today, witness=seen)

@@ -11,6 +11,7 @@ from qqlab.cli.console import talk
 from qqlab.diff.rules import IgnoreRule, Rules, dump, parse
 from qqlab.errors import InputError
 from qqlab.files import check_writable, refuse_existing, replacing
+from qqlab.spec import Spec
 from qqlab.visible import visible
 
 RuleFiles = Annotated[
@@ -24,9 +25,9 @@ RuleFiles = Annotated[
 ]
 
 
-def read_rules(paths: Sequence[Path] | None, today: date) -> Rules | None:
-    """The rules of all these files, None where none is named. Says which have expired. Raises InputError for what
-    cannot be read or is no good file of rules."""
+def read_rules(paths: Sequence[Path] | None, today: date, known: Spec) -> Rules | None:
+    """The rules of all these files, None where none is named. Says which have expired, or name no command.
+    Raises InputError for what cannot be read or is no good file of rules."""
     if paths is None:
         return None
     rules = Rules()
@@ -34,6 +35,9 @@ def read_rules(paths: Sequence[Path] | None, today: date) -> Rules | None:
         rules += _read(path)
     for rule in rules.expired(today):
         talk.say(f"qqlab: {visible(rule.name, 60)} expired on {rule.expires}, and is not applied")
+    for rule in rules.rules:
+        if rule.command is not None and known.command(rule.command) is None:
+            talk.say(f"qqlab: {visible(rule.name, 60)}: the spec has no command {visible(rule.command, 40)}")
     return rules
 
 

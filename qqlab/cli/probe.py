@@ -241,6 +241,8 @@ def _changes(tried: Tried) -> Iterator[str]:
         yield _told(finding)
     if len(ordered) > _MOST_SHOWN:
         yield f"and {len(ordered) - _MOST_SHOWN} more"
+    for note in tried.notes[:_MOST_SHOWN]:
+        yield f"{note.code}{'' if note.field is None else ' ' + visible(note.field, 20)}: {visible(note.text, 60)}"
     if tried.again:
         yield "(sent again after a new login)"
 
@@ -253,7 +255,7 @@ def _told(finding: Finding) -> str:
 
 
 def _remarks(probed: Probed) -> Iterator[str]:
-    changed = sum(bool(tried.findings) for tried in probed.tried)
+    changed = sum(tried.changed for tried in probed.tried)
     same = len(probed.tried) - changed
     yield f"{counted(len(probed.tried), 'variation')}: {changed} changed the reply, {same} did not"
     if probed.unsuccessful:
@@ -287,6 +289,7 @@ def _document(probed: Probed, command: str, target: str, known: Spec) -> dict[st
                 "reply": _reply(tried.exchange, known),
                 "again": tried.again,
                 "findings": msgspec.to_builtins(tried.findings),
+                "notes": msgspec.to_builtins(tried.notes),
             }
             for tried in probed.tried
         ],

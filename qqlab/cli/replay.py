@@ -51,6 +51,7 @@ from qqlab.replay.dryrun import Again, in_vain
 from qqlab.replay.effects import allowed_effects, check_any, recorded_hosts
 from qqlab.visible import visible
 
+_INTERRUPTED = "the replay was interrupted"
 _EACH = 10  # so many exchanges between two steps of the bar
 
 
@@ -128,7 +129,7 @@ def replay(
         _check_output(output, force or resume)
     controls = read_controls(control, baseline, save_rules, force=force)
     today = this_day()
-    ignoring = read_rules(rules, today)
+    ignoring = read_rules(rules, today, known)
     outputs = Outputs(report, json=json, force=force, beside=(*captures, output, save_rules))
     refuse_sources("-o", output, captures, (accounts, spec, *(rules or ())))
     refuse_sources("--save-rules", save_rules, captures, (accounts, spec, output))
@@ -218,8 +219,15 @@ def replay(
         whole = False
         unknown: frozenset[str] = frozenset()
         try:
-            with _told(len(recorded.exchanges), resumable=output is not None) as told:
-                course = carry_out(planned, job, told)
+            interrupted: KeyboardInterrupt | None = None
+            try:
+                with _told(len(recorded.exchanges), resumable=output is not None) as told:
+                    course = carry_out(planned, job, told)
+            except KeyboardInterrupt as error:
+                interrupted = error
+                course = _so_far(planned, recorded.exchanges, judging, keeping)
+                if not course.sent:
+                    raise
             refused[aim].update(course.refused)
             failed[aim].update(course.failed)
             if judging is not None:
@@ -228,7 +236,7 @@ def replay(
                 assert keeping is not None
                 otherwise = {one.id: one for one in keeping.exchanges(planned) if expectation.concerns(one.id)}
                 expected = [expectation.of(one, otherwise.get(one.id, one)) for one in expected]
-                if controls.wanted:
+                if controls.wanted and interrupted is None:
                     first = Run(tuple(keeping.exchanges(planned)), course.skipped, course.down)
                     ignoring = learned_rules(controls, expected, first, again_at, known, today, ignoring)
                 comparison = compare(
@@ -269,6 +277,8 @@ def replay(
                 suppressed=show_suppressed,
             )
             outputs.tell(comparison, context)
+            if interrupted is not None:
+                raise interrupted
             for account in course.refused:
                 if account not in (*planned.lacking, *planned.unread):
                     talk.say(f"qqlab: {_refused(account)}")
@@ -300,6 +310,18 @@ def _kept_at(output: Path | None, wanted: bool) -> Iterator[Path | None]:
         return
     with tempfile.TemporaryDirectory(prefix="qqlab-") as folder:
         yield Path(folder) / "replayed.jsonl"
+
+
+def _so_far(planned: Plan, exchanges: Sequence[Exchange], judging: Judging | None, keeping: Keeping | None) -> Course:
+    """How a replay went that was broken off. What other processes judged is lost with them, unless it was kept."""
+    if judging is not None:
+        left = judging.left
+    else:
+        assert keeping is not None
+        done = {one.id for one in keeping.exchanges(planned)}
+        left = [one.id for one in exchanges if one.id not in done]
+    skipped = {identifier: planned.skipped.get(identifier, _INTERRUPTED) for identifier in left}
+    return Course.interrupted(skipped, len(exchanges) - len(left))
 
 
 def _say_course(course: Course, *, asked: bool) -> None:

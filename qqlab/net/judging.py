@@ -78,6 +78,11 @@ class Judging:
         else:
             self._equal += 1
 
+    @property
+    def left(self) -> list[str]:
+        """The ids of what is not over."""
+        return [one.id for one, over in zip(self._expected, self._over, strict=True) if not over]
+
     def verdicts(self) -> Verdicts:
         """What was judged so far."""
         return Verdicts(self._equal, self._others, self._pushes, self._over)

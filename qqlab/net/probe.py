@@ -7,13 +7,13 @@ is silent too often is given up.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import NamedTuple
 
 import msgspec
 
-from qqlab.codec import decode, succeeded
+from qqlab.codec import Note, decode, succeeded
 from qqlab.diff import Finding, judge
 from qqlab.errors import QqlabError
 from qqlab.exchange import Exchange, RawMessage
@@ -29,12 +29,19 @@ BASELINE = "baseline"
 
 class Tried(NamedTuple):
     """One variation: what was sent and came of it, what in the reply is not as in the baseline's, and whether it was
-    sent once more after a new login. What changes by itself is not among the findings."""
+    sent once more after a new login. What changes by itself is not among the findings. `notes` are what is odd about
+    the reply, and is not about the baseline's, beside what is found."""
 
     variation: Variation
     exchange: Exchange
     findings: tuple[Finding, ...]
     again: bool = False
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the reply is another one."""
+        return bool(self.findings or self.notes)
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +89,7 @@ class Probe:
         self._refused: str | None = None
         self._controls = 0
         self._needs_session = False
+        self._odd: set[tuple[str, str | None]] = set()
 
     async def run(self, draft: Draft, variations: Sequence[Variation], *, login: bool = False) -> Probed:
         """Send all of it. `login` logs in before the baseline whether that is needed or not. Raises TargetError where
@@ -92,7 +100,9 @@ class Probe:
         if baseline.reply is None:
             return self._probed(baseline, [], (), (), baseline.error)
         self._needs_session = not self._is_locked_out(baseline)
-        unsteady = self._findings(draft, baseline, await self._control(draft))
+        control = await self._control(draft)
+        unsteady = self._findings(draft, baseline, control)
+        self._odd = {(note.code, note.field) for one in (baseline, control) for note in decode(one, self._spec).notes}
         tried: list[Tried] = []
         silent = 0
         for variation in variations:
@@ -144,8 +154,16 @@ class Probe:
                 exchange = await self._send(variation.draft, variation.id, fresh=variation.fresh)
         if self._told is not None:
             self._told(exchange)
-        found = self._findings(draft, baseline, exchange)
-        return Tried(variation, exchange, _beside(found, unsteady), again)
+        found = _beside(self._findings(draft, baseline, exchange), unsteady)
+        return Tried(variation, exchange, found, again, tuple(self._notes(exchange, found)))
+
+    def _notes(self, exchange: Exchange, found: Sequence[Finding]) -> Iterator[Note]:
+        """What is odd about a reply alone: a comparison passes over what is fresh in each, such as the number."""
+        fields = {finding.field for finding in found} | ({None} if found else set())
+        for note in decode(exchange, self._spec).notes:
+            is_new = (note.code, note.field) not in self._odd and note.field not in fields
+            if is_new and note.direction == "reply" and note.severity != "info":
+                yield note
 
     async def _control(self, draft: Draft) -> Exchange:
         self._controls += 1

@@ -11,6 +11,7 @@ import time
 from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic
+from typing import Self
 
 import msgspec
 
@@ -75,6 +76,23 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     retried: int
     again: int
     late: tuple[float, ...] = ()
+
+    @classmethod
+    def interrupted(cls, skipped: Mapping[str, str], sent: int) -> Self:
+        """One that was broken off after so many exchanges; more is not known of it."""
+        return cls(
+            skipped=dict(skipped),
+            down=None,
+            duration=0.0,
+            sent=sent,
+            reordered=0,
+            refused=(),
+            failed=(),
+            opened=0,
+            reused=0,
+            retried=0,
+            again=0,
+        )
 
     @property
     def lateness(self) -> Lateness | None:
