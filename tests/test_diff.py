@@ -675,11 +675,12 @@ def test_what_is_behind_the_items_that_are_read_counts_too() -> None:
     def friends(last: str) -> str:
         return FRIENDS.partition("&SN=")[0] + f"&SN=10001&UN={'1,' * 10_000}{last}"
 
-    behind = [f"behind item 10,000: {side}" for side in "23"]
-    assert found(exchange(LIST, friends("2,")), exchange(LIST, friends("3,"))) == [("more", "UN", None, *behind)]
-    assert [told[0] for told in found(exchange(LIST, friends("2,")), exchange(LIST, friends("2")))] == [
-        "list.terminator"
-    ]
+    def told(left: str, right: str) -> list[Told]:
+        return found(exchange(LIST, friends(left)), exchange(LIST, friends(right)))
+
+    assert told("2,3,", "2,4,") == [("more", "UN", None, "item 10,002: 3", "item 10,002: 4")]
+    assert told("2,", "") == [("more", "UN", None, "item 10,001: 2", "item 10,001: nothing")]
+    assert [rule for rule, *_ in told("2,", "2")] == ["list.terminator"]
 
 
 def test_a_finding_holds_of_a_long_value_what_differs() -> None:
@@ -688,8 +689,8 @@ def test_a_finding_holds_of_a_long_value_what_differs() -> None:
         return finding
 
     one = said(OUT + "&XX=" + "a" * 600_000 + "b" + "a" * 299_999)
-    assert one.expected == f"…{'a' * 1000}… (900,000 characters from the 599,501th)"
-    assert one.actual == f"…{'a' * 500}b{'a' * 499}… (900,000 characters from the 599,501th)"
+    assert one.expected == f"…{'a' * 1000}… (900,000 characters, from number 599,961 on)"
+    assert one.actual == f"…{'a' * 40}b{'a' * 959}… (900,000 characters, from number 599,961 on)"
     short = said(OUT + "&XX=b")
     assert (short.expected, short.actual) == ("a" * 1000 + "… (900,000 characters)", "b")
     name = "X" * 900_000

@@ -28,6 +28,7 @@ _MOST_FINDINGS = 100
 _LONGEST = 4096
 _BEGINNING = 4096  # of a request, in which its command stands
 _MOST_TEXT = 1000
+_BEFORE = 40  # so much of a long text stands before what differs: less than is shown of it
 _MOST_NAME = 100
 _REDIRECTS = range(300, 400)
 _LINE_ENDS = {b"\n": "LF", b"\r\n": "CR LF"}
@@ -164,9 +165,9 @@ def _cut(text: str | None, other: str | None) -> str | None:
     if text is None or len(text) <= _MOST_TEXT:
         return text
     place = parting(text, other or "")
-    begin = max(0, place - _MOST_TEXT // 2) if place > _MOST_TEXT // 2 else 0
+    begin = place - _BEFORE if place > 2 * _BEFORE else 0
     before, after = "…" if begin else "", "…" if begin + _MOST_TEXT < len(text) else ""
-    where = f" from the {begin + 1:,}th" if begin else ""
+    where = f", from number {begin + 1:,} on" if begin else ""
     return f"{before}{text[begin : begin + _MOST_TEXT]}{after} ({len(text):,} characters{where})"
 
 

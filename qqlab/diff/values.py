@@ -4,7 +4,8 @@ Law: values compare by their typed meaning; bytes are looked at only where the m
 a value carries the name of its code, and nothing of a secret.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from qqlab import spec as specs
 from qqlab.codec import MOST_ITEMS, Field, Scalar, Value, case_code, case_of, values
@@ -78,8 +79,11 @@ def written(expected: Field, actual: Field, spec: Spec, plus: tuple[bool, bool])
     if known is not None and known.list:
         behind = _behind(expected, spec), _behind(actual, spec)
         if behind[0] != behind[1]:
-            sides = (SECRET, SECRET) if known.secret else behind
-            yield unlike("more", expected.name, None, (f"behind item {MOST_ITEMS:,}: {side}" for side in sides))
+            place, sides = next(
+                one for one in enumerate(zip_longest(*behind), MOST_ITEMS + 1) if one[1][0] != one[1][1]
+            )
+            told = (SECRET if known.secret and side is not None else side or "nothing" for side in sides)
+            yield unlike("more", expected.name, None, (f"item {place:,}: {side}" for side in told))
             return
     rule = _how_written(expected, actual, spec, plus)
     yield Deviation(
@@ -87,12 +91,12 @@ def written(expected: Field, actual: Field, spec: Spec, plus: tuple[bool, bool])
     )
 
 
-def _behind(field: Field, spec: Spec) -> str:
-    """What a list holds that was not read."""
+def _behind(field: Field, spec: Spec) -> Sequence[str]:
+    """The items of a list that were not read."""
     separator = spec.wire.list_separator
     if field.text.count(separator) < MOST_ITEMS:
-        return ""
-    return "".join(field.text.rstrip("\r\n").split(separator, MOST_ITEMS)[MOST_ITEMS:]).removesuffix(separator)
+        return ()
+    return values.items(field.text.rstrip("\r\n"), separator)[0][MOST_ITEMS:]
 
 
 def _how_written(expected: Field, actual: Field, spec: Spec, plus: tuple[bool, bool]) -> str:
