@@ -18,7 +18,7 @@ from qqlab.replay import Options, Plan, Target, parse_target, plan
 from qqlab.replay.changes import Changes, Setting, read_accounts, read_field, read_settings
 from qqlab.replay.effects import allowed_effects, check_any, check_recorded, effect_of, not_one, recorded_hosts
 from qqlab.replay.reading import read
-from qqlab.replay.schedule import Span, dues, moments, read_rate, read_speed
+from qqlab.replay.schedule import Span, dues, moments
 
 SPEC = specs.builtin()
 HOST = "127.0.0.1:9999"
@@ -405,16 +405,6 @@ def test_a_rate_delays_and_never_hurries(due: list[float], speed: float | None, 
     assert all(moment >= (0 if speed is None else one / speed) for moment, one in zip(found, due, strict=True))
     if rate is not None:
         assert all(later - one >= 0.999 / rate - 1e-6 for one, later in pairwise(found))
-
-
-def test_paces_are_read() -> None:
-    assert [read_speed(text) for text in ("max", "1", "2.5", "10x")] == [None, 1, 2.5, 10]
-    assert [read_rate(text) for text in ("50/s", "0.5")] == [50, 0.5]
-    for text in ("0", "-1", "nan", "inf", "fast", ""):
-        with pytest.raises(UsageError, match="is no number above 0"):
-            read_speed(text)
-        with pytest.raises(UsageError, match="is no number above 0"):
-            read_rate(text)
 
 
 WORDS = ["CMD=List", "CMD=Login", "CMD=GetMsgEx", "cmd=CLTMSG", "UIN=10001", "UIN=10002", "UN=10003,10004,", "UN=10004"]

@@ -25,7 +25,7 @@ def exchange(id: str, fields: str, head: bytes = b"", reply: str = "") -> Exchan
 
 def step(recorded: Exchange, request: RawMessage | None = None) -> Step:
     assert recorded.request is not None
-    return Step(recorded=recorded, request=request or recorded.request, keep_alive=False)
+    return Step(recorded=recorded, request=request or recorded.request)
 
 
 def numbered(one: Exchange, number: str) -> Exchange:

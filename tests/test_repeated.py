@@ -41,7 +41,7 @@ def exchange(number: str, asked: str, said: str, head: bytes = b"") -> Exchange:
 
 def step(recorded: Exchange, alike: int | None = 1) -> Step:
     assert recorded.request is not None
-    return Step(recorded=recorded, request=recorded.request, keep_alive=False, alike=alike)
+    return Step(recorded=recorded, request=recorded.request, alike=alike)
 
 
 def learned(one: Exchange) -> Repeated:

@@ -163,16 +163,6 @@ def test_a_compressed_request_is_opened_to_be_patched() -> None:
     ]
 
 
-def test_keep_alive_is_what_the_recorded_client_asked_for() -> None:
-    heads = [
-        b"POST / HTTP/1.1\r\nConnection: Keep-Alive\r\n\r\n",
-        b"POST / HTTP/1.1\r\nConnection: close\r\n\r\n",
-        b"POST / HTTP/1.1\r\n\r\n",
-    ]
-    planned = plan([exchange(b"CMD=a", head=head) for head in heads], SPEC, host=HOST, start=1)
-    assert [step.keep_alive for step in planned.steps] == [True, False, False]
-
-
 def test_fresh_numbers_follow_on_each_other_and_are_none_of_the_recorded() -> None:
     recorded = ["1500", "1501", "1503", "1500"]
     numbers = Sequences([("a", number) for number in recorded], 500)

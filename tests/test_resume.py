@@ -306,6 +306,8 @@ def test_the_pace_is_told(tmp_path: Path, server: Counting) -> None:
             "out.jsonl.journal: there is no interrupted replay to go on with (leave out --resume to begin one)",
         ),
         (["--speed", "0"], 2, "--speed 0: is no number above 0 (max, or a number such as 1 or 2.5)"),
+        (["--timeout", "inf"], 2, "--timeout inf: is no number"),
+        (["--max-gap", "inf"], 2, "--max-gap inf: is no number"),
         (["--rate", "many"], 2, "--rate many: is no number above 0 (for example 50/s)"),
     ],
 )

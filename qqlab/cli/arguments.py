@@ -1,5 +1,6 @@
 """Arguments and options that several commands share, so that they are spelled and explained once."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -36,6 +37,20 @@ KeyFile = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace what exists already.")]
+TIMEOUT = 5.0
+
+
+def finite(parameter: typer.CallbackParam, value: float | None) -> float | None:
+    """The number that an option was given. Raises UsageError for what is called one and is none."""
+    if value is not None and not math.isfinite(value):
+        raise UsageError(f"{parameter.opts[0]} {value}", "is no number")
+    return value
+
+
+Timeout = Annotated[
+    float,
+    typer.Option("--timeout", metavar="SECONDS", min=0.05, callback=finite, help="For each exchange."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

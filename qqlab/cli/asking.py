@@ -60,7 +60,6 @@ AllowEffects = Annotated[
         show_default=False,
     ),
 ]
-Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.05, help="For each exchange.")]
 
 
 def check_output(path: Path | None, force: bool) -> None:

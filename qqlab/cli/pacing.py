@@ -10,8 +10,6 @@ from qqlab.errors import UsageError
 from qqlab.net.replay import RETRIES, Course, Sending
 from qqlab.net.running import Limits
 
-TIMEOUT = 5.0
-Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.05, help="For each exchange.")]
 Retries = Annotated[
     int, typer.Option("--retries", metavar="N", min=0, help="How often a connection that fails is tried again.")
 ]
@@ -21,7 +19,7 @@ LoginBudget = Annotated[
         "--login-budget",
         metavar="N",
         min=1,
-        help="Leave an account alone after so many refused logins that succeeded when recorded: servers lock accounts.",
+        help="Leave an account alone after so many failed logins that succeeded when recorded: servers lock accounts.",
     ),
 ]
 
@@ -35,7 +33,7 @@ Workers = Annotated[
     ),
 ]
 
-__all__ = ["RETRIES", "TIMEOUT", "LoginBudget", "Retries", "Timeout", "Workers", "sending", "summary", "told_of"]
+__all__ = ["RETRIES", "LoginBudget", "Retries", "Workers", "sending", "summary", "told_of"]
 
 
 def sending(

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from qqlab.cli.arguments import TIMEOUT, finite
 from qqlab.cli.console import print_json
-from qqlab.cli.pacing import TIMEOUT
 from qqlab.exchange import Exchange
 from qqlab.replay import Options, Plan, Target, check_name
 from qqlab.replay.changes import Changes, read_accounts, read_field, read_settings
@@ -102,6 +102,7 @@ MaxGap = Annotated[
         "--max-gap",
         metavar="SECONDS",
         min=0,
+        callback=finite,
         help="Shorten silences of the recording to this.",
         show_default=False,
         rich_help_panel=_PACE,

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from qqlab import http1, wording
 from qqlab.capture import header, save
-from qqlab.cli.arguments import Force, Json, SpecOption, read_spec
+from qqlab.cli.arguments import TIMEOUT, Force, Json, SpecOption, Timeout, finite, read_spec
 from qqlab.cli.asking import (
     Account,
     AllowEffects,
@@ -24,7 +24,6 @@ from qqlab.cli.asking import (
     FromFile,
     LinesOption,
     TargetUrl,
-    Timeout,
     Unknown,
     Without,
     allowed_effects,
@@ -77,7 +76,9 @@ def probe(
         list[str] | None, typer.Option("--only", metavar="FIELD", help="Change these fields alone; may be repeated.")
     ] = None,
     most: Annotated[int, typer.Option("--most", metavar="N", min=1, help="Send no more variations than these.")] = 200,
-    rate: Annotated[float, typer.Option("--rate", metavar="N", min=0.1, help="Requests a second, at most.")] = 20.0,
+    rate: Annotated[
+        float, typer.Option("--rate", metavar="N", min=0.1, callback=finite, help="Requests a second, at most.")
+    ] = 20.0,
     login: Annotated[
         bool | None,
         typer.Option(
@@ -98,7 +99,7 @@ def probe(
     ] = None,
     allow_host: AllowHost = None,
     allow_effects: AllowEffects = None,
-    timeout: Timeout = 5.0,
+    timeout: Timeout = TIMEOUT,
     plan: Annotated[bool, typer.Option("--dry-run", help="List the variations, and send nothing.")] = False,
     json: Json = False,
     force: Force = False,

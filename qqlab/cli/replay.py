@@ -13,13 +13,13 @@ import typer
 
 from qqlab import spec as specs
 from qqlab.capture import Capture, header
-from qqlab.cli.arguments import CaptureFiles, Force, SpecOption, read_as_one, read_spec, refuse_stdout
+from qqlab.cli.arguments import TIMEOUT, CaptureFiles, Force, SpecOption, Timeout, read_as_one, read_spec, refuse_stdout
 from qqlab.cli.asking import AllowEffects
 from qqlab.cli.console import counted, talk
 from qqlab.cli.controls import BaselineUrl, Control, Run, SaveRules, learned_rules, once_more, read_controls
 from qqlab.cli.judging import RuleFiles, read_rules, this_day
 from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end, refuse_sources
-from qqlab.cli.pacing import RETRIES, TIMEOUT, LoginBudget, Retries, Timeout, Workers, sending, summary, told_of
+from qqlab.cli.pacing import RETRIES, LoginBudget, Retries, Workers, sending, summary, told_of
 from qqlab.cli.passwords import ENVIRONMENT, AccountsFile, read_passwords
 from qqlab.cli.planning import (
     DryRun,

@@ -9,7 +9,7 @@ import typer
 
 from qqlab import failures, wording
 from qqlab.capture import header, save
-from qqlab.cli.arguments import Force, Json, SpecOption, read_spec
+from qqlab.cli.arguments import TIMEOUT, Force, Json, SpecOption, Timeout, finite, read_spec
 from qqlab.cli.asking import (
     Account,
     AllowEffects,
@@ -20,7 +20,6 @@ from qqlab.cli.asking import (
     FromFile,
     LinesOption,
     TargetUrl,
-    Timeout,
     Unknown,
     Without,
     check_command,
@@ -60,14 +59,17 @@ def send(
     accounts: AccountsFile = None,
     lines: LinesOption = False,
     wait: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", min=0, help="With --lines: listen so long for pushes.")
+        float,
+        typer.Option(
+            "--wait", metavar="SECONDS", min=0, callback=finite, help="With --lines: listen so long for pushes."
+        ),
     ] = 0.1,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="CAPTURE", help="Keep what was said as a capture.")
     ] = None,
     allow_host: AllowHost = None,
     allow_effects: AllowEffects = None,
-    timeout: Timeout = 5.0,
+    timeout: Timeout = TIMEOUT,
     json: Json = False,
     force: Force = False,
     spec: SpecOption = None,

@@ -2,9 +2,9 @@
 
 from qqlab.replay.correlate import Hole, Link, Produced
 from qqlab.replay.expecting import Expectation, renamed
-from qqlab.replay.filling import fill, produced, unfilled
+from qqlab.replay.filling import fill, produced
 from qqlab.replay.lanes import Lane
-from qqlab.replay.passwords import Passwords, turned_away
+from qqlab.replay.passwords import Passwords
 from qqlab.replay.plan import Options, Plan, Step, plan
 from qqlab.replay.target import Target, check_address, check_name, parse_target
 
@@ -26,6 +26,4 @@ __all__ = [
     "plan",
     "produced",
     "renamed",
-    "turned_away",
-    "unfilled",
 ]

@@ -48,8 +48,3 @@ def fill(step: Step, found: Mapping[Produced, str], spec: Spec) -> RawMessage:
         if found.get(hole.produced, hole.recorded) != hole.recorded
     ]
     return patched(step.request, new) if new else step.request
-
-
-def unfilled(step: Step, found: Mapping[Produced, str]) -> tuple[str, ...]:
-    """The names of the fields that keep what was recorded, because no reply said otherwise."""
-    return tuple(hole.name for hole in step.holes if hole.produced not in found)

@@ -10,8 +10,7 @@ into an error. What is said of passwords holds for the codes that pictures show.
 from collections.abc import Callable, Iterable
 
 from qqlab import spec as specs
-from qqlab.codec import Decoded, Field, decode, derive, succeeded
-from qqlab.exchange import Exchange
+from qqlab.codec import Decoded, Field, derive, succeeded
 from qqlab.spec import Derivation, Spec
 
 Passwords = Callable[[str], str | None]
@@ -74,22 +73,6 @@ def verdict(decoded: Decoded, spec: Spec) -> bool | None:
 
 def _can_succeed(field: specs.Field, spec: Spec) -> bool:
     return field.codes is not None and any(value.ok for value in spec.codes[field.codes].values)
-
-
-def turned_away(recorded: Iterable[Exchange], replayed: Iterable[Exchange], spec: Spec) -> tuple[str, ...]:
-    """The accounts of requests with a password that succeeded when recorded and were refused in the replay."""
-    again = {exchange.id: decode(exchange, spec) for exchange in replayed}
-    before = [(exchange.id, decode(exchange, spec)) for exchange in recorded if exchange.id in again]
-    right = worked((decoded for _, decoded in before), spec)
-    accounts = [
-        decoded.account
-        for identifier, decoded in before
-        if (field := secret_field(decoded)) is not None
-        and was_right(decoded, field, right)
-        and succeeded(decoded, spec) is True
-        and succeeded(again[identifier], spec) is False
-    ]
-    return tuple(dict.fromkeys(account for account in accounts if account is not None))
 
 
 def was_right(decoded: Decoded, field: Field, right: frozenset[tuple[str, str]]) -> bool:

@@ -14,7 +14,7 @@ from qqlab.exchange import Exchange, RawMessage
 from qqlab.replay.changes import Changes, check_accounts, check_commands, strange
 from qqlab.replay.correlate import Hole, Link, Produced
 from qqlab.replay.effects import effect_of, not_allowed, not_one
-from qqlab.replay.lanes import Lane, at_once, line, wants_kept
+from qqlab.replay.lanes import Lane, at_once, line
 from qqlab.replay.order import Placed, afters, groups
 from qqlab.replay.passwords import Passwords, no_passwords
 from qqlab.replay.reading import Read, read
@@ -34,7 +34,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `changed` are the names of fields that someone set. `alike` is a number that it has in common with steps that were
     recorded the same but for their sequence numbers, None where there are few of them.
     `lane` is the number of its lane, `connection` names the recorded connection to go over again within it, None for
-    one of its own that is closed after; `keep_alive`: the client wanted it kept. `line` names the one long connection
+    one of its own that is closed after. `line` names the one long connection
     that it went over as a bare line, None for HTTP. `account` is the one that it is sent for, `command` the spec's
     spelling of what it asks for, or the wire's. `due` are the seconds from the first step to this one. `after` are the
     ids of earlier steps of other lanes that must be over before it begins. `tries`: whether it holds something made
@@ -43,7 +43,6 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     recorded: Exchange
     request: RawMessage
-    keep_alive: bool
     line: str | None = None
     lane: int = 0
     connection: str | None = None
@@ -319,7 +318,6 @@ class _Planning:
         return Step(
             recorded=exchange,
             request=request,
-            keep_alive=over is not None or wants_kept(exchange),
             line=over,
             lane=seen.lanes[place],
             connection=seen.connections[place],

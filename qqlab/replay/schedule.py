@@ -9,7 +9,6 @@ recording was set back: time goes on from there.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from qqlab.errors import UsageError
 from qqlab.exchange import Exchange
 
 # An exchange that says it took longer did not.
@@ -78,25 +77,3 @@ def moments(due: Iterable[float], speed: float | None, rate: float | None) -> li
         before = max(0.0 if speed is None else one / speed, before + apart)
         found.append(before)
     return found
-
-
-def read_speed(text: str) -> float | None:
-    """Read `--speed max` (None) or a number above 0. Raises UsageError."""
-    if text.strip().lower() == "max":
-        return None
-    return _above_zero(text.strip().removesuffix("x"), f"--speed {text}", "max, or a number such as 1 or 2.5")
-
-
-def read_rate(text: str) -> float:
-    """Read `--rate N/s`, or just N. Raises UsageError."""
-    return _above_zero(text.strip().removesuffix("/s"), f"--rate {text}", "requests a second, such as 50/s")
-
-
-def _above_zero(text: str, where: str, hint: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 1e-6 <= number <= 1e9:
-        raise UsageError(where, "is no number above 0", hint)
-    return number
