@@ -119,12 +119,8 @@ class Tally:
         self.compared = 0
         self._skipped: dict[str, list[str]] = {}
         self._found: list[tuple[Place, Judged]] = []
+        self.has_findings = False  # that a login might end
         self._telling = Telling()
-
-    @property
-    def has_findings(self) -> bool:
-        """Whether something was found that a login might end."""
-        return bool(self._telling)
 
     def add(self, judged: Judged, place: Place) -> None:
         """Count a pair that was judged."""
@@ -134,6 +130,7 @@ class Tally:
             self._skipped.setdefault(judged.skipped, []).append(judged.exchange)
         if self._telling.holds(judged):
             self._found.append((place, judged))
+            self.has_findings = bool(self._telling)
 
     def comparison(self, spec: Spec, rules: Ignoring | None = None, today: date = date.min) -> Comparison:
         """What all of it is together, but for what the rules say to ignore. What is ignored causes nothing."""

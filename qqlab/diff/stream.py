@@ -56,12 +56,12 @@ class Join:
         while (left := first.read()) is not None:
             right = second.read()
             if right is None or left.id != right.id or left.id in self._passed_over or is_push(left) or is_push(right):
+                for side in self._sides:
+                    side.match(first.number - 1)
                 yield from self._taken(0, left)
                 if right is not None:
                     yield from self._taken(1, right)
                 return
-            first.match(first.number)
-            second.match(second.number)
             yield Paired((0, first.number), left, right)
 
     def _next(self) -> int | None:
