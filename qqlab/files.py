@@ -16,6 +16,9 @@ from typing import BinaryIO
 
 from qqlab.errors import InputError
 
+# What is put together of many lines goes to the system in few pieces.
+_BUFFER = 1 << 20
+
 
 def refuse_existing(path: Path, hint: str = "choose another name, or --force to replace it") -> None:
     """Raise InputError, with this hint, where something stands at that path already."""
@@ -72,7 +75,7 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     except OSError as error:
         raise InputError(str(path), error.strerror or str(error)) from error
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "wb", _BUFFER) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

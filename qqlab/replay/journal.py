@@ -34,6 +34,7 @@ _INTENT = b'{"sent":'
 _UNSENT_LINE = b'{"unsent":'
 _ANEW = "begin anew: --force"
 _LONGEST = 1 << 16
+_BUFFER = 1 << 20  # a journal is read in few pieces
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,14 +231,14 @@ class Kept:
     def _take(self, outcome: _Outcome, number: int, at: int, length: int) -> None:
         self._ids.append(outcome.id)
         self._spans.extend((number, at, length))
-        failure = failures.named(outcome.error)
+        self.unknown.discard(outcome.id)
+        failure = None if outcome.error is None else failures.named(outcome.error)
         if failure not in failures.UNSENT:
             self.done.add(outcome.id)
         if failure == "silent":
             self.silent.add(outcome.id)
-        else:
+        elif self.silent:
             self.silent.discard(outcome.id)
-        self.unknown.discard(outcome.id)
 
     def exchanges(self, places: Mapping[str, int]) -> Iterator[Exchange]:
         """What was kept, in the order that `lines` has."""
@@ -305,7 +306,7 @@ def _head(path: Path, line: bytes) -> Head:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        with path.open("rb") as file:
+        with path.open("rb", _BUFFER) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError as error:
