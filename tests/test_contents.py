@@ -47,7 +47,7 @@ def without_number(content: Content, number: str | None) -> Content:
     assert number is not None
     first = content.read.get("SEQ")
     fields = tuple(one for one in content.read.fields if one is not first)
-    return msgspec.structs.replace(content, sequence=None, read=msgspec.structs.replace(content.read, fields=fields))
+    return msgspec.structs.replace(content, read=msgspec.structs.replace(content.read, fields=fields))
 
 
 @given(PARTS, PARTS, st.lists(NUMBERS, min_size=2, max_size=3), st.sampled_from(["request", "reply"]), st.booleans())

@@ -19,7 +19,8 @@ from qqlab.replay.rewrite import is_account, secret_of
 from qqlab.spec import Command, Direction, Effect, Spec
 
 _LONGEST = 1024
-_MOST = 4096
+_MOST = 1024
+_MOST_ONCE = 1 << 16
 
 
 class Around(NamedTuple):
@@ -33,18 +34,16 @@ class Content(msgspec.Struct, frozen=True, gc=False):
     """What a message says beside its sequence number.
 
     `kind` tells it from others. `around` is all of its body but the number, None where there is no plain one. Where
-    there is, `read` may show that of another message. `sequence` is the number as `read` shows it, `named` what might
-    be an account. Of a request: what it does (`effect`, but for what a request line may say), whether it holds
-    something made from a password (`secret`), and the values that replies may have produced (`taken`); of a reply: what
-    it offers.
+    there is, `read` may show that of another message. `named` is what might be an account. Of a request: what it does
+    (`effect`, but for what a request line may say), whether it holds something made from a password (`secret`), and the
+    values that replies may have produced (`taken`); of a reply: what it offers.
     """
 
     read: Read
     kind: int
     around: Around | None
-    account: str | None
-    sequence: str | None
-    named: frozenset[str]
+    named: tuple[str, ...]
+    account: str | None = None
     effect: Effect = "write"
     secret: bool = False
     taken: tuple[Taken, ...] = ()
@@ -58,6 +57,7 @@ class Contents:
         self._spec = spec
         self._candidates = Candidates(spec)
         self._known: dict[tuple[Direction, str, bytes, bytes], Content] = {}
+        self._once: set[int] = set()
         self._naming: dict[int, bool] = {}
         self._kinds = count()
 
@@ -68,17 +68,27 @@ class Contents:
         before, number, behind = _parted(message, self._spec.free_number)
         if not number:
             content = self._look(message, direction, fallback, None)
-            return content, content.sequence
+            return content, content.read.text(self._spec.roles.sequence)
         key = direction, "" if fallback is None else fallback.name, before, behind
         known = self._known.get(key)
         if known is not None:
             return known, number.decode()
         content = self._look(message, direction, fallback, Around(before, behind))
-        if content.around is not None:
+        if content.around is not None and self._came_before(hash(key)):
             if len(self._known) >= _MOST:
                 self._known.clear()
             self._known[key] = content
-        return content, content.sequence
+        return content, number.decode() if content.around else content.read.text(self._spec.roles.sequence)
+
+    def _came_before(self, mark: int) -> bool:
+        """Whether a message came before, as it seems. Most of what is new does not come again: to hold it would cost
+        more memory, and so time, than to look twice at what does."""
+        if mark in self._once:
+            return True
+        if len(self._once) >= _MOST_ONCE:
+            self._once.clear()
+        self._once.add(mark)
+        return False
 
     def _look(
         self, message: RawMessage, direction: Direction, fallback: Command | None, around: Around | None
@@ -88,26 +98,24 @@ class Contents:
         number = said.get(spec.roles.sequence)
         if around is not None and (number is None or number.position != around.before.count(b"&")):
             around = None  # another number counts
-        account, sequence, named = said.text(spec.roles.account), said.text(spec.roles.sequence), self._named(said)
+        named = self._named(said)
         if direction == "reply":
-            offered = self._candidates.offered(said)
-            return Content(said, next(self._kinds), around, account, sequence, named, offered=offered)
+            return Content(said, next(self._kinds), around, named, offered=self._candidates.offered(said))
         return Content(
             said,
             next(self._kinds),
             around,
-            account,
-            sequence,
             named,
+            said.text(spec.roles.account),
             # What comes again may do so under another head.
             effect_of(said, message if around is None else RawMessage(body=message.body), spec),
             secret_of(said) is not None,
             self._candidates.taken(said),
         )
 
-    def _named(self, message: Read) -> frozenset[str]:
+    def _named(self, message: Read) -> tuple[str, ...]:
         """What might be an account."""
-        named: set[str] = set()
+        named: list[str] = []
         for field in message.fields:
             known = field.spec
             if known is None:
@@ -116,8 +124,8 @@ class Contents:
             if names is None:
                 names = self._naming[id(known)] = is_account(known, self._spec)
             if names:
-                named.update(items(field, self._spec) if known.list else (field.text,))
-        return frozenset(named)
+                named += items(field, self._spec) if known.list else (field.text,)
+        return tuple(named)
 
 
 def _parted(message: RawMessage, mark: bytes) -> tuple[bytes, bytes, bytes]:

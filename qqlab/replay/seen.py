@@ -59,7 +59,7 @@ class Seen:
             account = asked.account
         if exchange.reply is not None:
             said, repeated = self._contents.of(exchange.reply, "reply", None if asked is None else asked.read.command)
-            account = said.account if account is None else account
+            account = said.read.text(self._spec.roles.account) if account is None else account
             number = repeated if number is None else number
         self.asked.append(asked)
         self._alike.append(self._pair(exchange, asked, said) if number == repeated else None)
