@@ -90,13 +90,15 @@ class Http:
         self._under_way.clear()
         if self._alarm is not None:
             self._alarm.cancel()
-        for task in self._connecting:
+        connecting = list(self._connecting)
+        for task in connecting:
             task.cancel()
-        while self._standing or self._connecting:
-            # One may come to stand while its task is being cancelled.
-            for connection in list(self._standing):
-                connection.abort()
-            await asyncio.sleep(0)
+        await asyncio.gather(*connecting, return_exceptions=True)
+        # One that came to stand while its task was being cancelled may never be said to be lost: nobody waits for that.
+        for connection in list(self._standing):
+            connection.abort()
+        self._standing.clear()
+        await asyncio.sleep(0)
 
     def joined(self, connection: "Connection") -> None:
         """A connection stands."""
