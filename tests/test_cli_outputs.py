@@ -205,8 +205,8 @@ def test_the_line_that_shows_a_finding_again_does(recorded: Path, wrong: Path) -
     again = run(*line.split()[1:])
     assert again.exit_code == 1
     assert again.stdout.splitlines()[-2:] == [
-        "compared 1 of 1 exchanges: 0 equal, 0 equivalent, 1 different",
-        "found 1 cause (1 error)",
+        "compared 1 of 1 exchange: 0 equal, 0 equivalent, 1 different",
+        "found 1 difference (1 error)",
     ]
     assert "no exchange 9" in str(refused(run("diff", recorded, wrong, "--only", "1", "--only", "9")))
 
@@ -239,7 +239,7 @@ def test_what_rules_suppress_is_counted_and_listed_where_asked_for(recorded: Pat
     done = run("diff", recorded, wrong, "--rules", rules)
     assert done.exit_code == 1
     assert done.stdout.splitlines()[-3:] == [
-        "found 1 cause (1 error)",
+        "found 1 difference (1 error)",
         "suppressed: 1 by ours (we add it)",
         "rules that matched nothing: old",
     ]

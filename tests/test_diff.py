@@ -149,13 +149,13 @@ DIFFERENCES: dict[str, Case] = {
         LIST,
         FRIENDS,
         FRIENDS.replace("SN=3", "SN=4"),
-        ("count", "SN", None, "3 of 3 rows", "4 of 3 rows"),
+        ("count", "SN", None, "3 with 3 rows", "4 with 3 rows"),
     ),
     "a count that is no number": (
         LIST,
         FRIENDS,
         FRIENDS.replace("SN=3", "SN=x"),
-        ("count", "SN", None, "3 of 3 rows", "x of 3 rows"),
+        ("count", "SN", None, "3 with 3 rows", "x with 3 rows"),
     ),
     "a count without rows": (
         LIST,
@@ -173,13 +173,13 @@ DIFFERENCES: dict[str, Case] = {
         LIST,
         FRIENDS.replace("SN=3", "SN=4"),
         FRIENDS,
-        ("count", "SN", None, "4 of 3 rows", "3 of 3 rows"),
+        ("count", "SN", None, "4 with 3 rows", "3 with 3 rows"),
     ),
     "another wrong count": (
         LIST,
         FRIENDS.replace("SN=3", "SN=4"),
         FRIENDS.replace("SN=3", "SN=5"),
-        ("count", "SN", None, "4 of 3 rows", "5 of 3 rows"),
+        ("count", "SN", None, "4 with 3 rows", "5 with 3 rows"),
     ),
     "a row gone, counted wrong on both sides": (
         LIST,
@@ -576,7 +576,7 @@ def test_what_is_gone_though_no_code_tells_why_is_missing() -> None:
 
 def test_rows_that_are_gone_and_a_count_that_stays() -> None:
     assert found(exchange(LIST, FRIENDS), exchange(LIST, FRIENDS.replace("10002,10003,", ""))) == [
-        ("count", "SN", None, "3 of 3 rows", "3 of 1 rows"),
+        ("count", "SN", None, "3 with 3 rows", "3 with 1 row"),
         ("row.missing", "UN", "10002", "UN 10002", None),
         ("row.missing", "UN", "10003", "UN 10003", None),
     ]

@@ -1,6 +1,7 @@
 """Which findings follow from which, and how severe each is: what is wrong once is told once."""
 
 import gzip
+import re
 from collections.abc import Sequence
 from datetime import date
 
@@ -59,6 +60,12 @@ def mail(id: int, *senders: str, uin: str = "10001") -> Exchange:
     rows = "".join(sender + "," for sender in senders)
     said = f"RES=0&MN={len(senders)}&MT={'9,' * len(senders)}&UN={rows}&MG={'a,' * len(senders)}"
     return exchange(id, "GetMsgEx", "", said, uin=uin)
+
+
+def counting(recorded: Exchange, number: int, name: str = "SN") -> Exchange:
+    assert recorded.reply is not None
+    body = re.sub(rf"&{name}=\d+".encode(), f"&{name}={number}".encode(), recorded.reply.body)
+    return msgspec.structs.replace(recorded, reply=http1.reply(body))
 
 
 def write(id: int, to: str, said: str = "RES=0", uin: str = "10001") -> Exchange:
@@ -182,6 +189,31 @@ CASES: dict[str, Case] = {
         OLD,
         [unanswered(one, SHUT) for one in OLD],
         [("1", "target.refused", ["2", "3", "4"])],
+    ),
+    "a server that is another program": (
+        OLD,
+        [unanswered(OLD[0], say("closed")), *(unanswered(one, say("no-http", how="x")) for one in OLD[1:])],
+        [("2", "target.no-http", ["1", "3", "4"])],
+    ),
+    "a server of which one reply is no HTTP": (
+        OLD,
+        [unanswered(OLD[0], say("no-http", how="x")), unanswered(OLD[1], say("no-http", how="x")), *OLD[2:]],
+        [("1", "target.no-http", []), ("2", "target.no-http", [])],
+    ),
+    "a row that is gone, and a count that stays": (
+        OLD,
+        [OLD[0], counting(friends(2, "10002"), 2), *OLD[2:]],
+        [("2", "row.missing", ["2"])],
+    ),
+    "a row that is gone, and a count of none of both": (
+        OLD,
+        [OLD[0], counting(friends(2, "10002"), 7), *OLD[2:]],
+        [("2", "count", []), ("2", "row.missing", [])],
+    ),
+    "a message that is gone, and a count that stays": (
+        OLD,
+        [*OLD[:3], counting(mail(4), 1, "MN")],
+        [("4", "row.missing", ["4"])],
     ),
     "a server that dies of each request by itself": (
         OLD[:2],

@@ -23,7 +23,7 @@ from qqlab.codec import Severity
 from qqlab.diff import RULES, Cause, Comparison, Finding, Suppressed, compare
 from qqlab.exchange import Exchange
 from qqlab.failures import FAILURES
-from qqlab.findings import FORMATS, Case, Context, Seen, Sides, document, lines, summary
+from qqlab.findings import FORMATS, Case, Context, Seen, Sides, document, lines, nobody_answered, summary
 from qqlab.findings.words import TITLES, help_of, outcome, sentence, title
 from qqlab.visible import visible
 
@@ -205,7 +205,12 @@ def test_values_are_shown_harmless_and_cut() -> None:
 @pytest.mark.parametrize(
     ("target", "ids", "command"),
     [
-        ("http://h", [("1", "1"), ("2", "2"), ("1", "1")], "qqlab replay 'a b.jsonl' --only 1 --only 2"),
+        ("http://h", [("10", "1"), ("2", "2"), ("10", "1")], "qqlab replay 'a b.jsonl' --only 2 --only 10"),
+        (
+            "http://h",
+            [(str(number), "") for number in range(1, 53)],
+            "qqlab replay 'a b.jsonl' " + " ".join(f"--only {number}" for number in range(1, 51)) + "  # and 2 more",
+        ),
         ("http://h", [("", "9")], None),
         (None, [("", "9")], "qqlab replay 'a b.jsonl' --only 9"),
         (None, [("-x'", "")], "qqlab replay 'a b.jsonl' --only='-x'\"'\"''"),
@@ -256,10 +261,61 @@ def test_many_findings_of_a_kind_are_told_once_and_counted() -> None:
     assert shown[9:] == [
         "         … and 12 more",
         "         qqlab replay 'recorded one.jsonl' --target http://127.0.0.1:8002 "
-        + " ".join(f"--only {number}" for number in range(10, 18)),
+        + " ".join(f"--only {number}" for number in range(10, 30)),
         *summary(comparison),
     ]
     assert told("text", comparison).count("expected a, got b") == 20
+
+
+def of_kinds(*told: Finding) -> Comparison:
+    return msgspec.structs.replace(COMPARISON, findings=told, causes=(), suppressed=(), unused=(), skipped={})
+
+
+def test_mistakes_are_counted_before_the_places_where_they_show() -> None:
+    swapped = [finding(f"cccccc{n}0", "value", str(n), "GetInfo", field="SX", expected="a", actual="b") for n in (2, 5)]
+    comparison = of_kinds(FINDINGS[0], *swapped)
+    assert summary(comparison)[-1] == "found 2 kinds of differences in 3 places (3 errors)"
+    assert told("markdown", comparison).startswith("### qqlab: 2 kinds of differences in 3 places of ")
+    page = told("html", comparison)
+    assert "<h1>2 kinds of differences in 3 places</h1>" in page
+    assert page.count("The same in 1 other place</summary>") == 1
+    assert all(f'id="f-{one.id}"' in page for one in comparison.findings)
+
+
+@pytest.mark.parametrize("name", ["text", "github", "markdown"])
+def test_the_same_title_with_another_severity_is_explained(name: str) -> None:
+    mild = msgspec.structs.replace(FINDINGS[0], id="cccccccc", severity="warning", reason="The sources disagree.")
+    assert "why warning: The sources disagree." in told(name, of_kinds(FINDINGS[0], mild))
+    assert "why " not in told(name, of_kinds(FINDINGS[0], msgspec.structs.replace(mild, severity="error")))
+
+
+@pytest.mark.parametrize("name", ["text", "github", "markdown", "html"])
+def test_what_a_server_remembers_is_hinted_at_once(name: str) -> None:
+    rows = [finding(f"cccccc{n}0", "row.extra", str(n), "GetMsgEx", row=f"#{n}", actual="x") for n in (3, 4)]
+    comparison = of_kinds(*rows)
+    assert told(name, comparison).count("was the server started afresh?") == 1
+    assert "afresh" not in told(name, comparison, msgspec.structs.replace(CONTEXT, target=None))
+    assert "afresh" not in told(name, of_kinds(FINDINGS[0]))
+
+
+def test_nobody_answered_where_no_connection_came_about() -> None:
+    refused = finding("cccccc10", "target.refused", "1", "Login", expected="a reply", actual="cannot connect")
+    nothing = msgspec.structs.replace(of_kinds(refused), equal=0, different=1)
+    assert nobody_answered(nothing)
+    assert not nobody_answered(msgspec.structs.replace(nothing, equal=1))
+    assert not nobody_answered(msgspec.structs.replace(nothing, findings=(refused, FINDINGS[0])))
+    assert not nobody_answered(msgspec.structs.replace(nothing, findings=(), different=0))
+
+
+def test_a_count_that_does_not_fit_is_marked_on_the_page() -> None:
+    asked = "VER=1.1&CMD=List&SEQ=7&UIN=10001&TN=160&UN=0"
+    replies = [f"VER=1.1&CMD=LIST&SEQ=7&UIN=10001&RES=0&FN=1&SN=2&UN={rows}" for rows in ("10002,10003,", "10002,")]
+    pair = [exchange("1", asked, reply) for reply in replies]
+    seen = Seen(SPEC)
+    comparison = compare(pair[:1], pair[1:], SPEC, witness=seen)
+    page = told("html", comparison, msgspec.structs.replace(CONTEXT, sides=seen.sides, cases=()))
+    assert "<h1>1 difference</h1>" in page
+    assert re.search(r'<tr class="wrong" role="row"><th[^>]*><span class="mono">SN</span>', page)
 
 
 def test_a_witness_keeps_what_formats_tell_of() -> None:

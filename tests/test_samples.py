@@ -92,7 +92,7 @@ def test_a_replay_says_whose_picture_it_cannot_read(start: Callable[..., Process
                 "         a75a6df8  exchange 9   expected 在吗?, got oh",
                 "         f70a9f88  exchange 18  expected hi, got oh",
                 "compared 25 of 25 exchanges: 18 equal, 3 equivalent, 4 different",
-                "found 4 causes of 2 kinds (4 errors)",
+                "found 2 kinds of differences in 4 places (4 errors)",
             ],
         ),
     ],

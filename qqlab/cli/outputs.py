@@ -103,9 +103,10 @@ class Outputs:
         formats = [one.format for one in self.wanted]
         return Seen(spec, cases=any(one.cases for one in formats), sides=any(one.sides for one in formats))
 
-    def tell(self, comparison: Comparison, context: Context) -> None:
-        """Write all reports, and print what goes to standard output. Raises the first InputError once all are done."""
-        if all(one.path is not None for one in self.wanted):
+    def tell(self, comparison: Comparison, context: Context, *, silent: bool = False) -> None:
+        """Write all reports, and print what goes to standard output, where that is asked for or not to be `silent`.
+        Raises the first InputError once all are done."""
+        if not silent and all(one.path is not None for one in self.wanted):
             print_text(comparison, context)
         failed: list[QqlabError] = []
         for one in self.wanted:

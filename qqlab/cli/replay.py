@@ -40,7 +40,7 @@ from qqlab.diff import compare
 from qqlab.errors import InputError, TargetError, UsageError
 from qqlab.exchange import Exchange
 from qqlab.files import check_writable, refuse_existing
-from qqlab.findings import Context
+from qqlab.findings import Context, nobody_answered
 from qqlab.net import loop
 from qqlab.net.judging import Judging
 from qqlab.net.kept import Keeping
@@ -276,7 +276,8 @@ def replay(
                 equivalent=equivalent,
                 suppressed=show_suppressed,
             )
-            outputs.tell(comparison, context)
+            # Where nobody was there at all, the one line at the end says it.
+            outputs.tell(comparison, context, silent=course.down is not None and nobody_answered(comparison))
             if interrupted is not None:
                 raise interrupted
             for account in course.refused:

@@ -1,42 +1,63 @@
 """Which findings follow from which: what is wrong once is told once, with all that comes of it.
 
-Law: pure on what was judged, in the order of the first capture. A finding follows from one cause at most, always an
-earlier one, and that from none; so causes and what nothing explains are what is wrong. What a login is, who is spoken
+Law: pure on what was judged, in the order of the first capture. A finding follows from one cause at most, in an
+earlier exchange or its own, and that from none; so causes and what nothing explains are what is wrong. Where nothing at
+all came that is HTTP, that is the one cause, whatever came before it. What a login is, who is spoken
 of, which code is a failure, the spec says: no command and no field is named here. In doubt a finding stands by itself.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from qqlab.diff.finding import TARGET, Cause, Finding
 from qqlab.diff.pair import Judged
 from qqlab.diff.values import number
-from qqlab.spec import Spec
+from qqlab.spec import Command, Spec
 
 _LOGIN = "Who is not logged in is told nothing else, and is not there for others."
 _LISTED = "What is told of somebody hangs on whether he is in the list."
 _UNDONE = "What was not done, or otherwise, is seen by others afterwards."
 _CONNECTION = "Nothing comes over a connection that is gone."
-_GONE = "Nobody answers there any more."
+_GONE = "Nobody answers there."
+_COUNTED = "The count stayed as it was, and its rows did not."
+_NO_HTTP = "Nothing that came is HTTP: another program answers there, so is it the right port?"
 
 _LACKING = ("row.missing", "push.missing")
 _SURPLUS = ("row.extra", "push.extra")
 _SEEN = (*_LACKING, *_SURPLUS, "row.value")
 _UNANSWERED = ("exchange.missing", "reply.missing", "http.status")
 _AWAY = (TARGET + "refused", TARGET + "unreachable")
+_GARBAGE = TARGET + "no-http"
 _FORBIDDEN = ("401", "403")
 
 _Edge = frozenset[str]
 
 
-def causes(judged: Iterable[Judged], spec: Spec) -> tuple[Cause, ...]:
-    """The causes among the findings of pairs, which stand in order."""
+def causes(judged: Iterable[Judged], spec: Spec, compared: int | None = None) -> tuple[Cause, ...]:
+    """The causes among the findings of pairs, which stand in order. `compared` is how many exchanges were compared,
+    those without findings too; None where that is not known."""
+    judged = list(judged)
+    stranger = _stranger(judged, compared)
+    if stranger is not None:
+        return (stranger,)
     explaining = _Explaining(spec)
     for one in judged:
-        for finding in one.findings:
+        # A count is read before its rows, and what explains it is one of them.
+        for finding in sorted(one.findings, key=lambda finding: finding.rule == "count"):
             if not finding.equivalent:
                 explaining.add(finding, one.connection)
         explaining.end_login(one.login)
     return tuple(Cause(cause, explaining.why[cause], tuple(ids)) for cause, ids in explaining.following.items())
+
+
+def _stranger(judged: Sequence[Judged], compared: int | None) -> Cause | None:
+    """What explains all, where nothing that came in any exchange is HTTP."""
+    found = [finding for one in judged for finding in one.findings if not finding.equivalent]
+    asked = sum(one.skipped is None and bool(one.findings) for one in judged)
+    first = next((finding.id for finding in found if finding.rule == _GARBAGE), None)
+    others = tuple(finding.id for finding in found if finding.id != first)
+    if first is None or not others or asked != compared or not all(f.rule.startswith(TARGET) for f in found):
+        return None
+    return Cause(first, _NO_HTTP, others)
 
 
 class _Explaining:
@@ -50,6 +71,7 @@ class _Explaining:
         self._listed: dict[tuple[_Edge, str], str] = {}
         self._undone: dict[_Edge, str] = {}
         self._connections: dict[str, str] = {}
+        self._rows: dict[tuple[str, str, str], str] = {}  # by exchange and the count of its table
         self._failure: str | None = None
 
     def add(self, finding: Finding, connection: str) -> None:
@@ -75,6 +97,10 @@ class _Explaining:
             yield login[0], _LOGIN
         if finding.rule in _SEEN:
             yield from self._seen(finding)
+        if finding.rule == "count" and number(finding.expected) == number(finding.actual) is not None:
+            yield from self._by(
+                _COUNTED, self._rows.get((finding.exchange, finding.actual_exchange, finding.field or ""))
+            )
 
     def _seen(self, finding: Finding) -> Iterator[tuple[str, str]]:
         """Why an account may see otherwise what others are and do."""
@@ -98,6 +124,9 @@ class _Explaining:
         self._failure = (self._failure or cause) if finding.rule.startswith(TARGET) else None
         if command is None:
             return
+        if finding.rule in ("row.missing", "row.extra"):
+            for count in _counts(command, finding):
+                self._rows.setdefault((finding.exchange, finding.actual_exchange, count), cause)
         if command.logs_in and (is_failure or finding.rule == "code"):
             refused = True if is_failure else self._refused(finding)
             if refused is not None:
@@ -126,6 +155,13 @@ class _Explaining:
         codes = [self._spec.code(known, number(side)) for side in (finding.expected, finding.actual)]
         failed = [code is not None and code.ok is False for code in codes]
         return None if failed[0] == failed[1] else failed[1]
+
+
+def _counts(command: Command, finding: Finding) -> Iterator[str]:
+    """The fields that count the rows which a finding is about."""
+    for rows in command.rows:
+        if rows.count is not None and rows.direction == finding.direction and rows.key == finding.field:
+            yield rows.count
 
 
 def _side(finding: Finding) -> str:

@@ -150,7 +150,7 @@ class Tally:
             different=verdicts["different"],
             skipped={reason: tuple(ids) for reason, ids in self._skipped.items()},
             findings=tuple(kept),
-            causes=causes(found, spec),
+            causes=causes(found, spec, self.compared),
             suppressed=tuple(suppressed),
             unused=tuple(unused),
         )

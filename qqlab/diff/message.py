@@ -270,7 +270,7 @@ class Replies:
             yield from self._value(left, right)
         elif fits != [True, True]:
             told = (
-                f"{self._said(side, field)}" + ("" if length is None else f" of {length} rows")
+                f"{self._said(side, field)}" + ("" if length is None else f" with {length} row{'s'[: length != 1]}")
                 for side, (field, length) in enumerate(zip((left, right), lengths, strict=True))
             )
             yield unlike("count", left.name, None, told)

@@ -2,6 +2,7 @@
 
 from qqlab.findings.context import SEVERITIES, Case, Context, Sides
 from qqlab.findings.formats import FORMATS, Format
+from qqlab.findings.kinds import nobody_answered
 from qqlab.findings.seen import Seen
 from qqlab.findings.text import Line, Span, Tone, lines, summary
 
@@ -17,5 +18,6 @@ __all__ = [
     "Span",
     "Tone",
     "lines",
+    "nobody_answered",
     "summary",
 ]

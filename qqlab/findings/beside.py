@@ -5,7 +5,7 @@ where it is printed. Fields stand in the order of the first message, those of th
 repeats its own request is no difference, whatever the other side's request said.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
@@ -17,7 +17,7 @@ from qqlab.findings.context import Sides
 from qqlab.redact import Redactor
 from qqlab.spec import DIRECTIONS, Direction, Spec
 
-Mark = Literal["same", "written", "differs", "missing", "extra"]
+Mark = Literal["same", "written", "differs", "missing", "extra", "wrong"]
 
 _LONGEST = 400
 _MOST_ITEMS = 100
@@ -73,18 +73,27 @@ class Beside:
         self._redactor = Redactor(spec)
         self._secret = wording.secret_names(spec)
 
-    def pairs(self, sides: Sides) -> list[Pair]:
-        """Both directions, as far as there are any."""
+    def pairs(self, sides: Sides, miscounted: Container[str] = ()) -> list[Pair]:
+        """Both directions, as far as there are any. `miscounted` are counts in replies that do not fit their rows."""
         exchanges = [None if one is None else self._redactor.exchange(one) for one in sides]
         decoded = [None if one is None else decode(one, self._spec) for one in exchanges]
-        made = (self._pair(direction, exchanges, decoded) for direction in DIRECTIONS)
+        made = (self._pair(direction, exchanges, decoded, miscounted) for direction in DIRECTIONS)
         return [pair for pair in made if pair.raw != (None, None)]
 
     def _pair(
-        self, direction: Direction, exchanges: Sequence[Exchange | None], decoded: Sequence[Decoded | None]
+        self,
+        direction: Direction,
+        exchanges: Sequence[Exchange | None],
+        decoded: Sequence[Decoded | None],
+        miscounted: Container[str],
     ) -> Pair:
         left, right = (None if one is None else self._raw(*one, direction) for one in _both(exchanges, decoded))
-        rows = list(self._rows(direction, decoded))
+        rows = [
+            row._replace(mark="wrong")
+            if direction == "reply" and row.mark == "same" and row.name in miscounted
+            else row
+            for row in self._rows(direction, decoded)
+        ]
         alike = all(row.mark == "same" for row in rows) and (bool(rows) or left == right)
         return Pair(direction, tuple(rows[:_MOST_ROWS]), max(0, len(rows) - _MOST_ROWS), alike, (left, right))
 

@@ -22,6 +22,7 @@ from qqlab.spec import BUILTIN, Places, Spec
 # From mild to severe.
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
 
+_MOST_ASKED = 50
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:][A-Za-z0-9_.:-]*")
 
 
@@ -93,12 +94,13 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return path.as_uri() if path.is_absolute() else quote(self.spec_file)
 
     def again(self, *findings: Finding) -> str | None:
-        """The command line that shows just these again; None where nothing can be asked anew."""
-        ids = dict.fromkeys(self._asked(finding) for finding in findings)
-        ids.pop("", None)
+        """The command line that shows just these again, in order; None where nothing can be asked anew. Of very many it
+        asks for the first, and says in a comment of the shell how many more there are."""
+        ids = sorted({self._asked(finding) for finding in findings} - {""}, key=_in_order)
         if not self.command or not ids:
             return None
-        return " ".join([*map(shlex.quote, self.command), *(_only(identifier) for identifier in ids)])
+        more = f"  # and {len(ids) - _MOST_ASKED:,} more" if len(ids) > _MOST_ASKED else ""
+        return " ".join([*map(shlex.quote, self.command), *map(_only, ids[:_MOST_ASKED])]) + more
 
     def _asked(self, finding: Finding) -> str:
         """The id to ask for; a replay can send nothing that was not recorded."""
@@ -107,6 +109,12 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def fails(self, finding: Finding) -> bool:
         """Whether the finding is severe enough to make the comparison fail."""
         return SEVERITIES.index(finding.severity) >= SEVERITIES.index(self.fail_on)
+
+
+def _in_order(identifier: str) -> tuple[bool, int, str]:
+    """Numbers by what they count, before all else."""
+    is_number = identifier.isdecimal()
+    return not is_number, len(identifier) if is_number else 0, identifier
 
 
 def _only(identifier: str) -> str:

@@ -35,7 +35,11 @@ def _told(kind: Kind, context: Context) -> Iterator[str]:
         yield f"and {len(kind.findings) - _MOST:,} more"
     if kind.cause is not None:
         yield f"explains {counted(kind.following, 'other finding')}: {visible(kind.cause.why, 200)}"
-    again = context.again(*kind.findings[:_MOST])
+    if kind.why:
+        yield f"why {kind.first.severity}: {visible(kind.why, 200)}"
+    if kind.hint:
+        yield kind.hint
+    again = context.again(*kind.findings)
     if again is not None:
         yield visible(again)
 

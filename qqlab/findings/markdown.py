@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from qqlab.diff import Comparison, Finding
 from qqlab.findings.context import Context
-from qqlab.findings.kinds import Kind, by_rule, count, kinds
+from qqlab.findings.kinds import Kind, by_rule, count, headline, kinds
 from qqlab.findings.text import summary
 from qqlab.findings.words import counted, title, value, where
 from qqlab.visible import markdown_safe, visible
@@ -42,7 +42,7 @@ def _headline(comparison: Comparison, context: Context) -> str:
         return "no differences" if comparison.compared else "nothing was compared"
     follow = f" and {counted(counts.consequences, 'consequence')}" if counts.consequences else ""
     where = f" of {markdown_safe(context.target)}" if context.target else ""
-    return f"{counted(counts.causes, 'difference')}{where}{follow}"
+    return f"{headline(counts)}{where}{follow}"
 
 
 def _kind(kind: Kind, context: Context) -> Iterator[str]:
@@ -58,7 +58,11 @@ def _kind(kind: Kind, context: Context) -> Iterator[str]:
         if len(kind.follows) > _MOST:
             yield f"- … and {counted(len(kind.follows) - _MOST, 'kind')} more\n"
         yield "\n</details>\n"
-    again = context.again(*kind.findings[:_MOST])
+    if kind.why:
+        yield f"\nwhy {first.severity}: {markdown_safe(visible(kind.why, 200))}\n"
+    if kind.hint:
+        yield f"\n{markdown_safe(kind.hint)}\n"
+    again = context.again(*kind.findings)
     if again is not None:
         yield f"\n<sub>again:</sub> <code>{markdown_safe(again)}</code>\n"
 

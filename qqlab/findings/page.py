@@ -17,7 +17,7 @@ from qqlab.codec import Severity
 from qqlab.diff import Comparison, Finding
 from qqlab.findings.beside import Beside, Mark, Pair
 from qqlab.findings.context import SEVERITIES, Context
-from qqlab.findings.kinds import by_rule, count, kinds
+from qqlab.findings.kinds import by_rule, count, headline, kinds
 from qqlab.findings.text import summary
 from qqlab.findings.words import title, where
 from qqlab.visible import visible
@@ -30,11 +30,14 @@ _SIGNS: dict[Mark, str] = {
     "differs": "differs",
     "missing": "only expected",
     "extra": "only got",
+    "wrong": "does not fit its rows",
 }
 
 
 class Shown(NamedTuple):
     """One finding as the page shows it.
+
+    `others` are the other findings of its kind, and `hint` what else may be the reason.
 
     `group` numbers the cause that it is of, or is, 0 for none. `pairs` are both sides, empty where they stand under
     another finding, whose anchor `pairs_at` is then, or are not at hand.
@@ -52,6 +55,8 @@ class Shown(NamedTuple):
     pairs_at: str
     why: str = ""
     follows: "tuple[Shown, ...]" = ()
+    others: "tuple[Shown, ...]" = ()
+    hint: str = ""
 
 
 class _Page:
@@ -63,11 +68,12 @@ class _Page:
         self.beside = Beside(context.spec)
         self.commands: dict[str, int] = {}
         self.anchors: dict[tuple[str, str], str] = {}
+        self.miscounted = _miscounted(comparison.findings)
         self.room = MOST
         self.left_out = 0
 
     def shown(self) -> list[Shown]:
-        """The findings in order, consequences under their causes."""
+        """The findings in order: the first of each kind with the others under it, consequences under their causes."""
         told: list[Shown] = []
         groups = 0
         for kind in kinds(self.comparison, self.context):
@@ -78,7 +84,7 @@ class _Page:
             if kind.cause is not None and made:
                 follows = self._all((one for follow in kind.follows for one in follow.findings), group)
                 made = [made[0]._replace(follows=tuple(follows), why=kind.cause.why)]
-            told += made
+            told += [made[0]._replace(others=tuple(made[1:]), hint=kind.hint)] if made else []
         return told
 
     def _all(self, findings: Iterable[Finding], group: int) -> list[Shown]:
@@ -106,7 +112,9 @@ class _Page:
             again=self.context.again(finding),
             command=self.commands.setdefault(finding.command, len(self.commands)),
             group=group,
-            pairs=tuple(self.beside.pairs(sides)) if sides is not None and at == anchor else (),
+            pairs=tuple(self.beside.pairs(sides, self.miscounted.get(ids, ())))
+            if sides is not None and at == anchor
+            else (),
             pairs_at=at if at != anchor and sides is not None else "",
         )
 
@@ -124,6 +132,7 @@ def render(comparison: Comparison, context: Context) -> Iterator[str]:
             comparison=comparison,
             context=context,
             counts=counts,
+            headline=headline(counts),
             shown=shown,
             left_out=page.left_out,
             commands=page.commands,
@@ -134,6 +143,15 @@ def render(comparison: Comparison, context: Context) -> Iterator[str]:
             opened=_OPEN,
         )
     )
+
+
+def _miscounted(findings: Iterable[Finding]) -> dict[tuple[str, str], set[str]]:
+    """The counts that do not fit their rows, by the ids of the exchanges: side by side they may look alike."""
+    told: dict[tuple[str, str], set[str]] = {}
+    for finding in findings:
+        if finding.rule == "count" and finding.field is not None:
+            told.setdefault((finding.exchange, finding.actual_exchange), set()).add(finding.field)
+    return told
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from qqlab.codec import Severity
 from qqlab.diff import Comparison, Finding
 from qqlab.findings.context import Context
-from qqlab.findings.kinds import Counts, Kind, by_rule, count, kinds
+from qqlab.findings.kinds import Counts, Kind, by_rule, count, headline, kinds
 from qqlab.findings.words import counted, outcome, title, where
 from qqlab.visible import visible
 
@@ -56,9 +56,10 @@ def lines(comparison: Comparison, context: Context, *, most: int | None = MOST) 
 def summary(comparison: Comparison) -> list[str]:
     """How many exchanges were compared, with what result; why the others were not; and what was found."""
     counts = f"{comparison.equal} equal, {comparison.equivalent} equivalent, {comparison.different} different"
-    told = [f"compared {comparison.compared} of {comparison.total} exchanges: {counts}"]
+    told = [f"compared {comparison.compared:,} of {counted(comparison.total, 'exchange')}: {counts}"]
     told += [
-        f"not compared: {len(ids)}, {visible(reason, 200)} ({_some(ids)})" for reason, ids in comparison.skipped.items()
+        f"not compared: {counted(len(ids), 'exchange')}, {visible(reason, 200)} (id{'s'[: len(ids) != 1]} {_some(ids)})"
+        for reason, ids in comparison.skipped.items()
     ]
     if comparison.differences:
         told.append(_found(count(comparison)))
@@ -75,9 +76,8 @@ def _found(counts: Counts) -> str:
     severities = ", ".join(
         counted(number, severity) for severity, number in counts.severities.items() if number and severity != "info"
     )
-    follow = f", and {counted(counts.consequences, 'consequence')} of them" if counts.consequences else ""
-    kinds = f" of {counted(counts.kinds, 'kind')}" if counts.kinds < counts.causes else ""
-    return f"found {counted(counts.causes, 'cause')}{kinds}{follow} ({severities})"
+    follow = f", and {counted(counts.consequences, 'consequence')}" if counts.consequences else ""
+    return f"found {headline(counts)}{follow} ({severities})"
 
 
 def _some(ids: Sequence[str]) -> str:
@@ -96,7 +96,11 @@ def _kind(kind: Kind, context: Context, most: int | None) -> Iterator[Line]:
         yield from (_indented(f"  {_followed(one, context)}") for one in kind.follows[:most])
         if most is not None and len(kind.follows) > most:
             yield _indented(f"  … and {counted(len(kind.follows) - most, 'kind')} more", "quiet")
-    again = context.again(*kind.findings[: most or MOST])
+    if kind.why:
+        yield _indented(f"why {first.severity}: {visible(kind.why, 200)}", "quiet")
+    if kind.hint:
+        yield _indented(kind.hint, "quiet")
+    again = context.again(*kind.findings)
     if again is not None:
         yield _indented(visible(again), "quiet")
 
