@@ -1,6 +1,6 @@
-"""Writes the reference in this folder from the code: `make docs`.
+"""Writes the reference in this folder from the code: `make docs`; the guide `replay.md` alone is written by hand.
 
-Law: everything here comes out of docstrings, tables and help texts, so that it cannot say other than the code
+Law: all that is written here comes out of docstrings, tables and help texts, so that it cannot say other than the code
 does; `tests/test_docs.py` holds the committed files to what this makes now.
 """
 
@@ -126,6 +126,10 @@ def findings() -> str:
         "needed; FILE may be `-`.\nWhat cannot be written is said before anything is sent, and no file is replaced "
         "without `--force`.\n\n"
         f"| format | for | use |\n|---|---|---|\n{formats}\n\n"
+        "SARIF and the annotations of GitHub point at a line of the spec file, which code scanning shows only where "
+        "that file is in the repository that is scanned. Keep one there and name it by its path from the root of the "
+        "repository (a copy of `qqlab/spec/httpqq.toml` to begin with):\n\n```sh\nqqlab replay recorded.jsonl "
+        "--target 127.0.0.1:8001 --spec protocol.toml --report sarif=findings.sarif\n```\n\n"
         "The exit code is 1 where a finding is as severe as `--fail-on` says (`warning` without it), 3 where nothing "
         "could be compared.\n\n"
         f"## The JSON document\n\n| key | what |\n|---|---|\n{keys}\n\n"
@@ -207,6 +211,7 @@ def replaying() -> str:
     tables = (dryrun.Outline, dryrun.Asked, dryrun.Rewritten, rewrite.Example, dryrun.Left, dryrun.More, Lane, Link)
     document = "\n\n".join(f"### {table.__name__}\n\n{_described(table)}" for table in tables)
     return (
+        "# Replays: the reference\n\nThe exact rules; [the guide](replay.md) says how to go about it.\n\n"
         "# How a replay is planned\n\nAll of this is decided before the first byte is sent; `qqlab replay --dry-run` "
         "shows it, with `--json` as a document.\n\n"
         f"{parts}\n\n## The document\n\n{document}\n\n### Kinds of changes\n\n| kind | what |\n|---|---|\n{kinds}\n\n"
@@ -284,7 +289,7 @@ FILES: dict[str, Callable[[], str]] = {
     "findings.md": findings,
     "captures.md": captures,
     "formats.md": other_formats,
-    "replay.md": replaying,
+    "replay-reference.md": replaying,
     "spec.md": spec,
 }
 

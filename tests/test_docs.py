@@ -25,7 +25,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["commands.md", "codes.md", "findings.md", "captures.md", "formats.md", "spec.md"])
+@pytest.mark.parametrize("name", sorted(generator().FILES))
 def test_the_reference_is_what_the_code_says_now(name: str) -> None:
     """After a change that is meant: make docs."""
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == generator().FILES[name]()
@@ -55,10 +55,32 @@ def test_nothing_names_this_machine_or_an_index() -> None:
         assert re.findall(r"/work/|/root/|pypi\.org|files\.pythonhosted", text) == [], path
 
 
-def test_links_of_the_readme_lead_somewhere() -> None:
-    targets = re.findall(r"\]\(([^)#:]+)\)", README)
+@pytest.mark.parametrize("name", ["README.md", "docs/replay.md"])
+def test_links_lead_somewhere(name: str) -> None:
+    page = ROOT / name
+    targets = re.findall(r"\]\(([^):]+)\)", page.read_text(encoding="utf-8"))
     assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+    for target in targets:
+        file, _, place = target.partition("#")
+        assert (page.parent / file).exists(), target
+        assert place == "" or place in anchors((page.parent / file).read_text(encoding="utf-8")), target
+
+
+def anchors(text: str) -> list[str]:
+    """What leads to each heading of a page."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return [re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-") for one in headings]
+
+
+def test_the_guide_to_replays_names_options_that_there_are() -> None:
+    guide = (ROOT / "docs/replay.md").read_text(encoding="utf-8")
+    known = qqlab("replay", "--help").stdout
+    assert {option for option in re.findall(r"(?<=[ `(])--[a-z-]+", guide) if option not in known} == {"--listen"}
+    code = "".join(re.findall(r"^```sh\n(.*?)^```", guide, re.MULTILINE | re.DOTALL))
+    for option in ("--dry-run", "--speed", "--only", "--resume", "--control", "--report"):
+        assert option in code, option
+    for line in code.splitlines():
+        assert shlex.split(line)[:2] in (["qqlab", "replay"], ["qqlab", "serve"])
 
 
 def shell_lines() -> list[str]:

@@ -41,8 +41,7 @@ def causes(judged: Iterable[Judged], spec: Spec, compared: int | None = None) ->
         return (stranger,)
     explaining = _Explaining(spec)
     for one in judged:
-        # A count is read before its rows, and what explains it is one of them.
-        for finding in sorted(one.findings, key=lambda finding: finding.rule == "count"):
+        for finding in _in_turn(one.findings):
             if not finding.equivalent:
                 explaining.add(finding, one.connection)
         explaining.end_login(one.login)
@@ -51,13 +50,20 @@ def causes(judged: Iterable[Judged], spec: Spec, compared: int | None = None) ->
 
 def _stranger(judged: Sequence[Judged], compared: int | None) -> Cause | None:
     """What explains all, where nothing that came in any exchange is HTTP."""
-    found = [finding for one in judged for finding in one.findings if not finding.equivalent]
+    found = []
+    for finding in (finding for one in judged for finding in one.findings if not finding.equivalent):
+        if not finding.rule.startswith(TARGET):
+            return None
+        found.append(finding)
     asked = sum(one.skipped is None and bool(one.findings) for one in judged)
     first = next((finding.id for finding in found if finding.rule == _GARBAGE), None)
     others = tuple(finding.id for finding in found if finding.id != first)
-    if first is None or not others or asked != compared or not all(f.rule.startswith(TARGET) for f in found):
-        return None
-    return Cause(first, _NO_HTTP, others)
+    return Cause(first, _NO_HTTP, others) if first is not None and others and asked == compared else None
+
+
+def _in_turn(findings: Sequence[Finding]) -> Sequence[Finding]:
+    """The findings of one exchange, a count behind its rows, since one of these may explain it."""
+    return findings if len(findings) < 2 else sorted(findings, key=lambda finding: finding.rule == "count")
 
 
 class _Explaining:
