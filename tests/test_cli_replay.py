@@ -252,7 +252,7 @@ def test_an_interrupted_replay_keeps_and_tells_what_it_has_got(
     assert told == [
         "qqlab: interrupted after 2 of 3 exchanges (go on: --resume)",
         "compared 2 of 3 exchanges: 2 equal, 0 equivalent, 0 different",
-        "not compared: 1, the replay was interrupted (3)",
+        "not compared: 1 exchange, the replay was interrupted (id 3)",
         *([f"qqlab: wrote {report}"] if reports else []),
     ]
     assert report.exists() == reports

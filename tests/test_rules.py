@@ -256,7 +256,7 @@ def test_noise_becomes_a_rule_with_its_support() -> None:
         direction="reply",
         field="AG",
         rule="value",
-        reason="differs between replays in 2 of 4 pairs: 15% to 85% at 95%",
+        reason="differs between replays in 2 of 4 pairs (most likely in 15% to 85% of all)",
         support=(2, 4),
         date=TODAY,
     )

@@ -52,6 +52,16 @@ def test_one_exchange_in_full() -> None:
         assert text in result.stdout
 
 
+def test_a_text_is_shown_with_all_its_escapes_undone(tmp_path: Path) -> None:
+    body = b"VER=1.1&CMD=GETINFO&SEQ=7&UIN=10001&RES=0&LV=1&UN=010002&NK=a%252c+b %26 100%2525"
+    known = specs.builtin()
+    one = Exchange(id="1", session="s", reply=RawMessage(body=body))
+    save(tmp_path / "a.jsonl", header(known, redacted="none"), [one], known)
+    shown = [line.split() for line in qqlab("show", tmp_path / "a.jsonl", "1").stdout.splitlines()]
+    assert [line[:5] for line in shown if line[:1] == ["NK"]] == [["NK", "a,+b", "&", "100%", "Nickname."]]
+    assert [line[:2] for line in shown if line[:1] == ["UN"]] == [["UN", "010002"]]
+
+
 def test_json_is_the_lines_of_the_capture() -> None:
     result = qqlab("show", SAMPLE, "--json")
     assert json.loads(result.stdout) == [json.loads(line) for line in Path(SAMPLE).read_text().splitlines()[1:]]

@@ -110,6 +110,13 @@ def test_what_is_wrong_is_found(
     assert found(path) == expected
 
 
+def test_times_out_of_order_come_with_what_may_be_the_reason(tmp_path: Path) -> None:
+    save(tmp_path / "a", HEAD, [exchange(1, ended=9), exchange(2, ended=4)], SPEC)
+    result = qqlab("verify", tmp_path / "a")
+    assert result.returncode == 0
+    assert "time.order: ended 5.000 s before one that stands above it (harmless where a replay was" in result.stdout
+
+
 def test_a_body_that_is_not_joined_as_it_was_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "a", HEAD, [ONE], SPEC)
     monkeypatch.setattr(wire, "join", lambda pairs: b"")

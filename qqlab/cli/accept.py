@@ -28,7 +28,7 @@ def accept_(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="BASELINE", help="Write the new baseline there.")],
     finding: Annotated[
         list[str] | None,
-        typer.Option("--finding", metavar="ID", help="Accept this finding (its eight digits). May be repeated."),
+        typer.Option("--finding", metavar="ID", help="Accept this finding (its eight hex digits). May be repeated."),
     ] = None,
     rule: Annotated[
         list[str] | None,

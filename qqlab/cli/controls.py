@@ -179,8 +179,9 @@ def _told(learned: Sequence[Learned], recorded: Observed) -> Iterator[str]:
     noise = {one.kind for one in learned if one.verdict == "noise"}
     bearing = noise & recorded.seen.keys()
     if noise:
-        kinds = f"{counted(len(noise), 'kind')} of findings"
-        yield f"{kinds} came in controls as well, {len(bearing)} of them in this replay"
+        come = "comes by itself" if len(noise) == 1 else "come by themselves"
+        kinds = f"{counted(len(noise), 'kind')} of differences that {come}"
+        yield f"ignored: {kinds}, as controls show; {len(bearing)} of them in this replay"
     else:
         yield "controls had no findings of their own"
     others = [one for one in learned if one.verdict != "noise" and one.kind in recorded.seen]

@@ -241,7 +241,7 @@ def _changes(tried: Tried) -> Iterator[str]:
     for finding in ordered[:_MOST_SHOWN]:
         yield _told(finding)
     if len(ordered) > _MOST_SHOWN:
-        yield f"and {len(ordered) - _MOST_SHOWN} more"
+        yield f"and {len(ordered) - _MOST_SHOWN} more (all: --json)"
     for note in tried.notes[:_MOST_SHOWN]:
         yield f"{note.code}{'' if note.field is None else ' ' + visible(note.field, 20)}: {visible(note.text, 60)}"
     if tried.again:

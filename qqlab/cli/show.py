@@ -177,4 +177,5 @@ def _value(field: Field) -> str:
         return "(no =)"
     if field.value is None:
         return "(empty)"
-    return visible(field.text, 400)
+    # A text with all layers undone; numbers and lists as they are written, since zeros and separators tell something.
+    return visible(field.value if isinstance(field.value, str) else field.text, 400)

@@ -162,6 +162,7 @@ def rules_of(learned: Iterable[Learned], today: date, source: str) -> Rules:
 
 
 def _rule(one: Learned, today: date, source: str) -> IgnoreRule:
+    seen, of = one.share
     low, high = one.share.interval
     kind = one.kind
     named = [word for word in (kind.command, kind.direction, kind.field, kind.rule) if word]
@@ -171,8 +172,8 @@ def _rule(one: Learned, today: date, source: str) -> IgnoreRule:
         direction=kind.direction,
         field=kind.field,
         rule=kind.rule,
-        reason=f"differs {source} in {one.share.seen} of {one.share.of} pairs: {low:.0%} to {high:.0%} at 95%",
-        support=(one.share.seen, one.share.of),
+        reason=f"differs {source} in {seen} of {of} pairs (most likely in {low:.0%} to {high:.0%} of all)",
+        support=(seen, of),
         date=today,
     )
 

@@ -36,6 +36,12 @@ _COMMON = (
 )
 
 
+def _earlier(early: timedelta) -> str:
+    """How much earlier an exchange ended than one before it, and what may be the reason."""
+    why = "harmless where a replay was resumed; else a clock was set back: do not trust the times"
+    return f"ended {early.total_seconds():.3f} s before one that stands above it ({why})"
+
+
 class Examined(NamedTuple):
     """A good exchange, and where it stands."""
 
@@ -145,7 +151,7 @@ class Examination:
             self.problems.add("time.order", where, "no such time can be")
             return
         if early > _SLACK:
-            self.problems.add("time.order", where, f"{early.total_seconds():.3f} s earlier")
+            self.problems.add("time.order", where, _earlier(early))
         if self._latest is None or ended > self._latest:
             self._latest = ended
 

@@ -32,7 +32,11 @@ RULES: dict[str, tuple[Severity, str]] = {
     "segment.before": ("error", "The segment before does not end where this one goes on."),
     "segment.missing": ("error", "A segment of the recording does not stand beside it."),
     "split": ("error", "Joining what a body was split into does not give the body."),
-    "time.order": ("warning", "The exchange ended well before one that is written earlier."),
+    "time.order": (
+        "warning",
+        "The exchange ended well before one that is written earlier: harmless where a replay was resumed or captures "
+        "were put together; in a recording a clock was set back, and --speed 1 goes by wrong times.",
+    ),
 }
 
 
