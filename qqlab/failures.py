@@ -41,7 +41,7 @@ class Failure(NamedTuple):
 
 # What ends early ends somewhere.
 _WHERE = r"without a reply|within the (?:head|body) of the reply \([0-9]+ bytes came\)"
-_SLOTS = {"where": _WHERE, "how": ".+?", "seconds": "[0-9.e+-]+", "count": "[0-9]+"}
+_SLOTS = {"where": _WHERE, "how": ".+?", "seconds": "[0-9.e+-]+", "count": "[0-9]+", "things": "lines|bytes"}
 
 FAILURES: dict[Code, Failure] = {
     "refused": Failure(
@@ -80,7 +80,7 @@ FAILURES: dict[Code, Failure] = {
     ),
     "no-http": Failure("the reply is no HTTP: {how}", "What came does not begin as an HTTP reply does."),
     "flood": Failure(
-        "more than {count} lines came that nobody asked for",
+        "more than {count} {things} came that nobody asked for",
         "The server pushes without end over a connection of lines.",
     ),
     "late": Failure(

@@ -420,6 +420,40 @@ def test_an_end_that_has_come_is_seen_before_what_changes_something_is_sent() ->
     assert (loop.run(play()), opened) == ([None] * 20, 20)
 
 
+def test_what_is_sent_once_more_keeps_its_time() -> None:
+    """What began first ends first, whatever happened to it on the way."""
+
+    async def play() -> tuple[list[str], int]:
+        asked = asyncio.Queue[asyncio.StreamWriter]()
+        answers = iter([HEAD + b"RES=0"])  # then nothing more is said
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            for answer in answers:
+                await says(answer)(reader, writer)
+            while await reader.read(65536):
+                await asked.put(writer)
+
+        async with listening(talk) as port:
+            http = Http([("127.0.0.1", port)], timeout=60.0)
+            over: asyncio.Queue[str] = asyncio.Queue()
+            keeping = http1.request(b"CMD=Logout", "127.0.0.1", keep_alive=True)
+            http.send(keeping, lambda _: over.put_nowait("first"), over="a")
+            await over.get()
+            http.send(keeping, lambda _: over.put_nowait("kept"), over="a")
+            kept = await asked.get()
+            http.send(keeping, lambda _: over.put_nowait("later"), over="b")
+            kept.close()
+            while not http.again:
+                await asyncio.sleep(0.001)
+            http.timeout = 0.0  # as if it were over
+            http._look()
+            ended = [await over.get(), await over.get()]
+            await http.close()
+            return ended, http.again
+
+    assert loop.run(play()) == (["kept", "later"], 1)
+
+
 def test_a_connection_that_fails_is_tried_again() -> None:
     """Nothing was sent, so nothing is done twice."""
 

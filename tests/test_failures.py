@@ -22,7 +22,8 @@ SAID: list[tuple[Code, dict[str, object], str]] = [
     ("long", {"count": 1048576}, "the reply is longer than 1048576 bytes"),
     ("length", {}, "more bytes follow the end of the reply"),
     ("no-http", {"how": "the first line is not HTTP/1's"}, "the reply is no HTTP: the first line is not HTTP/1's"),
-    ("flood", {"count": 10000}, "more than 10000 lines came that nobody asked for"),
+    ("flood", {"count": 10000, "things": "lines"}, "more than 10000 lines came that nobody asked for"),
+    ("flood", {"count": 16777216, "things": "bytes"}, "more than 16777216 bytes came that nobody asked for"),
     ("late", {}, "the reply to a request that was given up"),
     (
         "reset",

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,13 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qqlab import spec as specs
+from qqlab.capture import encode_line
 from qqlab.diff import Comparison, compare
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.net import line as lines
+from qqlab.net.judging import Judging
+from qqlab.net.kept import BROKEN, Keeping, log_in_again
 from qqlab.net.replay import Replayed, Sending, replay
 from qqlab.net.running import Limits
 from qqlab.net.server import serve
-from qqlab.replay import Target
+from qqlab.net.whole import Replay, carry_out
+from qqlab.replay import Target, plan
+from qqlab.replay.journal import Head, Journal, Kept
 from qqlab.testserver import State, accounts, deviate
 
 SPEC = specs.builtin()
@@ -89,6 +95,64 @@ def recorded() -> list[Exchange]:
     """The session with what an honest server says: what is sent for the first time is a recording. One thing happens
     after the other, so that its order says what has to come before what."""
     return list(replayed(SESSION, lanes=1).exchanges)
+
+
+@pytest.mark.parametrize("done", [2, 5, 8, 13])
+def test_a_replay_that_goes_on_logs_its_lines_in_again(tmp_path: Path, recorded: list[Exchange], done: int) -> None:
+    """Over the new connections comes what is pushed from then on, and what was pushed meanwhile is not missed."""
+
+    async def run() -> tuple[Comparison, Comparison, list[str]]:
+        async with serve(State(KNOWN, SPEC), "127.0.0.1", 0, lines=True) as server:
+            target = f"127.0.0.1:{server.port}"
+            planned = plan(recorded, SPEC, host=target, passwords=KNOWN.password, codes=KNOWN.verification, start=500)
+            first = msgspec.structs.replace(planned, steps=planned.steps[:done], pushes={})
+            for part, resume in ((first, False), (planned, True)):
+                keeping = Keeping(tmp_path / "out.jsonl", recorded, target, resume=resume, force=False)
+                job = Replay(
+                    spec=SPEC,
+                    server=target,
+                    addresses=[("127.0.0.1", server.port)],
+                    how=Sending(timeout=1.0, limits=Limits(lanes=1)),
+                    taken={one.id for one in recorded},
+                    start=500,
+                    keeping=keeping,
+                    judging=(judging := Judging(recorded, SPEC)),
+                )
+                course = await asyncio.to_thread(carry_out, part, job, lambda more, exchange: None)
+            exchanges = list(keeping.exchanges(planned))
+            found = compare(recorded, exchanges, SPEC, skipped=course.skipped)
+            return found, judging.comparison(course.skipped), _pushed(exchanges)
+
+    found, judged, pushed = asyncio.run(run())
+    assert (found.findings, judged) == ((), found)
+    assert set(found.skipped.values()) <= {BROKEN}
+    assert len(pushed) + len(found.skipped) == len(_pushed(recorded))
+    assert set(pushed) <= set(_pushed(recorded))
+
+
+def test_only_a_login_that_stands_is_repeated(tmp_path: Path, recorded: list[Exchange]) -> None:
+    """Not one that was followed by a logout, nor one that was refused, nor one on a line that is done."""
+    planned = plan(recorded, SPEC, host="t", passwords=KNOWN.password, codes=KNOWN.verification, start=500)
+    by_id = {one.id: one for one in recorded}
+
+    def again(done: list[str], refused: str = "") -> set[str]:
+        path = tmp_path / "out.jsonl.journal"
+        path.unlink(missing_ok=True)
+        journal = Journal(path, Head(qqlab_journal=1, replay="r", target="t", start=500))
+        for one in done:
+            line = encode_line(by_id[one], SPEC)
+            journal.outcome(line.replace(b"RES=0", b"RES=20") if one == refused else line)
+        journal.close()
+        before = Kept([path], replay="r", target="t")
+        log_in_again(planned, before, SPEC)
+        return set(done) - before.done
+
+    assert again(["1"]) == {"1"}
+    assert again(["1", "2", "3"]) == {"1", "2"}
+    assert again(["1", "2", "3"], refused="1") == {"2"}
+    assert again(["8", "9"]) == set()
+    assert again(["8", "9", "10"]) == {"8", "10"}
+    assert again(["2", "6", "7", "12"]) == set()
 
 
 def _pushed(exchanges: list[Exchange]) -> list[str]:
@@ -282,18 +346,27 @@ def test_a_line_without_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-def test_a_flood_that_nobody_asked_for_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "MOST_UNASKED", 100)
+@pytest.mark.parametrize(
+    ("limit", "most", "text", "said", "lines_at_most"),
+    [
+        ("MOST_UNASKED", 100, b"x", "more than 100 lines came that nobody asked for", 5000),
+        ("MOST_BYTES", 1 << 20, b"x" * 100_000, "more than 1048576 bytes came that nobody asked for", 20),
+    ],
+)
+def test_a_flood_that_nobody_asked_for_is_bounded(
+    monkeypatch: pytest.MonkeyPatch, limit: str, most: int, text: bytes, said: str, lines_at_most: int
+) -> None:
+    monkeypatch.setattr(lines, limit, most)
 
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            writer.write(b"VER=1.1&CMD=Server_Msg&UIN=10001&UN=1&MG=x\r\n" * 10)
+            writer.write(b"VER=1.1&CMD=Server_Msg&UIN=10001&UN=1&MG=%s\r\n" % text * 10)
             await writer.drain()
 
     outcome = against(serve_one, LOGOUTS[0])
     by_id = {exchange.id: exchange for exchange in outcome.exchanges}
-    assert by_id["1"].error == "more than 100 lines came that nobody asked for"
-    assert len(outcome.exchanges) < 5000
+    assert by_id["1"].error == said
+    assert len(outcome.exchanges) < lines_at_most
 
 
 @given(

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import re
 import signal
 import socket
@@ -26,9 +27,10 @@ from qqlab.capture.live import write_all
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
 from qqlab.net.kept import UNKNOWN, Keeping, ask_again, left_over
+from qqlab.replay import Options, plan
 from qqlab.replay import journal as journals
-from qqlab.replay import plan
-from qqlab.replay.journal import Head, Journal, Kept, fingerprint, journal_path, new_path, present
+from qqlab.replay.changes import Changes, Setting
+from qqlab.replay.journal import Head, Journal, Kept, fingerprint, fingerprint_of, journal_path, new_path, present
 
 SPEC = specs.builtin()
 
@@ -125,7 +127,12 @@ def test_a_replay_that_is_killed_goes_on(
     capture, output = write(tmp_path / "recorded.jsonl"), tmp_path / "replayed.jsonl"
     killed(start, server, capture, output, 30)
     assert not output.exists()
-    kept = Kept(present(output), replay=fingerprint(EXCHANGES), target=server.target)
+    kept = Kept(
+        present(output),
+        replay=fingerprint(EXCHANGES),
+        target=server.target,
+        options=fingerprint_of(Options()),
+    )
     assert kept.done
     assert not kept.done & kept.unknown
     refused = qqlab("replay", capture, "--target", server.target, "-o", output)
@@ -198,6 +205,45 @@ def test_a_replay_whose_target_was_down_goes_on_when_it_is_up(tmp_path: Path, se
     assert present(output) == []
 
 
+OTHERWISE = "was begun with other options, and what is left would not fit what was sent"
+
+
+def test_a_replay_goes_on_as_it_was_begun(tmp_path: Path) -> None:
+    """What was sent and what is left would be of two different replays. How fast it goes is another matter."""
+    capture, output = write(tmp_path / "recorded.jsonl"), tmp_path / "replayed.jsonl"
+    command: list[str | Path] = ["replay", capture, "--target", f"127.0.0.1:{free_port()}", "--retries", "0"]
+    setting = ["--set", "GetInfo.LV=2", "-o", str(output)]
+    assert qqlab(*command, *setting).returncode == 4
+    refused = qqlab(*command, "-o", output, "--resume")
+    assert (refused.returncode, refused.stderr) == (
+        3,
+        f"qqlab: {journal_path(output)}: {OTHERWISE} "
+        "(give --set, --map-account, --pin and --no-correlate as then, or begin anew: --force)\n",
+    )
+    assert qqlab(*command, *setting, "--resume", "--speed", "5").returncode == 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options(changes=Changes((Setting("GetInfo", "LV", "3"),))),
+        Options(changes=Changes((), {"10001": "10009"})),
+        Options(pins=(("CLTMSG", "UN"),)),
+        Options(pins=((None, "UN"),)),
+        Options(correlate=False),
+    ],
+)
+def test_each_option_that_changes_requests_has_to_be_given_again(tmp_path: Path, options: Options) -> None:
+    output = tmp_path / "out.jsonl"
+    for journal in Keeping(output, EXCHANGES, "t", resume=False, force=False, options=options).journals(7, 1):
+        journal.close()
+    for other in (Options(), Options(changes=Changes((Setting("GetInfo", "LV", "4"),)))):
+        with pytest.raises(InputError, match=OTHERWISE):
+            Keeping(output, EXCHANGES, "t", resume=True, force=False, options=other)
+    same = options._replace(max_gap=1.0, only=("1",))
+    assert Keeping(output, EXCHANGES, "t", resume=True, force=False, options=same).before.start == 7
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_processes_share_the_work(tmp_path: Path, server: Counting, kept: bool) -> None:
     capture, output = write(tmp_path / "recorded.jsonl"), tmp_path / "replayed.jsonl"
@@ -227,7 +273,9 @@ def is_running(process: Path) -> bool:
         return False
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are looked up in /proc")
+@pytest.mark.skipif(
+    not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="children are looked up in /proc"
+)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGHUP, 130), (signal.SIGKILL, -9)])
 def test_no_process_goes_on_sending_when_a_replay_is_ended(
     tmp_path: Path, start: Callable[..., Process], server: Counting, number: int, code: int

@@ -177,7 +177,9 @@ def replay(
     addresses = {to: loop.run(resolve(to, allow_host or [], hosts)) for to in aims}
     seen = outputs.witness(known)
     with _kept_at(output, seen.wants_anything or controls.wanted) as path:
-        keeping = None if path is None else Keeping(path, recorded.exchanges, str(aim), resume=resume, force=force)
+        keeping = None
+        if path is not None:
+            keeping = Keeping(path, recorded.exchanges, str(aim), resume=resume, force=force, options=wishes)
         start = now() if keeping is None or keeping.before.start is None else keeping.before.start
         planned = planned_from(start)
         for to in aims:

@@ -15,7 +15,7 @@ from qqlab.diff.rows import MOST_ALIGNED, aligned
 from qqlab.exchange import Exchange
 from qqlab.spec import Spec
 
-_Key = tuple[str | None, str, str | None]
+Key = tuple[str | None, str, str | None]
 _Content = tuple[tuple[str, Value], ...]
 
 
@@ -36,13 +36,23 @@ def is_push(exchange: Exchange) -> bool:
     return exchange.request is None and exchange.transport == "lines" and exchange.reply is not None
 
 
+def key_of(exchange: Exchange, spec: Spec) -> Key:
+    """What pushes that may be counterparts have in common."""
+    return _key(_read(exchange, spec), spec)
+
+
+def says_the_same(one: Exchange, other: Exchange, spec: Spec) -> bool:
+    """Whether two pushes say the same, but for their numbers."""
+    return _content(_read(one, spec), spec) == _content(_read(other, spec), spec)
+
+
 class Pushes:
     """Aligns pushes as they come, from either side. `held` counts those that wait."""
 
     def __init__(self, spec: Spec) -> None:
         self.held = 0
         self._spec = spec
-        self._groups: dict[_Key, _Group] = {}
+        self._groups: dict[Key, _Group] = {}
 
     def add(self, side: int, number: int, exchange: Exchange) -> Iterator[Aligned]:
         """Take a push of the first capture (side 0) or the second (side 1), and give out what is settled by it."""
@@ -98,7 +108,7 @@ def _read(exchange: Exchange, spec: Spec) -> Message:
     return decode_message(exchange.reply.body if content is None else content, "reply", spec)
 
 
-def _key(message: Message, spec: Spec) -> _Key:
+def _key(message: Message, spec: Spec) -> Key:
     command = message.command
     name = message.name if command is None else command.name
     value = None if command is None or command.key is None else message.text(command.key)

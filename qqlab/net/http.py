@@ -111,14 +111,15 @@ class Http:
 
     def finished(self, exchange: "_Exchange", *, late: bool = False) -> None:
         """An exchange is over: keep its connection, or end it; tell what came of it, or send it once more."""
-        if self._under_way.pop(exchange, False) is False:
+        if exchange not in self._under_way:
             return
         connection = exchange.connection
         if connection is not None:
             self._release(connection, exchange)
             if exchange.on_kept and exchange.safe and exchange.unheard and not late:
-                self._send_again(exchange)
+                self._send_again(exchange)  # it keeps its place, and its time goes on
                 return
+        del self._under_way[exchange]
         exchange.then(exchange.outcome(silent=connection is None or (late and not exchange.received)))
 
     def _release(self, connection: "Connection", exchange: "_Exchange") -> None:
@@ -145,7 +146,6 @@ class Http:
     def _send_again(self, exchange: "_Exchange") -> None:
         self.again += 1
         exchange.connection, exchange.error, exchange.on_kept = None, None, False
-        self._under_way[exchange] = None
         self._open(exchange)
 
     def _open(self, exchange: "_Exchange") -> None:

@@ -83,6 +83,10 @@ class Judging:
         """The ids of what is not over."""
         return [one.id for one, over in zip(self._expected, self._over, strict=True) if not over]
 
+    def all_pushes(self, pushes: Sequence[Exchange]) -> None:
+        """These are all the pushes that came, in order."""
+        self._pushes = list(pushes)
+
     def verdicts(self) -> Verdicts:
         """What was judged so far."""
         return Verdicts(self._equal, self._others, self._pushes, self._over)

@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 
 from qqlab.capture import Header
-from qqlab.codec import decode
+from qqlab.codec import decode, succeeded
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
 from qqlab.net.logins import Logins
-from qqlab.replay import Plan, Produced, produced
+from qqlab.replay import Options, Plan, Produced, Step, produced
 from qqlab.replay.journal import (
     VERSION,
     Head,
@@ -23,24 +23,40 @@ from qqlab.replay.journal import (
     Kept,
     discard,
     fingerprint,
+    fingerprint_of,
     journal_path,
     new_path,
     present,
     put_together,
 )
+from qqlab.replay.passwords import verdict
 from qqlab.spec import Spec
 
 UNKNOWN = "it was sent before the replay broke off, and what became of it is not known (--resume --resend-unknown)"
+
+BROKEN = "the replay broke off while its connection stood, and what was pushed since is lost"
+
+_AS_RECORDED = Options()
 
 
 class Keeping:
     """Where one replay is kept: its capture, and the journals until that is whole."""
 
-    def __init__(self, output: Path, recorded: Sequence[Exchange], target: str, *, resume: bool, force: bool) -> None:
+    def __init__(
+        self,
+        output: Path,
+        recorded: Sequence[Exchange],
+        target: str,
+        *,
+        resume: bool,
+        force: bool,
+        options: Options = _AS_RECORDED,
+    ) -> None:
         """Raises InputError where there is nothing to go on with, or something that nobody said to go on with."""
         self.output = output
         self._replay = fingerprint(recorded)
         self._target = target
+        self._options = fingerprint_of(options)
         there = present(output)
         if resume and not there:
             what = "there is no interrupted replay to go on with"
@@ -48,15 +64,18 @@ class Keeping:
         if there and not (resume or force):
             what = "an interrupted replay is kept here"
             raise InputError(str(there[0]), what, "go on with it: --resume; or begin anew: --force")
-        self.before = Kept(there if resume else (), replay=self._replay, target=target)
+        self.before = self._kept(there if resume else ())
         self._force = force or resume
         if not resume:
             discard(there)
 
+    def _kept(self, paths: Sequence[Path]) -> Kept:
+        return Kept(paths, replay=self._replay, target=self._target, options=self._options)
+
     def journals(self, start: int, number: int) -> list[Journal]:
         """So many new journals; `start` is the number that fresh sequence numbers follow on. Raises InputError where
         one cannot be begun; those before it are let go of."""
-        head = Head(qqlab_journal=VERSION, replay=self._replay, target=self._target, start=start)
+        head = Head(qqlab_journal=VERSION, replay=self._replay, target=self._target, start=start, options=self._options)
         begun: list[Journal] = []
         try:
             for _ in range(number):
@@ -69,7 +88,7 @@ class Keeping:
 
     def all(self) -> Kept:
         """All that was kept so far."""
-        return Kept(present(self.output), replay=self._replay, target=self._target)
+        return self._kept(present(self.output))
 
     def exchanges(self, planned: Plan) -> Iterator[Exchange]:
         """What was kept so far, in recorded order."""
@@ -97,11 +116,45 @@ def ask_again(planned: Plan, before: Kept) -> None:
     )
 
 
+def log_in_again(planned: Plan, before: Kept, spec: Spec) -> None:
+    """A new connection of bare lines knows of no login, and nothing is pushed over it: the logins on lines that stood
+    are no outcomes to stay with, where anything is left. One that was refused is: servers lock accounts."""
+    left = {step.line for step in planned.steps if step.recorded.id not in before.done | before.unknown}
+    stood = {step.lane: step.line for step in planned.steps if step.recorded.id in before.done}
+    lines = {line for line in {*left, *stood.values()} if line is not None} if left else set()
+    over: dict[str, list[Step]] = {}
+    for step in planned.steps:
+        if step.line in lines and step.effect == "auth" and step.recorded.id in before.done:
+            over.setdefault(step.line or "", []).append(step)
+    logins = {steps[-1].recorded.id: steps for steps in (_standing(steps, spec) for steps in over.values()) if steps}
+    for exchange in before.exchanges(_places(planned)) if logins else ():
+        if exchange.id in logins and succeeded(decode(exchange, spec), spec):
+            before.done.difference_update(step.recorded.id for step in logins[exchange.id])
+
+
+def _standing(steps: Sequence[Step], spec: Spec) -> Sequence[Step]:
+    """By which of these a line is logged in after them, none where it is not: a picture may put a login off, what
+    failed is not tried again, and what succeeds otherwise is a logout."""
+    standing: Sequence[Step] = ()
+    put_off: list[Step] = []
+    for step in steps:
+        decoded = decode(step.recorded, spec)
+        if step.login:
+            standing, put_off = [*put_off, step], []
+        elif succeeded(decoded, spec):
+            standing, put_off = (), []
+        elif verdict(decoded, spec) is None:
+            put_off.append(step)
+    return standing
+
+
 def left_over(planned: Plan, before: Kept, *, resend: bool) -> Plan:
     """What is still to be sent of a plan. What may have been done already is left out with its reason, unless it is to
     be sent again."""
     unknown = set() if resend else before.unknown
     skipped = dict.fromkeys(before.unknown, UNKNOWN) if unknown else {}
+    begun = {step.line for step in planned.steps if step.recorded.id in before.sent}
+    skipped |= {push: BROKEN for line, pushes in planned.pushes.items() if line in begun for push in pushes}
     steps = tuple(s for s in planned.steps if s.recorded.id not in before.done and s.recorded.id not in unknown)
     return msgspec.structs.replace(planned, steps=steps, skipped=planned.skipped | skipped)
 

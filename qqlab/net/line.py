@@ -2,7 +2,7 @@
 
 Law: a request ends within its time and its size, whatever the other side does, and ends as an `Outcome`. What belongs
 to which request `qqlab.conversation` says, as it does when recording. Whatever else comes is kept as it came, up to
-`MOST_UNASKED` lines; then the connection is given up.
+`MOST_UNASKED` lines or `MOST_BYTES` in them; then the connection is given up.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from qqlab.net.outcome import Outcome, Watch, told
 from qqlab.spec import Spec
 
 MOST_UNASKED = 10_000
+MOST_BYTES = 16 << 20
 
 
 class Unasked(NamedTuple):
@@ -31,12 +32,12 @@ class Unasked(NamedTuple):
 
 class Line(asyncio.Protocol):
     """One connection; `limit` is the bytes of a line. `over` tells whether it has ended, `heard` how many bytes have
-    come since the last request, `count` how many lines have come unasked."""
+    come since the last request, `count` how many lines have come unasked, and `size` the bytes in them."""
 
     def __init__(self, spec: Spec, limit: int) -> None:
         self.over = False
         self.client = ""
-        self.count = 0
+        self.count = self.size = 0
         self._limit = limit
         self._conversation = Conversation(spec, "lines")
         self._asked: RawMessage | None = None
@@ -63,7 +64,9 @@ class Line(asyncio.Protocol):
         if self._under_way > self._limit:
             self._give_up(failures.say("long", count=self._limit))
         elif self.count > MOST_UNASKED:
-            self._give_up(failures.say("flood", count=MOST_UNASKED))
+            self._give_up(failures.say("flood", count=MOST_UNASKED, things="lines"))
+        elif self.size > MOST_BYTES:
+            self._give_up(failures.say("flood", count=MOST_BYTES, things="bytes"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -146,6 +149,7 @@ class Line(asyncio.Protocol):
                 late = "the reply to a request that was given up" if pair.request is not None else None
                 self._unasked.append(Unasked(pair.reply, pair.time, pair.error or late))
                 self.count += 1
+                self.size += len(pair.reply.head) + len(pair.reply.body)
         self._changed.set()
 
     def _give_up(self, reason: str) -> None:

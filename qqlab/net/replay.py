@@ -22,6 +22,7 @@ from qqlab.net.keeping import InMemory, secret_requests
 from qqlab.net.lines import Lines
 from qqlab.net.logins import Logins
 from qqlab.net.pace import Lateness, Pace, lateness
+from qqlab.net.pushed import PushedAgain
 from qqlab.net.running import DOWN, Keeper, Limits, Run, Share
 from qqlab.net.silence import GIVE_UP_AFTER
 from qqlab.replay import Options, Passwords, Plan, Produced, Target, check_address, check_name, plan
@@ -169,10 +170,11 @@ async def execute(
     how: Sending,
     found: Mapping[Produced, str] | None = None,
     taken: Collection[str] = (),
+    repeated: PushedAgain | None = None,
     logins: Logins | None = None,
 ) -> Course:
     """Send a plan to checked addresses. `found` are values of replies that are known already, `taken` the ids that no
-    push may have, `logins` says how logins went before."""
+    push may have but those that it repeats, `logins` says how logins went before."""
     http = Http(addresses, timeout=how.timeout, limit=how.limit, retries=how.retries)
     lines = Lines(addresses, planned, spec, timeout=how.timeout, limit=how.limit, retries=how.retries)
     pace = Pace(how.speed, how.rate, how.begin)
@@ -188,6 +190,7 @@ async def execute(
         share=how.share,
         found=found,
         taken=taken,
+        repeated=repeated,
         logins=logins,
     )
     began = monotonic()

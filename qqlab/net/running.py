@@ -30,6 +30,7 @@ from qqlab.net.lines import Lines
 from qqlab.net.logins import Logins
 from qqlab.net.outcome import Outcome
 from qqlab.net.pace import Pace
+from qqlab.net.pushed import PushedAgain
 from qqlab.net.silence import Silence
 from qqlab.replay import Plan, Produced, Step, fill, produced
 from qqlab.spec import Spec
@@ -100,6 +101,7 @@ class Run:
         share: Share = _ALL,
         found: Mapping[Produced, str] | None = None,
         taken: Collection[str] = (),
+        repeated: PushedAgain | None = None,
         logins: Logins | None = None,
     ) -> None:
         self.skipped: dict[str, str] = {}
@@ -115,6 +117,7 @@ class Run:
         self._limits = limits
         self._pushes = planned.pushes
         self._taken = taken
+        self._repeated = repeated
         self._push_numbers = count(1 + share.number, share.of)
         self._silence = share.silence or Silence(len(planned.steps))
         self.logins = logins or Logins(limits.logins)
@@ -369,10 +372,8 @@ class Run:
     def _collect(self) -> None:
         """Make exchanges of what was pushed."""
         for push in self._lines.pushed():
-            while (identifier := f"push-{next(self._push_numbers)}") in self._taken:
-                pass
             exchange = Exchange(
-                id=identifier,
+                id="",
                 session="",
                 time=push.line.time,
                 client=push.client,
@@ -381,8 +382,15 @@ class Run:
                 reply=push.line.reply,
                 error=push.line.error,
             )
-            account = decode(exchange, self._spec).account
-            self._keep(msgspec.structs.replace(exchange, session=session(push.host, account)), None)
+            identifier = None if self._repeated is None else self._repeated.take(exchange)
+            whose = session(push.host, decode(exchange, self._spec).account)
+            named = msgspec.structs.replace(exchange, id=identifier or self._new_name(), session=whose)
+            self._keep(named, None)
+
+    def _new_name(self) -> str:
+        while (name := f"push-{next(self._push_numbers)}") in self._taken:
+            pass
+        return name
 
 
 class _Lane:

@@ -12,8 +12,9 @@ from qqlab.exchange import Exchange, RawMessage
 from qqlab.net import loop
 from qqlab.net.judging import Judging
 from qqlab.net.keeping import InMemory, Journaled, secret_requests
-from qqlab.net.kept import Keeping, ask_again, found_before, left_over, logins_before
+from qqlab.net.kept import Keeping, ask_again, found_before, left_over, log_in_again, logins_before
 from qqlab.net.logins import Logins
+from qqlab.net.pushed import PushedAgain
 from qqlab.net.replay import Course, Sending, execute
 from qqlab.net.running import Keeper
 from qqlab.net.workers import Done, Part, parts, spread, together
@@ -53,12 +54,16 @@ def carry_out(planned: Plan, replay: Replay, told: Told) -> Course:
     logins = Logins(replay.how.limits.logins)
     logins.leave_alone(replay.refused, replay.failed)
     found: dict[Produced, str] = {}
+    pushed: list[Exchange] = []
+    whole, recorded = planned, replay.taken
     secret = secret_requests(planned)
     if keeping is not None:
         logins_before(planned, keeping.before, replay.spec, logins, resend=replay.resend)
     if keeping is not None and keeping.before.count:
         ask_again(planned, keeping.before)
+        log_in_again(planned, keeping.before, replay.spec)
         found = found_before(planned, keeping.before, replay.spec)
+        pushed = _pushes(keeping, planned, recorded)
         _judge_before(planned, replay, told)
         planned = left_over(planned, keeping.before, resend=replay.resend)
         replay = replay._replace(taken={*replay.taken, *keeping.before.done})
@@ -66,18 +71,27 @@ def carry_out(planned: Plan, replay: Replay, told: Told) -> Course:
         planned = left_over(planned, keeping.before, resend=replay.resend)
     gc.freeze()  # what there is stays: to look through it again and again would cost a tenth of the time
     try:
-        course = _sent(planned, replay, _Known(found, logins, secret), told)
+        course = _sent(planned, replay, _Known(found, logins, secret, pushed), told)
     finally:
         gc.unfreeze()
+    if pushed and keeping is not None and replay.judging is not None:
+        replay.judging.all_pushes(_pushes(keeping, whole, recorded))
     return msgspec.structs.replace(course, skipped=planned.skipped | course.skipped)
 
 
+def _pushes(keeping: Keeping, planned: Plan, recorded: Collection[str]) -> list[Exchange]:
+    """The pushes that were kept so far, in order."""
+    return [one for one in keeping.exchanges(planned) if one.request is None and one.id not in recorded]
+
+
 class _Known(NamedTuple):
-    """What is known before anything is sent: values of replies, how logins went, and the requests that hold secrets."""
+    """What is known before anything is sent: values of replies, how logins went, the requests that hold secrets, and
+    what was pushed before the replay broke off."""
 
     found: dict[Produced, str]
     logins: Logins
     secret: Sequence[RawMessage]
+    pushed: Sequence[Exchange]
 
 
 def _sent(planned: Plan, replay: Replay, known: _Known, told: Told) -> Course:
@@ -133,6 +147,7 @@ def _part(share: Part, journal: Journal | None, replay: Replay, known: _Known, t
                 how=share.how,
                 found=known.found,
                 taken=replay.taken,
+                repeated=PushedAgain(known.pushed, replay.spec),
                 logins=known.logins,
             )
         )
@@ -148,5 +163,5 @@ def _judge_before(planned: Plan, replay: Replay, told: Told) -> None:
     for exchange in replay.keeping.exchanges(planned):
         if exchange.id in before.done:
             told(1, None)
-            if replay.judging is not None:
+            if replay.judging is not None and exchange.id in replay.taken:  # a push may come again
                 replay.judging.add(exchange)

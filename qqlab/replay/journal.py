@@ -26,6 +26,7 @@ from qqlab.capture.live import write_all
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
 from qqlab.files import refuse_existing, replacing
+from qqlab.replay.plan import Options
 
 VERSION = 1
 _SUFFIX = ".journal"
@@ -38,13 +39,14 @@ _BUFFER = 1 << 20  # a journal is read in few pieces
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """A journal's first line: the version of its form, what is replayed (see `fingerprint`) to which target, and the
-    number that fresh sequence numbers follow on."""
+    """A journal's first line: the version of its form, what is replayed (see `fingerprint`) to which target, the number
+    that fresh sequence numbers follow on, and how requests differ from the recording (see `fingerprint_of`)."""
 
     qqlab_journal: int
     replay: str
     target: str
     start: int
+    options: str = ""
 
 
 class _Intent(msgspec.Struct, frozen=True):
@@ -76,6 +78,14 @@ def fingerprint(exchanges: Iterable[Exchange]) -> str:
         if exchange.request is not None:
             digest.update(exchange.request.body)
     return digest.hexdigest()
+
+
+def fingerprint_of(options: Options) -> str:
+    """What tells requests that differ from the recording in one way from those that do in another, in hex, empty
+    where they do not; no secret is among it. Which of them are sent, and how fast, may change when a replay goes on."""
+    settings, accounts = options.changes
+    wishes = (sorted(map(str, settings)), sorted(accounts.items()), sorted(map(str, options.pins)), options.correlate)
+    return sha256(repr(wishes).encode()).hexdigest() if wishes != ([], [], [], True) else ""
 
 
 def journal_path(output: Path) -> Path:
@@ -178,9 +188,9 @@ class Kept:
     are.
     """
 
-    def __init__(self, paths: Sequence[Path], *, replay: str, target: str) -> None:
-        """Read them. Raises InputError for what is no journal, is damaged, is of another replay, or is still being
-        written."""
+    def __init__(self, paths: Sequence[Path], *, replay: str, target: str, options: str = "") -> None:
+        """Read them. Raises InputError for what is no journal, is damaged, is of another replay or one with other
+        options, or is still being written."""
         self.start: int | None = None
         self.done: set[str] = set()
         self.unknown: set[str] = set()
@@ -197,6 +207,10 @@ class Kept:
                 if (head.replay, head.target) != (replay, target):
                     what = "is the journal of another replay"
                     raise InputError(str(path), what, f"name the same capture and target as then, or {_ANEW}")
+                if head.options != options:
+                    what = "was begun with other options, and what is left would not fit what was sent"
+                    hint = "give --set, --map-account, --pin and --no-correlate as then"
+                    raise InputError(str(path), what, f"{hint}, or {_ANEW}")
                 self.start = head.start if self.start is None else self.start
                 self._read(number, file)
 
@@ -204,6 +218,11 @@ class Kept:
     def count(self) -> int:
         """How many outcomes there are."""
         return len(set(self._ids))
+
+    @property
+    def sent(self) -> set[str]:
+        """The ids of all that went out, or may have."""
+        return self.unknown.union(self._ids)
 
     def _read(self, number: int, file: BinaryIO) -> None:
         at = file.tell()
@@ -246,16 +265,17 @@ class Kept:
 
     def lines(self, places: Mapping[str, int]) -> Iterator[bytes]:
         """The lines in the order of their exchanges' places; of several of one exchange the last. What has no place,
-        as a push, stands behind all that stood before it."""
+        as a push, stands behind all that stood before it when it first came."""
         last = dict(zip(self._ids, range(len(self._ids)), strict=True))
+        first: dict[str, int] = {}
         order = array("q")
         last_place = -1
-        for identifier in self._ids:
+        for number, identifier in enumerate(self._ids):
+            first.setdefault(identifier, number)
             place = places.get(identifier)
             last_place = last_place if place is None else max(last_place, place)
             order.append(last_place if place is None else place)  # so that pushes stay in their own order
-        chosen = sorted(last.values(), key=order.__getitem__)
-        return self._lines(chosen)
+        return self._lines([last[one] for one in sorted(first, key=lambda one: order[first[one]])])
 
     def _lines(self, numbers: Iterable[int]) -> Iterator[bytes]:
         with ExitStack() as stack:
