@@ -296,7 +296,7 @@ def test_values_of_which_the_sources_disagree_are_only_a_warning() -> None:
 
 
 FAILED = {
-    code: say(code, where="within the body of the reply (3 bytes came)", how="x", seconds=5, count=9)
+    code: say(code, where="within the body of the reply (3 bytes came)", how="x", seconds=5, count=9, things="lines")
     for code in FAILURES
 }
 
