@@ -33,7 +33,7 @@ bench: setup  ## measure speed and memory (12 minutes); BENCH=name for one, OPTI
 	@PYTHONPATH=. .venv/bin/python benchmarks/run.py $(OPTIONS) $(BENCH)
 
 lock:  ## write requirements.lock anew from pyproject.toml; LOCK_OPTIONS=--upgrade for newer versions
-	@sh .ci/lock $(LOCK_OPTIONS)
+	@sh .ci/pin $(LOCK_OPTIONS)
 
 clean:  ## remove .venv, caches and builds
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
