@@ -50,6 +50,14 @@ def check_writable(path: Path) -> None:
         raise InputError(str(path), f"cannot be written: {error.strerror or error}") from error
 
 
+def check_replaceable(path: Path, force: bool) -> None:
+    """Raise InputError now where something stands there that is not to be replaced by `force`, and for what
+    `check_writable` finds."""
+    if not force:
+        refuse_existing(path)
+    check_writable(path)
+
+
 def _is_locked(path: Path) -> bool:
     """Whether somebody is writing this file; one that cannot be read cannot be told."""
     try:

@@ -304,9 +304,9 @@ AWAY = parse_target("away.example:8000")
 def test_another_machine_is_only_read_from_unless_more_is_allowed() -> None:
     assert allowed_effects(Target("127.0.0.1", 1)) == {"read", "consume", "write", "auth"}
     assert allowed_effects(AWAY) == {"read"}
-    assert allowed_effects(AWAY, ["consume, auth"]) == {"read", "consume", "auth"}
+    assert allowed_effects(AWAY, "consume, auth") == {"read", "consume", "auth"}
     with pytest.raises(UsageError) as raised:
-        allowed_effects(Target("127.0.0.1", 1), ["all"])
+        allowed_effects(Target("127.0.0.1", 1), "all")
     assert str(raised.value) == "--allow-effects all: is no effect (of read, consume, write, auth)"
     recorded = [exchange("1", body=LOGIN, reply=IN), exchange("2", body="CMD=List&UIN={}&TN=1&UN=0")]
     made = planned(recorded, effects=allowed_effects(AWAY))

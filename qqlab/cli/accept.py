@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from qqlab.capture import Capture, header, save
-from qqlab.cli.arguments import Force, SpecOption, read_capture, read_spec
-from qqlab.cli.asking import check_output
+from qqlab.cli.arguments import Force, SpecOption, check_output, read_capture, read_spec
 from qqlab.cli.console import counted
 from qqlab.cli.judging import RuleFiles, read_rules, this_day
 from qqlab.diff import Finding, compare

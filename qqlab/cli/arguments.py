@@ -11,6 +11,7 @@ from qqlab import spec
 from qqlab.capture import Capture, joined, load, together
 from qqlab.cli.console import counted, talk
 from qqlab.errors import UsageError
+from qqlab.files import check_replaceable
 from qqlab.spec import Spec
 from qqlab.visible import visible
 
@@ -36,6 +37,20 @@ KeyFile = Annotated[
         show_default=False,
     ),
 ]
+TargetUrl = Annotated[str, typer.Option("--target", metavar="URL", help="http://HOST:PORT or HOST:PORT.")]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option("--allow-host", metavar="HOST", help="This host may be contacted though it is not this machine."),
+]
+AllowEffects = Annotated[
+    str | None,
+    typer.Option(
+        "--allow-effects",
+        metavar="EFFECTS",
+        help="What a host outside this machine may be asked for beside reading: consume, write, auth.",
+        show_default=False,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace what exists already.")]
 TIMEOUT = 5.0
 
@@ -58,6 +73,13 @@ def refuse_stdout(output: Path, what: str = "a capture") -> None:
     """Raise UsageError where `-` is to be written: only what may be read from a pipe is written to one."""
     if str(output) == "-":
         raise UsageError("-o -", f"{what} is not written to standard output", "name a file")
+
+
+def check_output(path: Path | None, force: bool, what: str = "a capture") -> None:
+    """Raise InputError now for what would fail once everything was sent, UsageError for standard output."""
+    if path is not None:
+        refuse_stdout(path, what)
+        check_replaceable(path, force)
 
 
 def read_spec(path: Path | None) -> Spec:

@@ -1,20 +1,21 @@
-"""What `qqlab send` and `qqlab probe` share: their options, and how a request is read from the command line.
+"""What `qqlab send` and `qqlab probe` share: their options, a request read from the command line, and what is kept.
 
 Law: no secret is taken from a command line, where every user of the machine can read it; what is refused is not
 repeated either.
 """
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qqlab import wording
-from qqlab.cli.arguments import refuse_stdout
+from qqlab.capture import header, save
 from qqlab.errors import InputError, RefusedError, UsageError
 from qqlab.exchange import RawMessage
-from qqlab.files import check_writable, refuse_existing
+from qqlab.net.caller import Caller
 from qqlab.replay import Target, effects
 from qqlab.replay.compose import Draft, Given, spelled
 from qqlab.replay.reading import read
@@ -23,7 +24,6 @@ from qqlab.visible import visible
 
 _LONGEST_FILE = 1024 * 1024
 
-TargetUrl = Annotated[str, typer.Option("--target", metavar="URL", help="http://HOST:PORT or HOST:PORT.")]
 CommandName = Annotated[str, typer.Argument(metavar="COMMAND", help="A command of the spec (qqlab spec show).")]
 Fields = Annotated[
     list[str] | None,
@@ -33,6 +33,9 @@ Fields = Annotated[
 ]
 Account = Annotated[
     str | None, typer.Option("--account", metavar="UIN", help="Who asks, where no field says it.", show_default=False)
+]
+KeptAs = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="CAPTURE", help="Keep what was said as a capture.")
 ]
 FromFile = Annotated[
     list[str] | None,
@@ -47,29 +50,13 @@ Unknown = Annotated[bool, typer.Option("--unknown", help="Send a command that th
 LinesOption = Annotated[
     bool, typer.Option("--lines", help="Speak bare lines (VER 1.4) over one long connection, not HTTP.")
 ]
-AllowHost = Annotated[
-    list[str] | None,
-    typer.Option("--allow-host", metavar="HOST", help="This host may be contacted though it is not this machine."),
-]
-AllowEffects = Annotated[
-    str | None,
-    typer.Option(
-        "--allow-effects",
-        metavar="EFFECTS",
-        help="What a host outside this machine may be asked for beside reading: consume, write, auth.",
-        show_default=False,
-    ),
-]
 
 
-def check_output(path: Path | None, force: bool) -> None:
-    """Raise InputError now for what would fail once everything was sent, UsageError for standard output."""
-    if path is None:
-        return
-    refuse_stdout(path)
-    if not force:
-        refuse_existing(path)
-    check_writable(path)
+def keep(caller: Caller, output: Path | None, note: str, known: Spec, *, force: bool) -> None:
+    """Write what was said as a capture, where that is wanted and anything was."""
+    if output is not None and caller.exchanges:
+        head = header(known, redacted="secrets", created=datetime.now(UTC), note=note)
+        save(output, head, caller.exchanges, known, force=force)
 
 
 def check_command(command: str, known: Spec, *, unknown: bool) -> None:
@@ -93,17 +80,12 @@ def effect_of(draft: Draft, known: Spec) -> Effect:
 
 def check_effects(target: Target, wanted: Collection[Effect], allowed: str | None) -> None:
     """Raise RefusedError for what a host outside this machine may not be asked for, UsageError for a wrong option."""
-    may = allowed_effects(target, allowed)
+    may = effects.allowed_effects(target, allowed)
     refused = [effect for effect in effects.EFFECTS if effect in wanted and effect not in may]
     if refused:
         more = [effect for effect in effects.EFFECTS if effect in refused or (effect in may and effect != "read")]
         what = f"is not on this machine, and this is no mere reading ({', '.join(refused)})"
         raise RefusedError(str(target), what, f"allow it: --allow-effects {','.join(more)}")
-
-
-def allowed_effects(target: Target, allowed: str | None) -> frozenset[Effect]:
-    """What requests to a target may do. Raises UsageError for a wrong option."""
-    return effects.allowed_effects(target, () if allowed is None else (allowed,))
 
 
 def read_fields(

@@ -10,7 +10,7 @@ import typer
 from qqlab.cli.console import talk
 from qqlab.diff.rules import IgnoreRule, Rules, dump, parse
 from qqlab.errors import InputError
-from qqlab.files import check_writable, refuse_existing, replacing
+from qqlab.files import check_replaceable, replacing
 from qqlab.spec import Spec
 from qqlab.visible import visible
 
@@ -49,9 +49,7 @@ def this_day() -> date:
 def check_rules_file(path: Path | None, *, force: bool) -> None:
     """Raise InputError now for what would fail once there are rules to save."""
     if path is not None:
-        if not force:
-            refuse_existing(path)
-        check_writable(path)
+        check_replaceable(path, force)
 
 
 def write_rules(path: Path, rules: Iterable[IgnoreRule], note: str) -> None:

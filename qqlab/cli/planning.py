@@ -129,7 +129,7 @@ def read_options(
         correlate=not no_correlate,
         only=tuple(only or ()),
         max_gap=max_gap,
-        effects=allowed_effects(target, () if allow_effects is None else (allow_effects,)),
+        effects=allowed_effects(target, allow_effects),
     )
 
 

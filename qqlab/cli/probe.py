@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -12,25 +10,33 @@ from rich import box
 from rich.table import Table
 
 from qqlab import http1, wording
-from qqlab.capture import header, save
-from qqlab.cli.arguments import TIMEOUT, Force, Json, SpecOption, Timeout, finite, read_spec
-from qqlab.cli.asking import (
-    Account,
+from qqlab.cli.arguments import (
+    TIMEOUT,
     AllowEffects,
     AllowHost,
+    Force,
+    Json,
+    SpecOption,
+    TargetUrl,
+    Timeout,
+    check_output,
+    finite,
+    read_spec,
+)
+from qqlab.cli.asking import (
+    Account,
     CommandName,
     Escaped,
     Fields,
     FromFile,
+    KeptAs,
     LinesOption,
-    TargetUrl,
     Unknown,
     Without,
-    allowed_effects,
     check_command,
     check_effects,
-    check_output,
     effect_of,
+    keep,
     read_fields,
     refuse_secret,
 )
@@ -46,6 +52,7 @@ from qqlab.net.probe import Probe, Probed, Tried
 from qqlab.net.replay import resolve
 from qqlab.replay import parse_target
 from qqlab.replay.compose import Draft, Ways, compose, spelled
+from qqlab.replay.effects import allowed_effects
 from qqlab.replay.probe import KINDS, Kind, Variation, parse_vary, variations
 from qqlab.spec import Effect, Spec
 from qqlab.visible import visible
@@ -94,9 +101,7 @@ def probe(
     unknown: Unknown = False,
     accounts: AccountsFile = None,
     lines: LinesOption = False,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="CAPTURE", help="Keep what was said as a capture.")
-    ] = None,
+    output: KeptAs = None,
     allow_host: AllowHost = None,
     allow_effects: AllowEffects = None,
     timeout: Timeout = TIMEOUT,
@@ -151,9 +156,7 @@ def probe(
     try:
         probed = asyncio.run(_probe(caller, draft, planned, known, usable, rate, login=bool(login)))
     finally:
-        if output is not None and caller.exchanges:
-            head = header(known, redacted="secrets", created=datetime.now(UTC), note=f"probe of {command} at {aim}")
-            save(output, head, caller.exchanges, known, force=force)
+        keep(caller, output, f"probe of {command} at {aim}", known, force=force)
     _print(probed, command, str(aim), known, json=json)
     if probed.down is not None:
         raise TargetError(str(aim), probed.down, "is the server running?")

@@ -13,8 +13,19 @@ import typer
 
 from qqlab import spec as specs
 from qqlab.capture import Capture, header
-from qqlab.cli.arguments import TIMEOUT, CaptureFiles, Force, SpecOption, Timeout, read_as_one, read_spec, refuse_stdout
-from qqlab.cli.asking import AllowEffects
+from qqlab.cli.arguments import (
+    TIMEOUT,
+    AllowEffects,
+    AllowHost,
+    CaptureFiles,
+    Force,
+    SpecOption,
+    TargetUrl,
+    Timeout,
+    check_output,
+    read_as_one,
+    read_spec,
+)
 from qqlab.cli.console import counted, talk
 from qqlab.cli.controls import BaselineUrl, Control, Run, SaveRules, learned_rules, once_more, read_controls
 from qqlab.cli.judging import RuleFiles, read_rules, this_day
@@ -39,7 +50,6 @@ from qqlab.cli.planning import (
 from qqlab.diff import compare
 from qqlab.errors import InputError, TargetError, UsageError
 from qqlab.exchange import Exchange
-from qqlab.files import check_writable, refuse_existing
 from qqlab.findings import Context, nobody_answered
 from qqlab.net import loop
 from qqlab.net.judging import Judging
@@ -57,15 +67,12 @@ _EACH = 10  # so many exchanges between two steps of the bar
 
 def replay(
     captures: CaptureFiles,
-    target: Annotated[str, typer.Option("--target", metavar="URL", help="http://HOST:PORT or HOST:PORT.")],
+    target: TargetUrl,
     accounts: AccountsFile = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="CAPTURE", help="Keep what was replayed as a capture.")
     ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option("--allow-host", metavar="HOST", help="This host may be contacted though it is not this machine."),
-    ] = None,
+    allow_host: AllowHost = None,
     allow_effects: AllowEffects = None,
     dry_run: DryRun = False,
     settings: Set = None,
@@ -125,8 +132,8 @@ def replay(
     how = sending(timeout=timeout, lanes=lanes, speed=speed, rate=rate, retries=retries, login_budget=login_budget)
     if resume and output is None:
         raise UsageError("--resume", "goes on with what was kept", "name it: -o CAPTURE")
-    if output is not None and not dry_run:
-        _check_output(output, force or resume)
+    if not dry_run:
+        check_output(output, force or resume, "a replay")
     controls = read_controls(control, baseline, save_rules, force=force)
     today = this_day()
     ignoring = read_rules(rules, today, known)
@@ -147,10 +154,8 @@ def replay(
     recorded = read_as_one(captures)
     passwords, codes = read_passwords(accounts)
 
-    effects = () if allow_effects is None else (allow_effects,)
-
     def planned_from(start: int, to: Target = aim) -> Plan:
-        options = wishes._replace(effects=allowed_effects(to, effects))
+        options = wishes._replace(effects=allowed_effects(to, allow_effects))
         return plan(
             recorded.exchanges, known, host=str(to), passwords=passwords, codes=codes, start=start, options=options
         )
@@ -353,14 +358,6 @@ def _unsure(output: Path, unknown: int) -> InputError:
     return InputError(
         str(output), what, "send what is unknown again: --resume --resend-unknown; or begin anew: --force"
     )
-
-
-def _check_output(path: Path, force: bool) -> None:
-    """Raise InputError now for what would fail after the replay, UsageError for standard output."""
-    refuse_stdout(path, "a replay")
-    if not force:
-        refuse_existing(path)
-    check_writable(path)
 
 
 @contextmanager

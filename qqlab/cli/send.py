@@ -1,31 +1,38 @@
 """`qqlab send`: one command to a server, request and reply decoded."""
 
 import asyncio
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qqlab import failures, wording
-from qqlab.capture import header, save
-from qqlab.cli.arguments import TIMEOUT, Force, Json, SpecOption, Timeout, finite, read_spec
-from qqlab.cli.asking import (
-    Account,
+from qqlab.cli.arguments import (
+    TIMEOUT,
     AllowEffects,
     AllowHost,
+    Force,
+    Json,
+    SpecOption,
+    TargetUrl,
+    Timeout,
+    check_output,
+    finite,
+    read_spec,
+)
+from qqlab.cli.asking import (
+    Account,
     CommandName,
     Escaped,
     Fields,
     FromFile,
+    KeptAs,
     LinesOption,
-    TargetUrl,
     Unknown,
     Without,
     check_command,
     check_effects,
-    check_output,
     effect_of,
+    keep,
     read_fields,
 )
 from qqlab.cli.console import print_json, talk
@@ -64,9 +71,7 @@ def send(
             "--wait", metavar="SECONDS", min=0, callback=finite, help="With --lines: listen so long for pushes."
         ),
     ] = 0.1,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="CAPTURE", help="Keep what was said as a capture.")
-    ] = None,
+    output: KeptAs = None,
     allow_host: AllowHost = None,
     allow_effects: AllowEffects = None,
     timeout: Timeout = TIMEOUT,
@@ -107,10 +112,7 @@ def send(
     try:
         asyncio.run(_talk(caller, draft, secrets if login else None, wait if lines else 0.0))
     finally:
-        if output is not None and caller.exchanges:
-            note = f"{command} sent to {aim}"
-            head = header(known, redacted="secrets", created=datetime.now(UTC), note=note)
-            save(output, head, caller.exchanges, known, force=force)
+        keep(caller, output, f"{command} sent to {aim}", known, force=force)
     _show(caller, known, json=json)
 
 

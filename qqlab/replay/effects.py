@@ -94,12 +94,12 @@ def _commands(pairs: bytes, role: str) -> Iterator[str]:
             yield unquote_to_bytes(value).decode("latin-1").strip()
 
 
-def allowed_effects(target: Target, options: Iterable[str] = ()) -> frozenset[Effect]:
-    """The effects that requests to a target may have; `options` are those of `--allow-effects`, comma-separated.
+def allowed_effects(target: Target, allowed: str | None = None) -> frozenset[Effect]:
+    """The effects that requests to a target may have; `allowed` is what `--allow-effects` says, comma-separated.
 
     Raises UsageError for a word that is none.
     """
-    words = [word.strip() for option in options for word in option.split(",") if word.strip()]
+    words = [word.strip() for word in (allowed or "").split(",") if word.strip()]
     wrong = [word for word in words if word not in EFFECTS]
     if wrong:
         raise UsageError(f"--allow-effects {wrong[0]}", "is no effect", f"of {', '.join(EFFECTS)}")
