@@ -1,0 +1,378 @@
+"""One replay from the command line, step by step: planned, sent, compared, told, and kept.
+
+Law: whatever stops it (a failure, Ctrl-C, a file that cannot be written), what the target said until then is not lost:
+it is compared and told as far as it goes, and kept where that was asked for.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from qqlab.capture import Capture, header
+from qqlab.cli.console import counted, talk
+from qqlab.cli.controls import Controls, Run, learned_rules, once_more
+from qqlab.cli.judging import this_day
+from qqlab.cli.outputs import Outputs, end
+from qqlab.cli.pacing import summary, told_of
+from qqlab.cli.passwords import ENVIRONMENT
+from qqlab.cli.planning import say_plan
+from qqlab.diff import Comparison, compare
+from qqlab.diff.rules import Rules
+from qqlab.errors import InputError, TargetError
+from qqlab.exchange import Exchange
+from qqlab.findings import Context, Seen, nobody_answered
+from qqlab.net import loop
+from qqlab.net.judging import Judging
+from qqlab.net.kept import Keeping
+from qqlab.net.replay import Course, Sending, now, resolve
+from qqlab.net.whole import Replay, carry_out
+from qqlab.replay import Expectation, Options, Passwords, Plan, Target, plan, renamed
+from qqlab.replay.dryrun import Again, in_vain
+from qqlab.replay.effects import allowed_effects, check_any, recorded_hosts
+from qqlab.spec import Spec
+from qqlab.visible import visible
+
+_INTERRUPTED = "the replay was interrupted"
+_EACH = 10  # so many exchanges between two steps of the bar
+
+
+class Asked(NamedTuple):
+    """All that a command line asks of a replay, read and checked.
+
+    `options` are for the target; what may be asked of another server follows from `effects`, as `--allow-effects` says
+    it. `hosts` are those outside this machine that may be contacted. `context` is what findings are told with, as far
+    as it is known beforehand. `resend` sends again what may have been done before the replay broke off.
+    """
+
+    spec: Spec
+    target: Target
+    recorded: Capture
+    options: Options
+    effects: str | None
+    hosts: Sequence[str]
+    passwords: Passwords
+    codes: Passwords
+    how: Sending
+    workers: int
+    controls: Controls
+    rules: Rules | None
+    outputs: Outputs
+    context: Context
+    output: Path | None
+    force: bool
+    resume: bool
+    resend: bool
+
+    @property
+    def aims(self) -> list[Target]:
+        """All servers that are to be asked, the target first."""
+        return [self.target] if self.controls.baseline is None else [self.target, self.controls.baseline]
+
+    def plan(self, start: int, to: Target) -> Plan:
+        """What would be sent to a server, with fresh numbers that follow on `start`."""
+        options = self.options._replace(effects=allowed_effects(to, self.effects))
+        return plan(
+            self.recorded.exchanges,
+            self.spec,
+            host=str(to),
+            passwords=self.passwords,
+            codes=self.codes,
+            start=start,
+            options=options,
+        )
+
+
+def say_what_would_be_sent(asked: Asked, *, json: bool) -> None:
+    """Print the plan, and contact nobody. Raises RefusedError for what would be refused."""
+    controls, first = asked.controls, asked.plan(now(), asked.target)
+    more = [Again(first, asked.target, controls.times)] if controls.times else []
+    if controls.baseline is not None:
+        more.append(Again(asked.plan(now(), controls.baseline), controls.baseline, 1))
+    say_plan(
+        first,
+        asked.recorded.exchanges,
+        asked.target,
+        allowed=asked.hosts,
+        json=json,
+        lanes=asked.how.limits.lanes,
+        speed=asked.how.speed,
+        rate=asked.how.rate,
+        more=more,
+    )
+
+
+def carry_out_and_tell(asked: Asked) -> None:
+    """Replay, compare, tell. Leaves with the exit code that fits, and raises what says why there is nothing to tell."""
+    hosts = recorded_hosts(asked.recorded.exchanges)
+    addresses = {to: loop.run(resolve(to, asked.hosts, hosts)) for to in asked.aims}
+    seen = asked.outputs.witness(asked.spec)
+    wanted = seen.wants_anything or asked.controls.wanted
+    with _kept_at(asked.output, wanted) as path:
+        keeping = None
+        if path is not None:
+            exchanges, server = asked.recorded.exchanges, str(asked.target)
+            keeping = Keeping(path, exchanges, server, resume=asked.resume, force=asked.force, options=asked.options)
+        told = _Replaying(asked, addresses, keeping, seen, judge_at_once=not wanted).run()
+    told.end(asked)
+
+
+class _Told(NamedTuple):
+    """A replay that is over and was told: its comparison, and how many exchanges nothing is known of."""
+
+    course: Course
+    comparison: Comparison
+    context: Context
+    unknown: int
+
+    def end(self, asked: Asked) -> None:
+        """Leave with the exit code that fits. Raises TargetError, InputError."""
+        if self.course.down is not None:
+            hint = "is the server running?" + ("" if asked.output is None else " then go on: --resume")
+            raise TargetError(str(asked.target), self.course.down, hint)
+        if self.unknown:
+            assert asked.output is not None
+            unsure = _unsure(asked.output, self.unknown)
+            if not any(self.context.fails(finding) for finding in self.comparison.findings):
+                raise unsure
+            talk.say(f"qqlab: {unsure}")
+        end(self.comparison, asked.recorded.path, self.context)
+
+
+class _Replaying:
+    """A replay under way. Exchanges are judged at once, each as it is over, or else read again from where they are
+    kept: by reports that show them, and by controls."""
+
+    def __init__(
+        self,
+        asked: Asked,
+        addresses: dict[Target, list[tuple[str, int]]],
+        keeping: Keeping | None,
+        seen: Seen,
+        *,
+        judge_at_once: bool,
+    ) -> None:
+        recorded = asked.recorded
+        self.asked = asked
+        self.addresses = addresses
+        self.keeping = keeping
+        self.seen = seen
+        self.today = this_day()
+        start = now() if keeping is None or keeping.before.start is None else keeping.before.start
+        self.planned = asked.plan(start, asked.target)
+        for to in asked.aims:
+            planned = self.planned if to == asked.target else asked.plan(start, to)
+            check_any(to, planned.refused, len(planned.steps))
+        _warn(recorded, self.planned)
+        mapped = asked.options.changes.accounts
+        self.expected: Sequence[Exchange] = recorded.exchanges
+        if mapped:
+            self.expected = [renamed(one, mapped, asked.spec) for one in recorded.exchanges]
+        self.expectation = Expectation(self.planned, asked.spec)
+        self.judging = None
+        if judge_at_once:
+            self.judging = Judging(self.expected, asked.spec, mapped=bool(mapped), expectation=self.expectation)
+        self.job = Replay(
+            spec=asked.spec,
+            server=str(asked.target),
+            addresses=addresses[asked.target],
+            how=asked.how,
+            taken={exchange.id for exchange in recorded.exchanges},
+            start=start,
+            workers=asked.workers,
+            keeping=keeping,
+            judging=self.judging,
+            resend=asked.resend,
+            recorded_clean=recorded.header.redacted != "none",
+        )
+        # Accounts that a server refused or failed are left alone there by what follows.
+        self._refused: dict[Target, set[str]] = {to: set() for to in asked.aims}
+        self._failed: dict[Target, set[str]] = {to: set() for to in asked.aims}
+        self._starts = count(start + len(recorded.exchanges), len(recorded.exchanges))
+
+    def run(self) -> _Told:
+        """Send, compare, tell, and keep. Raises KeyboardInterrupt once what there is has been told."""
+        asked, whole = self.asked, False
+        unknown: frozenset[str] = frozenset()
+        try:
+            course, interrupted = self._carried_out()
+            comparison = self._compared(course, learn=interrupted is None)
+            context = msgspec.structs.replace(
+                asked.context,
+                time=datetime.now(UTC),
+                course=told_of(course),
+                cases=self.seen.cases,
+                sides=self.seen.sides,
+            )
+            # Where nobody was there at all, the one line at the end says it.
+            asked.outputs.tell(comparison, context, silent=course.down is not None and nobody_answered(comparison))
+            if interrupted is not None:
+                raise interrupted
+            self._say_how_it_went(course)
+            whole = course.down is None
+        finally:
+            # Whatever stops this, what the target said is not lost with it.
+            if self.keeping is not None and asked.output is not None:
+                note = f"replay of {asked.recorded.path} to {asked.target}"
+                head = header(asked.spec, redacted="secrets", created=datetime.now(UTC), note=note)
+                unknown = self.keeping.finish(self.planned, head, whole=whole)
+        return _Told(course, comparison, context, len(unknown))
+
+    def _carried_out(self) -> tuple[Course, KeyboardInterrupt | None]:
+        """How it went, and what broke it off. Raises KeyboardInterrupt where nothing was sent until then."""
+        asked = self.asked
+        try:
+            with _shown(len(asked.recorded.exchanges), resumable=asked.output is not None) as shown:
+                course = carry_out(self.planned, self.job, shown)
+        except KeyboardInterrupt as error:
+            course = self._so_far()
+            if not course.sent:
+                raise
+            return course, error
+        self._learn(asked.target, course)
+        return course, None
+
+    def _compared(self, course: Course, *, learn: bool) -> Comparison:
+        """The recording and the replay held against each other; `learn` first from controls, where they are wanted."""
+        asked = self.asked
+        if self.judging is not None:
+            return self.judging.comparison(course.skipped, asked.rules, self.today)
+        assert self.keeping is not None
+        return compare(
+            self._as_wished(self.keeping),
+            self.keeping.exchanges(self.planned),
+            asked.spec,
+            skipped=course.skipped,
+            rules=self._rules(self.keeping, course) if learn else asked.rules,
+            today=self.today,
+            witness=self.seen,
+        )
+
+    def _so_far(self) -> Course:
+        """How a replay went that was broken off. What other processes judged is lost with them, unless it was kept."""
+        exchanges = self.asked.recorded.exchanges
+        if self.judging is not None:
+            left = self.judging.left
+        else:
+            assert self.keeping is not None
+            done = {one.id for one in self.keeping.exchanges(self.planned)}
+            left = [one.id for one in exchanges if one.id not in done]
+        skipped = {identifier: self.planned.skipped.get(identifier, _INTERRUPTED) for identifier in left}
+        return Course.interrupted(skipped, len(exchanges) - len(left))
+
+    def _as_wished(self, keeping: Keeping) -> list[Exchange]:
+        """The recording as this replay is to have it: with what was asked otherwise on purpose."""
+        kept = keeping.exchanges(self.planned)
+        otherwise = {one.id: one for one in kept if self.expectation.concerns(one.id)}
+        self.expected = [self.expectation.of(one, otherwise.get(one.id, one)) for one in self.expected]
+        return self.expected
+
+    def _rules(self, keeping: Keeping, course: Course) -> Rules | None:
+        """The rules that are given, and those that controls teach."""
+        asked = self.asked
+        if not asked.controls.wanted:
+            return asked.rules
+        first = Run(tuple(keeping.exchanges(self.planned)), course.skipped, course.down)
+        return learned_rules(asked.controls, self.expected, first, self._again, asked.spec, self.today, asked.rules)
+
+    def _again(self, baseline: Target | None) -> Run:
+        """Replay once more, against a second server or (None) the target."""
+        to, start = baseline or self.asked.target, next(self._starts)
+        control = self.job._replace(
+            server=str(to),
+            addresses=self.addresses[to],
+            start=start,
+            refused=tuple(self._refused[to]),
+            failed=tuple(self._failed[to]),
+        )
+        run = once_more(self.asked.plan(start, to), control, self.asked.recorded.exchanges)
+        self._learn(to, run)
+        return run
+
+    def _learn(self, to: Target, over: Course | Run) -> None:
+        self._refused[to].update(over.refused)
+        self._failed[to].update(over.failed)
+
+    def _say_how_it_went(self, course: Course) -> None:
+        """Say which accounts were refused; and the rest to who watches, or asked for a pace or for more words."""
+        for account in course.refused:
+            if account not in (*self.planned.lacking, *self.planned.unread):
+                talk.say(f"qqlab: {_refused(account)}")
+        how = self.asked.how
+        if how.speed is not None or how.rate is not None or talk.verbose or sys.stderr.isatty():
+            for line in summary(course):
+                talk.say(f"qqlab: {line}")
+
+
+@contextmanager
+def _kept_at(output: Path | None, wanted: bool) -> Iterator[Path | None]:
+    """Where the replay is kept: at the path that was named, or for a while only, if the exchanges are `wanted`."""
+    if output is not None or not wanted:
+        yield output
+        return
+    with tempfile.TemporaryDirectory(prefix="qqlab-") as folder:
+        yield Path(folder) / "replayed.jsonl"
+
+
+@contextmanager
+def _shown(total: int, *, resumable: bool) -> Iterator[Callable[[int, Exchange | None], None]]:
+    """What to do with exchanges of a replay once they are over: count them, and show now and then how many are. Says
+    how far it came where that is interrupted."""
+    done = 0
+    with talk.bar() as bar:
+        task = bar.add_task("", total=total)
+
+        def step(more: int, exchange: Exchange | None) -> None:
+            nonlocal done
+            done += more
+            if not bar.disable and (done % _EACH == 0 or done == total):
+                bar.update(task, completed=done)
+            if talk.verbose and exchange is not None:
+                talk.detail(f"qqlab: exchange {visible(exchange.id, 20)}: {visible(exchange.error or 'replied')}")
+
+        try:
+            yield step
+        except KeyboardInterrupt:
+            resume = " (go on: --resume)" if resumable and done else ""
+            talk.say(f"qqlab: interrupted after {done} of {total} exchanges{resume}")
+            raise
+
+
+def _warn(recorded: Capture, planned: Plan) -> None:
+    for line in in_vain(planned):
+        talk.say(f"qqlab: {line}")
+    if recorded.header.redacted == "none":
+        return  # what was recorded is the password's own hash, and went out as it was
+    for account in planned.lacking:
+        shown = visible(account, 30)
+        talk.say(
+            f"qqlab: no password is known for account {shown}: its login goes out with a pseudonym "
+            f"(give one: --accounts FILE, or {ENVIRONMENT}{shown})"
+        )
+    for account in planned.unread:
+        shown = visible(account, 30)
+        talk.say(
+            f"qqlab: account {shown} is asked to read a picture, and what it shows is not known: a pseudonym goes out "
+            "(give it as its `verification`: --accounts FILE)"
+        )
+
+
+def _refused(account: str) -> str:
+    shown = visible(account, 30)
+    return (
+        f"account {shown} was logged in when this was recorded, and is refused now: is its password right? "
+        f"(--accounts FILE, or {ENVIRONMENT}{shown}; without them that of the built-in sample is taken)"
+    )
+
+
+def _unsure(output: Path, unknown: int) -> InputError:
+    what = f"what became of {counted(unknown, 'exchange')} when the replay broke off is not known"
+    return InputError(
+        str(output), what, "send what is unknown again: --resume --resend-unknown; or begin anew: --force"
+    )
