@@ -1,15 +1,12 @@
 """A replay against a server that hands out tokens and pages of its own, and one with other accounts."""
 
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from conftest import qqlab
+from conftest import qqlab, served
 
 from qqlab import http1
 from qqlab import spec as specs
@@ -45,19 +42,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         pass
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture
@@ -96,7 +80,7 @@ def capture(tmp_path: Path) -> Path:
     ],
 )
 def test_tokens_are_those_of_the_new_login(capture: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
-    with served() as target:
+    with served(Handler) as target:
         output = tmp_path / "replayed.jsonl"
         done = qqlab("replay", capture, "--target", target, "-o", output, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -107,7 +91,7 @@ def test_tokens_are_those_of_the_new_login(capture: Path, tmp_path: Path, option
 
 
 def test_without_them_nothing_is_allowed(capture: Path) -> None:
-    with served() as target:
+    with served(Handler) as target:
         done = qqlab("replay", capture, "--target", target, "--no-correlate")
     assert done.returncode == 1
     assert re.search(r"2 different", done.stdout)

@@ -193,22 +193,27 @@ def test_a_replay_takes_its_time() -> None:
 
 # ----------------------------------------------------------------------------------------------------------- budgets
 
+LOGIN = msgspec.structs.replace(
+    asked("1", "10001", "Login", "PS=0123456789abcdef0123456789abcdef&M5=1&LC=9326B87B234E7235&M=0"),
+    reply=http1.reply(b"VER=1.1&CMD=LOGIN&SEQ=1001&UIN=10001&RES=0&RS=0&HI=60&LI=300"),
+)
+
+
+async def refuses(body: bytes, writer: asyncio.StreamWriter) -> bool:
+    """Refuse every login, and answer all else."""
+    if b"CMD=Login" not in body:
+        return True
+    message = http1.reply(answer(body).partition(b"\r\n\r\n")[2] + b"&RS=1&RA=no")
+    writer.write(message.head + message.body)
+    return False
+
 
 def test_an_account_is_left_alone_when_its_login_is_refused() -> None:
-    async def refuses(body: bytes, writer: asyncio.StreamWriter) -> bool:
-        if b"CMD=Login" not in body:
-            return True
-        message = http1.reply(answer(body).partition(b"\r\n\r\n")[2] + b"&RS=1&RA=no")
-        writer.write(message.head + message.body)
-        return False
-
-    logged_in = http1.reply(b"VER=1.1&CMD=LOGIN&SEQ=1001&UIN=10001&RES=0&RS=0&HI=60&LI=300")
-    login = asked("1", "10001", "Login", "PS=0123456789abcdef0123456789abcdef&M5=1&LC=9326B87B234E7235&M=0")
     recorded = [
-        msgspec.structs.replace(login, reply=logged_in),
+        LOGIN,
         asked("2", "10002", "GetMsgEx", "M=0", at=1),
         asked("3", "10001", "GetMsgEx", "M=1", at=2),
-        msgspec.structs.replace(login, id="4", reply=logged_in, time=EPOCH + timedelta(seconds=3)),
+        msgspec.structs.replace(LOGIN, id="4", time=EPOCH + timedelta(seconds=3)),
         asked("5", "10002", "GetMsgEx", "M=1", at=4),
     ]
     server = Server(refuses)
@@ -240,11 +245,9 @@ def test_a_login_that_fails_in_any_other_way_is_not_tried_again(reply: RawMessag
             writer.write(reply.head + reply.body)
         return False
 
-    logged_in = http1.reply(b"VER=1.1&CMD=LOGIN&SEQ=1001&UIN=10001&RES=0&RS=0&HI=60&LI=300")
-    login = asked("1", "10001", "Login", "PS=0123456789abcdef0123456789abcdef&M5=1&LC=9326B87B234E7235&M=0")
     recorded = [
-        msgspec.structs.replace(login, reply=logged_in),
-        msgspec.structs.replace(login, id="2", reply=logged_in, time=EPOCH + timedelta(seconds=1)),
+        LOGIN,
+        msgspec.structs.replace(LOGIN, id="2", time=EPOCH + timedelta(seconds=1)),
         asked("3", "10001", "GetMsgEx", "M=1", at=2),
     ]
     server = Server(fails)
@@ -279,17 +282,8 @@ class FullDisk(InMemory):
 def test_a_disk_that_is_full_ends_the_run_wherever_it_is(room: int) -> None:
     """Also while the steps of an account are passed over whose login was refused: the next lane is begun from there."""
 
-    async def refuses(body: bytes, writer: asyncio.StreamWriter) -> bool:
-        if b"CMD=Login" not in body:
-            return True
-        message = http1.reply(answer(body).partition(b"\r\n\r\n")[2] + b"&RS=1")
-        writer.write(message.head + message.body)
-        return False
-
-    logged_in = http1.reply(b"VER=1.1&CMD=LOGIN&SEQ=1001&UIN=10001&RES=0&RS=0")
-    login = asked("1", "10001", "Login", "PS=0123456789abcdef0123456789abcdef&M5=1&LC=9326B87B234E7235&M=0")
     recorded = [
-        msgspec.structs.replace(login, reply=logged_in),
+        LOGIN,
         asked("2", "10001", "GetMsgEx", "M=1", at=1),
         asked("3", "10002", "GetMsgEx", "M=2", at=2),
         asked("4", "10003", "GetMsgEx", "M=3", at=3),

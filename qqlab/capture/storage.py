@@ -1,6 +1,6 @@
 """How a recording is kept: what may be replaced, what reaches the disk when, how large a file and a body may grow."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 
@@ -16,7 +16,6 @@ PROMISES: dict[Sync, str] = {
     "interval": f"the same, and it is on the disk at most {SYNC_SECONDS:g} s later: a power cut loses no more",
     "always": "an exchange is on the disk before its client has the reply: it survives a power cut",
 }
-SYNCS: tuple[Sync, ...] = get_args(Sync)
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Captures as other people's material."""
 
 from collections.abc import Iterable
-from typing import BinaryIO, Literal, get_args
+from typing import BinaryIO, Literal
 
 from qqlab.capture import Redacted
 from qqlab.exchange import Exchange
@@ -10,7 +10,6 @@ from qqlab.formats.tally import Tally
 from qqlab.spec import Spec
 
 Export = Literal["flows", "har", "csv", "transcripts"]
-EXPORTS: tuple[Export, ...] = get_args(Export)
 
 
 def export(
