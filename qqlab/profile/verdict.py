@@ -17,9 +17,17 @@ from typing import Literal
 
 from qqlab.profile.model import FieldTally
 
-Verdict = Literal["confirmed", "contradicted", "undocumented", "only empty", "never seen"]
+Verdict = Literal["confirmed", "contradicted", "undocumented", "disputed", "under-sampled", "only empty", "never seen"]
 
-VERDICTS: tuple[Verdict, ...] = ("contradicted", "undocumented", "confirmed", "only empty", "never seen")
+VERDICTS: tuple[Verdict, ...] = (
+    "contradicted",
+    "undocumented",
+    "disputed",
+    "confirmed",
+    "only empty",
+    "under-sampled",
+    "never seen",
+)
 
 
 def field_verdict(tally: FieldTally | None, documented: bool) -> Verdict:

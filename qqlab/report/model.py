@@ -5,6 +5,7 @@ for its own medium. The shape is versioned by `qqlab_report`; names and meanings
 """
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -12,7 +13,17 @@ from qqlab.codec import Severity
 from qqlab.profile import Verdict
 from qqlab.spec import Direction
 
-FORMAT = 1
+FORMAT = 2
+
+
+# Whether the messages of a kind have a field.
+Presence = Literal["always", "sometimes", "never"]
+# Of the values seen: always the same one, one of a few, or anything.
+Shape = Literal["constant", "enum", "free"]
+# What traffic says for one side of a dispute.
+Stand = Literal["for", "against", "open"]
+# How a session polled, held against what the server had announced to it.
+PollingVerdict = Literal["as announced", "faster", "slower", "past the limit", "not announced"]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,12 +33,15 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence(Part, frozen=True):
     """How often, and the ids of the first exchanges; `NAME:ID` where the report is made of several captures.
 
-    `more` tells whether there are other exchanges.
+    `more` tells whether there are other exchanges. `first` and `last` are the times of the earliest and the latest,
+    None where no time is known.
     """
 
     count: int
     exchanges: tuple[str, ...] = ()
     more: bool = False
+    first: datetime | None = None
+    last: datetime | None = None
 
 
 class Source(Part, frozen=True):
@@ -168,6 +182,33 @@ class Repetition(Part, frozen=True):
     unchecked: int
 
 
+class ValueCount(Part, frozen=True):
+    """One of the few values that a field has, how often, and what it means where a table says so."""
+
+    text: str
+    count: int
+    meaning: str | None = None
+
+
+class Side(Part, frozen=True):
+    """One side of a dispute between sources: what they take a value to mean, and what the traffic says for it.
+
+    `versions` counts the value by the protocol version of its exchanges. `rival` is the value that another reading
+    has instead, None where the same value is read in two ways; `rival_seen` is how often that one occurred. `stands`
+    is the traffic's word, `text` the reason.
+    """
+
+    value: int
+    meaning: str
+    source: tuple[str, ...]
+    seen: Evidence
+    versions: dict[str, int]
+    rival: int | None
+    rival_seen: int
+    stands: Stand
+    text: str
+
+
 class FieldPart(Part, frozen=True):
     """One field of one command and direction.
 
@@ -175,6 +216,16 @@ class FieldPart(Part, frozen=True):
     says under which condition a required field is expected. `masked` values are not shown. `type` is None for what
     is undocumented. `evidence` supports the verdict. `repetition` is None for fields that repeat nothing; `proven` is
     False where the verdict is `confirmed`, but no repetition could be held against its request.
+
+    `position` is the place, from 1, that it has in most messages. `presence` tells of all messages, `presence_ok` of
+    the replies that tell success (`of_ok`, `seen_ok` of them have the field); None where there are none. The rest
+    tells of the values seen, by item where the field is a list: `shape` is None where there are too few to tell;
+    `distinct` counts different ones, at least so many where not `distinct_complete`; `low` and `high` are their range
+    where all are numbers; `shortest` and `longest` are in characters; `type_seen` is the documented type where all
+    are of it, else the narrowest of the spec's types that all are of; `values` has those of a constant or an enum.
+    Neither values nor ranges are there for what is masked. `bound`: a field that was in none of n messages can still
+    be in so many of all, with 95% confidence (3/n); None where it was seen, or n is 0. `readings` are the sides of
+    each dispute about its codes.
     """
 
     name: str
@@ -201,6 +252,22 @@ class FieldPart(Part, frozen=True):
     evidence: Evidence
     repetition: Repetition | None
     proven: bool
+    position: int | None = None
+    presence: Presence = "never"
+    presence_ok: Presence | None = None
+    seen_ok: int = 0
+    of_ok: int = 0
+    shape: Shape | None = None
+    distinct: int = 0
+    distinct_complete: bool = True
+    low: int | None = None
+    high: int | None = None
+    shortest: int = 0
+    longest: int = 0
+    type_seen: str | None = None
+    values: tuple[ValueCount, ...] = ()
+    bound: float | None = None
+    readings: tuple[Side, ...] = ()
 
 
 class DirectionPart(Part, frozen=True):
@@ -217,10 +284,78 @@ class DirectionPart(Part, frozen=True):
     more_fields: int
 
 
+class Transition(Part, frozen=True):
+    """How often one command came right after another in the same session. `gap` is the median time in seconds from
+    the one to the other, None where no time is known."""
+
+    before: str
+    after: str
+    count: int
+    gap: float | None
+
+
+class Latency(Part, frozen=True):
+    """Seconds from the request to the complete reply: how many were measured, percentiles, and the longest."""
+
+    count: int
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+class StatusCount(Part, frozen=True):
+    """How often replies had a status; `value` is None for those that have none, or one that is no number."""
+
+    value: int | None
+    meaning: str | None
+    ok: bool | None
+    count: int
+
+
+class ShownField(Part, frozen=True):
+    """One field of an example. `raw` is how it stood on the wire, `text` its value (None where it is masked or has
+    none), `length` that of the whole value in characters."""
+
+    name: str
+    raw: str
+    text: str | None
+    length: int
+    masked: bool
+    documented: bool
+    doc: str
+    meaning: str | None
+
+
+class MessageExample(Part, frozen=True):
+    """One message of an example: its body as it was, and its fields, masked values as `••••`. `more` counts fields
+    beyond those shown; `cut` tells that the text is only the beginning."""
+
+    raw: str
+    cut: bool
+    fields: tuple[ShownField, ...]
+    more: int
+
+
+class ExchangeExample(Part, frozen=True):
+    """A real exchange: the first that succeeded, that failed, or that has something odd about it; `why` says what."""
+
+    kind: Literal["success", "failure", "odd"]
+    exchange: str
+    time: datetime | None
+    elapsed: float | None
+    why: str
+    request: MessageExample | None
+    reply: MessageExample | None
+    error: str | None
+
+
 class CommandPart(Part, frozen=True):
     """One command. `name` is empty for messages that name none. `seen` tells whether any message was of it.
 
-    `failed`, `unanswered` and `unasked` count exchanges as in the summary.
+    `failed`, `unanswered` and `unasked` count exchanges as in the summary. `bound` is as that of a field. `preceded`
+    and `followed` are the commands before and after it, the most frequent first. `errors` are those of its exchanges.
+    `latency` is None where nothing was measured.
     """
 
     name: str
@@ -236,6 +371,13 @@ class CommandPart(Part, frozen=True):
     unanswered: int
     unasked: int
     directions: dict[Direction, DirectionPart]
+    bound: float | None = None
+    preceded: tuple[Transition, ...] = ()
+    followed: tuple[Transition, ...] = ()
+    latency: Latency | None = None
+    statuses: tuple[StatusCount, ...] = ()
+    errors: Names = Names(distinct=0, complete=True, first=())
+    examples: tuple[ExchangeExample, ...] = ()
 
 
 class ReadingPart(Part, frozen=True):
@@ -254,10 +396,29 @@ class PlaceValue(Part, frozen=True):
     evidence: Evidence
 
 
+class CodeValuePart(Part, frozen=True):
+    """One value of a code table: of one place, or over all of them.
+
+    `bound` is as that of a field, by the values that the place had. `sides` tell of each reading of a dispute what
+    the traffic says for it.
+    """
+
+    value: int
+    ok: bool | None
+    readings: tuple[ReadingPart, ...]
+    disputed: bool
+    verdict: Verdict
+    evidence: Evidence
+    bound: float | None = None
+    sides: tuple[Side, ...] = ()
+
+
 class CodePlace(Part, frozen=True):
     """Where a code table is used: a field, perhaps only where another field has one of some values (`when`).
 
-    `more` counts occurrences of undocumented values beyond those listed; of a `masked` field none is listed.
+    `values` is its own table: all documented values in the spec's order, then the others that were seen. `of` counts
+    the values it had. `more` counts occurrences of undocumented values beyond those listed; of a `masked` field none
+    is listed.
     """
 
     command: str
@@ -268,17 +429,8 @@ class CodePlace(Part, frozen=True):
     never_seen: tuple[int, ...]
     more: int
     masked: bool
-
-
-class CodeValuePart(Part, frozen=True):
-    """One value of a code table, over all its places."""
-
-    value: int
-    ok: bool | None
-    readings: tuple[ReadingPart, ...]
-    disputed: bool
-    verdict: Verdict
-    evidence: Evidence
+    of: int = 0
+    values: tuple[CodeValuePart, ...] = ()
 
 
 class CodePart(Part, frozen=True):
@@ -313,12 +465,13 @@ class NotePart(Part, frozen=True):
 
 
 class Finding(Part, frozen=True):
-    """One thing that stands out. `target` names the part of the report that tells more."""
+    """One thing that stands out. `target` names the part of the report that tells more, `kind` that of `Findings`."""
 
     title: str
     text: str
     evidence: Evidence
     target: tuple[str, ...]
+    kind: str = ""
 
 
 class Findings(Part, frozen=True):
@@ -331,8 +484,146 @@ class Findings(Part, frozen=True):
     first: tuple[Finding, ...]
 
 
+class Step(Part, frozen=True):
+    """One exchange of a session. `way` tells whether it was asked and answered, pushed, left without an answer, or
+    broke off; `status` is the reply's."""
+
+    exchange: str
+    time: datetime | None
+    command: str
+    status: int | None
+    way: Literal["answered", "pushed", "unanswered", "failed"]
+
+
+class SessionPart(Part, frozen=True):
+    """The beginning of one session: `exchanges` in all, the first of them as `steps`."""
+
+    id: str
+    account: str | None
+    first: datetime | None
+    last: datetime | None
+    exchanges: int
+    steps: tuple[Step, ...]
+
+
+class PollingPart(Part, frozen=True):
+    """How a session sent one command again and again.
+
+    `count` gaps between one and the next, in seconds; `interval` and `limit` are what the server had announced to it,
+    in seconds, None where it had not.
+    """
+
+    session: str
+    command: str
+    count: int
+    median: float
+    p95: float
+    max: float
+    interval: int | None
+    limit: int | None
+    verdict: PollingVerdict
+
+
+class PresencePart(Part, frozen=True):
+    """A presence in which an account was seen, from `since` until it was seen in another or for the last time
+    (`until`); `exchange` is where it was seen first."""
+
+    account: str
+    state: int
+    meaning: str | None
+    since: datetime | None
+    until: datetime | None
+    exchange: str
+
+
+class MessageKind(Part, frozen=True):
+    """Messages of one kind: those with one value of the field that tells kinds apart, or all pushes of a command
+    (`field` and `value` are None then)."""
+
+    command: str
+    direction: Direction
+    field: str | None
+    value: int | None
+    meaning: str | None
+    evidence: Evidence
+    verdict: Verdict
+
+
+class InvariantPart(Part, frozen=True):
+    """A rule that ties parts of the traffic together: how often it held, was broken, or could not be checked.
+
+    `evidence` is of those that broke it. `target` names the part of the report that tells more.
+    """
+
+    id: str
+    title: str
+    held: int
+    broken: int
+    unchecked: int
+    evidence: Evidence
+    target: tuple[str, ...] = ()
+
+
+class Behaviour(Part, frozen=True):
+    """What shows only over several exchanges.
+
+    `more_transitions` counts steps between commands beyond those listed; `sessions` are the first of `session_count`,
+    `polling` the first of `polling_count`, `presence` the first of `presence_count`. `untimed` exchanges have no time;
+    `clock_back` is how often the time of an exchange lies before that of the one before it in its session.
+    """
+
+    transitions: tuple[Transition, ...] = ()
+    more_transitions: int = 0
+    sessions: tuple[SessionPart, ...] = ()
+    session_count: int = 0
+    polling: tuple[PollingPart, ...] = ()
+    polling_count: int = 0
+    presence: tuple[PresencePart, ...] = ()
+    presence_count: int = 0
+    messages: tuple[MessageKind, ...] = ()
+    invariants: tuple[InvariantPart, ...] = ()
+    untimed: int = 0
+    clock_back: int = 0
+
+
+class Change(Part, frozen=True):
+    """What is otherwise than it was: a command, a field, or a value of a code (`what`) is there that was not (`born`),
+    is not there any more (`gone`), or has another domain (`changed`).
+
+    `aspect` names what changed of it (`type`, `presence`, ...), empty for what is born or gone; `before` and `after`
+    are its two states in words. `evidence` is of the newer traffic, empty where specs are compared.
+    """
+
+    kind: Literal["born", "gone", "changed"]
+    what: Literal["command", "field", "code"]
+    command: str | None
+    direction: Direction | None
+    field: str | None
+    table: str | None
+    value: str | None
+    aspect: str
+    before: str | None
+    after: str | None
+    text: str
+    evidence: Evidence
+
+
+class Against(Part, frozen=True):
+    """What the report was held against besides the spec: another set of captures, a report of them, or a spec file.
+
+    `exchanges` counts those of the older traffic, None for a spec."""
+
+    name: str
+    kind: Literal["captures", "report", "spec"]
+    exchanges: int | None
+
+
 class Report(Part, frozen=True):
-    """The whole report. `remarks` are sentences about the input that a reader must know before all else."""
+    """The whole report. `remarks` are sentences about the input that a reader must know before all else.
+
+    `top` are the ten findings that matter most, of all kinds. `changes` are those since `against`; both None where
+    nothing was given to hold it against.
+    """
 
     qqlab_report: int
     spec: SpecPart
@@ -344,3 +635,7 @@ class Report(Part, frozen=True):
     commands: tuple[CommandPart, ...]
     codes: tuple[CodePart, ...]
     notes: tuple[NotePart, ...]
+    top: tuple[Finding, ...] = ()
+    behaviour: Behaviour = Behaviour()
+    against: Against | None = None
+    changes: tuple[Change, ...] | None = None
