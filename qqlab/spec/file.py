@@ -4,6 +4,7 @@ Law: a spec is accepted whole or refused with the path of each mistake (`$.comma
 is repaired or passed over. `check` returns mistakes as data; `load` raises on the first of them.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -20,6 +21,7 @@ from qqlab.spec.model import DIRECTIONS, Command, Field, Rows, Spec
 BUILTIN = "qqlab/spec/httpqq.toml"
 
 _ASCII = bytes(range(128))
+_SHORT = re.compile(r"([A-Za-z][A-Za-z0-9]{0,19})?")
 
 
 class Mistake(NamedTuple):
@@ -159,6 +161,8 @@ def _key(key: str) -> str:
 
 def _meaning(spec: Spec) -> Iterator[Mistake]:
     """Mistakes in a document of the right shape: names that stand for nothing."""
+    if not _SHORT.fullmatch(spec.short):
+        yield Mistake("$.short", "expected up to 20 letters and digits that begin with a letter")
     yield from _roles(spec)
     yield from _wire(spec)
     yield from _sources(spec)
@@ -208,6 +212,9 @@ def _wire(spec: Spec) -> Iterator[Mistake]:
         or spec.wire.list_separator in "&=%"
     ):
         yield Mistake("$.wire.list_separator", "expected one ASCII character other than & = %")
+    for index, port in enumerate(spec.wire.ports):
+        if not 0 < port < 65536:
+            yield Mistake(f"$.wire.ports[{index}]", f"{port} is no TCP port: expected 1 to 65535")
     for layer in ("pair_escapes", "list_escapes"):
         for index, character in enumerate(getattr(spec.wire, layer)):
             if len(character) != 1 or not character.isascii():

@@ -59,13 +59,15 @@ class Wire(_Table, frozen=True):
     """How values are written.
 
     `charsets` are tried in order. `pair_escapes` and `list_escapes` are the characters that travel as `%xx` in
-    the outer layer (the pair) and in the inner one (an item of a list, or text that went through a list).
+    the outer layer (the pair) and in the inner one (an item of a list, or text that went through a list). `ports` are
+    the TCP ports on which servers listened.
     """
 
     charsets: tuple[str, ...]
     list_separator: str
     pair_escapes: tuple[str, ...]
     list_escapes: tuple[str, ...]
+    ports: tuple[int, ...] = ()
     facts: tuple[Fact, ...] = ()
 
 
@@ -297,7 +299,10 @@ class Common(_Table, frozen=True):
 
 
 class Spec(_Table, frozen=True):
-    """All that is known of a protocol. Commands of a loaded spec carry their name and the common fields."""
+    """All that is known of a protocol. Commands of a loaded spec carry their name and the common fields.
+
+    `short` is what other tools' names for its fields begin with (`qq.cmd`), empty for `name`.
+    """
 
     format: Literal[1]
     name: str
@@ -309,6 +314,7 @@ class Spec(_Table, frozen=True):
     common: Common
     codes: dict[str, CodeTable]
     commands: dict[str, Command]
+    short: str = ""
 
     @cached_property
     def _by_name(self) -> dict[str, Command]:
