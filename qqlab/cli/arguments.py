@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,7 +12,7 @@ from qqlab.capture import Capture, joined, load, together
 from qqlab.cli.console import counted, talk
 from qqlab.errors import UsageError
 from qqlab.files import check_replaceable
-from qqlab.spec import Spec
+from qqlab.spec import Lang, Spec
 from qqlab.visible import visible
 
 CaptureFiles = Annotated[
@@ -26,6 +26,9 @@ CaptureFile = Annotated[Path, typer.Argument(metavar="CAPTURE", help="A capture 
 SpecOption = Annotated[
     Path | None,
     typer.Option("--spec", metavar="FILE", help="Read the protocol from this spec file.", show_default=False),
+]
+LangOption = Annotated[
+    Literal["en", "zh"], typer.Option("--lang", help="The language of sentences: English or Chinese.")
 ]
 KeyFile = Annotated[
     Path | None,
@@ -82,9 +85,9 @@ def check_output(path: Path | None, force: bool, what: str = "a capture") -> Non
         check_replaceable(path, force)
 
 
-def read_spec(path: Path | None) -> Spec:
-    """The spec that an option names, or the built-in one."""
-    return spec.builtin() if path is None else spec.load(path)
+def read_spec(path: Path | None, lang: Lang = "en") -> Spec:
+    """The spec that an option names, or the built-in one, with its texts in that language."""
+    return spec.builtin(lang) if path is None else spec.load(path, lang)
 
 
 def read_capture(path: Path) -> Capture:

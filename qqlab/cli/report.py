@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from qqlab import report as reports
-from qqlab.cli.arguments import CaptureFiles, Force, SpecOption, read_captures, read_spec
+from qqlab.cli.arguments import CaptureFiles, Force, LangOption, SpecOption, read_captures, read_spec
 from qqlab.cli.console import talk
 from qqlab.errors import UsageError
 from qqlab.visible import visible
@@ -20,6 +20,7 @@ def report(
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON, too.")] = False,
     force: Force = False,
     spec: SpecOption = None,
+    lang: LangOption = "en",
 ) -> None:
     """Document every command, field and code of captures against the spec: index.html, report.md, report.json.
 
@@ -30,8 +31,7 @@ def report(
     """
     if output is None and not json:
         raise UsageError("report", "there is nowhere to write to", "give -o DIR, or --json")
-    known = read_spec(spec)
-    built = reports.build(read_captures(captures), known)
+    built = reports.build(read_captures(captures), read_spec(spec, lang), lang)
     if output is not None:
         for path in reports.write_report(output, built, force=force):
             if json:

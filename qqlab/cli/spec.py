@@ -1,5 +1,6 @@
 """`qqlab spec`: show the known spec, check one's own."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from qqlab import spec as specs
-from qqlab.cli.arguments import SpecOption, read_spec
+from qqlab.cli.arguments import LangOption, SpecOption, read_spec
 from qqlab.cli.console import out
 from qqlab.errors import ExitCode, UsageError
-from qqlab.spec import DIRECTIONS, CodeTable, Command, Field, Spec
+from qqlab.spec import DIRECTIONS, CodeTable, Command, Field, Mistake, Spec
 from qqlab.visible import visible
 
 app = typer.Typer(help="Show the known spec, or check a spec file.", no_args_is_help=True, rich_markup_mode=None)
@@ -22,12 +23,13 @@ app = typer.Typer(help="Show the known spec, or check a spec file.", no_args_is_
 def show(
     command: Annotated[str | None, typer.Argument(metavar="[COMMAND]", help="Show this command in full.")] = None,
     spec: SpecOption = None,
+    lang: LangOption = "en",
 ) -> None:
     """Print the spec readably: all commands, or one with its fields and codes.
 
     Example: qqlab spec show GetMsgEx
     """
-    known = read_spec(spec)
+    known = read_spec(spec, lang)
     if command is None:
         _print_overview(known)
         return
@@ -43,15 +45,32 @@ def check(
 ) -> None:
     """Accept a spec file (exit code 0), or name the path of each mistake in it (exit code 3).
 
+    Its translations beside it (NAME.zh.toml for NAME.toml) are checked too, and what they leave out is named.
+
     Example: qqlab spec check my-protocol.toml
     """
     mistakes = specs.check(file)
-    for mistake in mistakes:
-        print(visible(f"{file}: {mistake}"))
+    if not mistakes:
+        known = specs.load(file)
+        print(visible(f"{file}: a good spec of {known.title}, {len(known.commands)} commands"))
+        mistakes = [mistake for translation in specs.translations(file) for mistake in _translated(file, translation)]
+    else:
+        _print_mistakes(file, mistakes)
     if mistakes:
         raise typer.Exit(ExitCode.UNREADABLE)
-    known = specs.load(file)
-    print(visible(f"{file}: a good spec of {known.title}, {len(known.commands)} commands"))
+
+
+def _translated(file: Path, translation: Path) -> Sequence[Mistake]:
+    """The mistakes of a translation, printed as what it leaves out."""
+    mistakes, missing = specs.check_translation(file, translation)
+    print(visible(f"{translation}: translates it" + (f", but for {', '.join(missing)}" if missing else "")))
+    _print_mistakes(translation, mistakes)
+    return mistakes
+
+
+def _print_mistakes(file: Path, mistakes: Sequence[Mistake]) -> None:
+    for mistake in mistakes:
+        print(visible(f"{file}: {mistake}"))
 
 
 def _table(*columns: str) -> Table:

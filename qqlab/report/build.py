@@ -26,15 +26,15 @@ from qqlab.profile import (
     is_proven,
 )
 from qqlab.report import findings, model
-from qqlab.spec import DIRECTIONS, CodeTable, Command, Direction, Field, Spec
+from qqlab.spec import DIRECTIONS, CodeTable, Command, Direction, Field, Lang, Spec
 from qqlab.visible import visible
 
 # Names (clients, accounts, ...) that a report lists; the others are counted.
 LISTED = 20
 
 
-def build(captures: Sequence[Capture], spec: Spec) -> model.Report:
-    """Make the report of some captures, held against a spec."""
+def build(captures: Sequence[Capture], spec: Spec, lang: Lang = "en") -> model.Report:
+    """Make the report of some captures, held against a spec, in a language; the spec's texts are in its own."""
     names = _names(captures)
     profile = profiles.profile(_cited(captures, names), spec)
     commands = tuple(_commands(profile, spec))
@@ -44,6 +44,7 @@ def build(captures: Sequence[Capture], spec: Spec) -> model.Report:
     summary = _summary(profile, commands, parts)
     return model.Report(
         qqlab_report=model.FORMAT,
+        lang=lang,
         spec=_spec(spec),
         captures=parts,
         remarks=tuple(findings.remarks(profile, spec, parts)),

@@ -12,17 +12,19 @@ from qqlab.files import refuse_existing, replacing
 from qqlab.report.build import build
 from qqlab.report.model import Report
 from qqlab.report.render import to_html, to_json, to_markdown
-from qqlab.spec import Spec
+from qqlab.spec import Lang, Spec
 
 _RENDERERS = {"index.html": to_html, "report.md": to_markdown, "report.json": to_json}
 
 
-def write(directory: Path, captures: Sequence[Capture], spec: Spec, *, force: bool = False) -> list[Path]:
+def write(
+    directory: Path, captures: Sequence[Capture], spec: Spec, lang: Lang = "en", *, force: bool = False
+) -> list[Path]:
     """Write `index.html`, `report.md` and `report.json` into a directory, which is made where there is none.
 
     Returns their paths. Raises InputError where one exists (unless `force`) or cannot be written.
     """
-    return write_report(directory, build(captures, spec), force=force)
+    return write_report(directory, build(captures, spec, lang), force=force)
 
 
 def write_report(directory: Path, report: Report, *, force: bool = False) -> list[Path]:

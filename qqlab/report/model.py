@@ -11,7 +11,7 @@ import msgspec
 
 from qqlab.codec import Severity
 from qqlab.profile import Verdict
-from qqlab.spec import Direction
+from qqlab.spec import Direction, Lang
 
 FORMAT = 2
 
@@ -619,13 +619,15 @@ class Against(Part, frozen=True):
 
 
 class Report(Part, frozen=True):
-    """The whole report. `remarks` are sentences about the input that a reader must know before all else.
+    """The whole report. `lang` is the language of its sentences; codes, kinds and names are the same in each.
+    `remarks` are sentences about the input that a reader must know before all else.
 
     `top` are the ten findings that matter most, of all kinds. `changes` are those since `against`; both None where
     nothing was given to hold it against.
     """
 
     qqlab_report: int
+    lang: Lang
     spec: SpecPart
     captures: tuple[CapturePart, ...]
     remarks: tuple[str, ...]

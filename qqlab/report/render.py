@@ -6,7 +6,7 @@ can forget it. What goes into attributes is made by `anchor` from a small alphab
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -17,6 +17,8 @@ from markupsafe import Markup
 
 from qqlab.profile import Verdict
 from qqlab.report.model import CommandPart, DirectionPart, FieldPart, Report
+from qqlab.report.say import Say
+from qqlab.spec import Lang
 from qqlab.visible import json_safe, markdown_safe, visible
 
 LOUD: tuple[Verdict, ...] = ("contradicted", "undocumented")
@@ -45,24 +47,27 @@ def anchor(*parts: object) -> str:
 def _render(template: str, report: Report) -> str:
     names = ", ".join(capture.file for capture in report.captures)
     spoken = frozenset(name.name for name in report.summary.versions.first)
-    environment = _environment(template.endswith(".html.j2"))
+    environment = _environment(template.endswith(".html.j2"), report.lang)
     return environment.get_template(template).render(
         report=report, title=f"{report.spec.title}: {names or 'no capture'}", spoken=spoken
     )
 
 
 @cache
-def _environment(html: bool) -> Environment:
+def _environment(html: bool, lang: Lang) -> Environment:
+    finalize = _visible if html else _markdown
     environment = Environment(
         loader=PackageLoader("qqlab.report", "templates"),
         autoescape=True,
-        finalize=_visible if html else _markdown,
+        finalize=finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     environment.globals |= {
+        "_": _speaker(Say(lang), finalize),
+        "lang": lang,
         "anchor": anchor,
         "mark": _mark,
         "count": _count,
@@ -79,6 +84,20 @@ def _environment(html: bool) -> Environment:
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
     return environment
+
+
+def _speaker(say: Say, finalize: Callable[[Any], Any]) -> Callable[..., Markup]:
+    """What templates say sentences with: `_("{count} of {whole}", count=…, whole=…)`.
+
+    A sentence is the template's own text, so it is no less trusted than the template, and may hold markup; each value
+    is made harmless and escaped as one that the template prints. Hence a sentence is a literal, never a value.
+    """
+
+    def speak(sentence: str, /, **values: Any) -> Markup:
+        ready = {name: finalize(value) if isinstance(value, str) else value for name, value in values.items()}
+        return Markup(say.translated(sentence)).format(**ready)
+
+    return speak
 
 
 def _mark(*parts: object) -> Markup:

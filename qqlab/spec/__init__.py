@@ -1,6 +1,18 @@
 """The known spec: what the protocol is believed to be, and who says so. Data in a TOML file, read into frozen types."""
 
-from qqlab.spec.file import BUILTIN, Mistake, builtin, check, find_mistakes, load, parse, text
+from qqlab.spec.file import (
+    BUILTIN,
+    builtin,
+    check,
+    check_translation,
+    find_mistakes,
+    load,
+    parse,
+    text,
+    translations,
+)
+from qqlab.spec.languages import LANGS, Lang
+from qqlab.spec.mistake import Mistake
 from qqlab.spec.model import (
     DIRECTIONS,
     Case,
@@ -27,6 +39,7 @@ from qqlab.spec.places import Places
 __all__ = [
     "BUILTIN",
     "DIRECTIONS",
+    "LANGS",
     "Case",
     "CodeTable",
     "CodeValue",
@@ -36,6 +49,7 @@ __all__ = [
     "Effect",
     "Fact",
     "Field",
+    "Lang",
     "Layout",
     "Mistake",
     "Paging",
@@ -49,8 +63,10 @@ __all__ = [
     "Wire",
     "builtin",
     "check",
+    "check_translation",
     "find_mistakes",
     "load",
     "parse",
     "text",
+    "translations",
 ]

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from qqlab.errors import InputError
+from qqlab.spec import languages
+from qqlab.spec.languages import LANGS, OWN, Lang
+from qqlab.spec.mistake import Mistake, quoted
 from qqlab.spec.model import DIRECTIONS, Command, Field, Rows, Spec
 
 # How the spec that comes with the package is called.
@@ -24,32 +27,26 @@ _ASCII = bytes(range(128))
 _SHORT = re.compile(r"([A-Za-z][A-Za-z0-9]{0,19})?")
 
 
-class Mistake(NamedTuple):
-    """What is wrong in a spec file, and where: a path from the root `$`."""
-
-    path: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.what}"
-
-
 @cache
-def builtin() -> Spec:
-    """The spec that comes with the package."""
-    return parse(text(None), BUILTIN)
+def builtin(lang: Lang = OWN) -> Spec:
+    """The spec that comes with the package, its texts in that language."""
+    overlay = None if lang == OWN else _packaged(_translation(Path(BUILTIN), lang).name)
+    return parse(text(None), BUILTIN, overlay)
 
 
 def text(path: Path | None) -> str:
     """The text of a spec file, or of the one that comes with the package. Raises InputError."""
-    if path is None:
-        return resources.files("qqlab.spec").joinpath("httpqq.toml").read_text(encoding="utf-8")
-    return _read(path)
+    return _packaged(Path(BUILTIN).name) if path is None else _read(path)
 
 
-def load(path: Path) -> Spec:
-    """Read a spec file. Raises InputError that names the file and its first mistake."""
-    return parse(_read(path), str(path))
+def load(path: Path, lang: Lang = OWN) -> Spec:
+    """Read a spec file, its texts in that language where a translation stands beside it (`NAME.zh.toml`).
+
+    Raises InputError that names the file and its first mistake, which may be the translation's.
+    """
+    translation = _translation(path, lang)
+    overlay = _read(translation) if lang != OWN and translation.exists() else None
+    return parse(_read(path), str(path), overlay, str(translation))
 
 
 def check(path: Path) -> list[Mistake]:
@@ -58,14 +55,47 @@ def check(path: Path) -> list[Mistake]:
     return list(find_mistakes(document))
 
 
-def parse(toml: str, where: str) -> Spec:
-    """Make a spec of TOML text; `where` stands in errors. Raises InputError with the first mistake."""
+def translations(path: Path) -> list[Path]:
+    """The files beside a spec file that translate it."""
+    return [file for lang in LANGS if lang != OWN and (file := _translation(path, lang)).exists()]
+
+
+def check_translation(path: Path, translation: Path) -> tuple[list[Mistake], list[str]]:
+    """All mistakes of the translation of a spec file that has none, and the paths of the texts that it leaves out.
+
+    Raises InputError for a file that is no TOML.
+    """
+    document = _document(_read(path), str(path))
+    overlay = _document(_read(translation), str(translation))
+    return list(languages.find_mistakes(document, overlay)), languages.untranslated(document, overlay)
+
+
+def parse(toml: str, where: str, overlay: str | None = None, beside: str = "its translation") -> Spec:
+    """Make a spec of TOML text, and of the text of an overlay; `where` and `beside` stand in errors.
+
+    Raises InputError with the first mistake.
+    """
     document = _document(toml, where)
-    mistakes = list(find_mistakes(document))
+    _refuse(where, where, list(find_mistakes(document)))
+    if overlay is not None:
+        texts = _document(overlay, beside)
+        _refuse(beside, where, list(languages.find_mistakes(document, texts)))
+        document = languages.overlaid(document, texts)
+    return _resolve(msgspec.convert(document, Spec))
+
+
+def _refuse(where: str, spec: str, mistakes: list[Mistake]) -> None:
     if mistakes:
         more = f", and {len(mistakes) - 1} more" if len(mistakes) > 1 else ""
-        raise InputError(where, f"{mistakes[0]}{more}", f"see all: qqlab spec check {where}")
-    return _resolve(msgspec.convert(document, Spec))
+        raise InputError(where, f"{mistakes[0]}{more}", f"see all: qqlab spec check {spec}")
+
+
+def _translation(path: Path, lang: Lang) -> Path:
+    return path.with_name(f"{path.stem}.{lang}.toml")
+
+
+def _packaged(name: str) -> str:
+    return resources.files("qqlab.spec").joinpath(name).read_text(encoding="utf-8")
 
 
 def _read(path: Path) -> str:
@@ -120,7 +150,7 @@ def _shape(value: Any, kind: msgspec.inspect.Type, path: str) -> Iterator[Mistak
                 yield Mistake(f"{path}.{name}", "is missing")
     elif isinstance(kind, msgspec.inspect.DictType) and isinstance(value, dict):
         for key, item in value.items():
-            yield from _shape(item, kind.value_type, f"{path}.{_key(key)}")
+            yield from _shape(item, kind.value_type, f"{path}.{quoted(key)}")
     elif isinstance(kind, msgspec.inspect.VarTupleType) and isinstance(value, list):
         for index, item in enumerate(value):
             yield from _shape(item, kind.item_type, f"{path}[{index}]")
@@ -155,10 +185,6 @@ def _describe(value: Any) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() else f'"{key}"'
-
-
 def _meaning(spec: Spec) -> Iterator[Mistake]:
     """Mistakes in a document of the right shape: names that stand for nothing."""
     if not _SHORT.fullmatch(spec.short):
@@ -167,7 +193,7 @@ def _meaning(spec: Spec) -> Iterator[Mistake]:
     yield from _wire(spec)
     yield from _sources(spec)
     for name, table in spec.codes.items():
-        path = f"$.codes.{_key(name)}.values"
+        path = f"$.codes.{quoted(name)}.values"
         yield from _doubles((value.value for value in table.values), path, "value")
         for index, value in enumerate(table.values):
             if not value.readings:
@@ -182,7 +208,7 @@ def _meaning(spec: Spec) -> Iterator[Mistake]:
     folded: dict[str, str] = {}
     for name, command in spec.commands.items():
         if folded.setdefault(name.upper(), name) != name:
-            yield Mistake(f"$.commands.{_key(name)}", f"is {folded[name.upper()]} in another case")
+            yield Mistake(f"$.commands.{quoted(name)}", f"is {folded[name.upper()]} in another case")
         yield from _command(spec, name, command)
 
 
@@ -234,7 +260,7 @@ def _sources(spec: Spec) -> Iterator[Mistake]:
                         if source not in spec.sources:
                             yield Mistake(f"{path}.source[{index}]", f"{source!r} is not declared in $.sources")
                 else:
-                    yield from visit(item, f"{path}.{_key(key)}")
+                    yield from visit(item, f"{path}.{quoted(key)}")
         elif isinstance(value, list | tuple):
             for index, item in enumerate(value):
                 yield from visit(item, f"{path}[{index}]")
@@ -243,7 +269,7 @@ def _sources(spec: Spec) -> Iterator[Mistake]:
 
 
 def _command(spec: Spec, name: str, command: Command) -> Iterator[Mistake]:
-    path = f"$.commands.{_key(name)}"
+    path = f"$.commands.{quoted(name)}"
     for direction in DIRECTIONS:
         known = getattr(spec.common, direction) + command.fields(direction)
         yield from _fields(spec, command.fields(direction), known, f"{path}.{direction}")
@@ -279,7 +305,7 @@ def _fields(spec: Spec, fields: Iterable[Field], known: tuple[Field, ...], path:
                 yield Mistake(f"{here}.versions[{number}]", f"{version!r} is not declared in $.versions")
         for other in field.when:
             if other not in names:
-                yield Mistake(f"{here}.when.{_key(other)}", f"no field {other!r} beside it")
+                yield Mistake(f"{here}.when.{quoted(other)}", f"no field {other!r} beside it")
         for number, case in enumerate(field.cases):
             if case.field not in names:
                 yield Mistake(f"{here}.cases[{number}].field", f"no field {case.field!r} beside it")
