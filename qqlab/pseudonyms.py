@@ -4,7 +4,8 @@ Law: a pseudonym is a function of the key and the value alone (HMAC-SHA256): the
 key is, and nobody without the key can tell which value it stands for. It has as many characters as its value, each
 of as many bytes in the value's charset. Digits stay digits, without a zero in front where there was none; hex stays
 hex in the same case; what is no number and no hex becomes neither; Chinese text stays Chinese text; an e-mail
-address stays one, and so does a web address. Two values may get the same pseudonym, the shorter the likelier.
+address stays one, and so does a web address. Two values may get the same pseudonym, the shorter the likelier. `Masks`
+are none: of equal length they are all the same.
 """
 
 import hashlib
@@ -36,6 +37,8 @@ _BEYOND = (
     "".join(map(chr, range(0x430, 0x450))),
     "".join(map(chr, range(0x1F600, 0x1F640))),
 )
+# One for each width that a character has in UTF-8 or GB18030.
+_MASKS = "*·•🔒"
 # Bytes in no charset are taken one by one, and must not get into one: the first of them becomes one that has no place
 # in UTF-8 nor in GB18030.
 BYTES = "latin-1"
@@ -95,6 +98,22 @@ class Pseudonyms:
             digest = hmac.digest(self._key, f"{block}:{value}".encode("utf-8", "surrogatepass"), hashlib.sha256)
             yield from (high << 8 | low for high, low in zip(digest[::2], digest[1::2], strict=True))
             block += 1
+
+
+class Masks(Pseudonyms):
+    """Asterisks, or dots where those are too narrow, in the place of every value, for what is only looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(b"")
+
+    def _make(self, value: str, secret: bool, charset: str) -> str:
+        return "".join(_mask(one, charset) for one in value)
+
+
+def _mask(one: str, charset: str) -> str:
+    """The mask that is as wide in that charset."""
+    width = len(one.encode(charset))
+    return next((mask for mask in _MASKS if len(mask.encode(charset, "replace")) == width), "*" * width)
 
 
 def _is_hex(value: str) -> bool:

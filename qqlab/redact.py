@@ -34,7 +34,7 @@ from qqlab.codec import text as texts
 from qqlab.errors import InputError, RefusedError
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.hunt import LONGEST, Hunt, readings, rewritten
-from qqlab.pseudonyms import BYTES, Pseudonyms
+from qqlab.pseudonyms import BYTES, Masks, Pseudonyms
 from qqlab.spec import Command, Direction, Field, Spec
 
 Policy = Literal["secrets", "all", "none"]
@@ -99,14 +99,17 @@ def read_key(path: Path) -> bytes:
 class Redactor:
     """Replaces values by pseudonyms of one key; make one for each capture, and give it the exchanges in order.
 
-    Without a key a random one is made, and forgotten with the redactor. `replaced` counts the values replaced so far
-    by the name of their field or header, `elsewhere` the messages and errors in which one was found outside of these.
+    Without a key a random one is made, and forgotten with the redactor. With `masks` every value becomes asterisks,
+    which are for looking at: nothing pairs or replays by them. `replaced` counts the values replaced so far by the
+    name of their field or header, `elsewhere` the messages and errors in which one was found outside of these.
     """
 
-    def __init__(self, spec: Spec, *, policy: Policy = "secrets", key: bytes | None = None) -> None:
+    def __init__(
+        self, spec: Spec, *, policy: Policy = "secrets", key: bytes | None = None, masks: bool = False
+    ) -> None:
         self._spec = spec
         self._policy = policy
-        self._pseudonyms = Pseudonyms(secrets.token_bytes(32) if key is None else key)
+        self._pseudonyms = Masks() if masks else Pseudonyms(secrets.token_bytes(32) if key is None else key)
         self._spared = {name.upper().encode() for name in msgspec.structs.astuple(spec.roles)}
         self._names = _names(spec, policy)
         self._gate = BytesAhoCorasick(
