@@ -8,6 +8,9 @@ order, what is seen only after it, in order of appearance.
 from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import PurePath
+from typing import TypeVar
+
+import msgspec
 
 from qqlab import profile as profiles
 from qqlab.capture import Capture
@@ -31,6 +34,8 @@ from qqlab.visible import visible
 
 # Names (clients, accounts, ...) that a report lists; the others are counted.
 LISTED = 20
+
+_Part = TypeVar("_Part", bound=model.Part)
 
 
 def build(captures: Sequence[Capture], spec: Spec, lang: Lang = "en") -> model.Report:
@@ -82,7 +87,19 @@ def _spec(spec: Spec) -> model.SpecPart:
         model.Source(id=name, title=source.title, trust=source.trust, primary=source.primary)
         for name, source in spec.sources.items()
     )
-    return model.SpecPart(name=spec.name, title=spec.title, version_field=spec.roles.version, sources=tuple(sources))
+    return model.SpecPart(
+        name=spec.name,
+        title=spec.title,
+        version_field=spec.roles.version,
+        sources=tuple(sources),
+        roles=_same(spec.roles, model.RolePart),
+        wire=_same(spec.wire, model.WirePart),
+    )
+
+
+def _same(told: object, kind: type[_Part]) -> _Part:
+    """What the spec says, as a part of the report that has the same names."""
+    return msgspec.convert(told, kind, from_attributes=True)
 
 
 def _capture(capture: Capture, name: str) -> model.CapturePart:
@@ -186,6 +203,9 @@ def _command(name: str, command: Command | None, tally: CommandTally | None, spe
         unanswered=0 if tally is None else tally.unanswered,
         unasked=0 if tally is None else tally.unasked,
         directions=directions,
+        reply_name=None if command is None else command.reply_name,
+        rows=() if command is None else tuple(_same(rows, model.RowsPart) for rows in command.rows),
+        paging=None if command is None or command.paging is None else _same(command.paging, model.PagingPart),
     )
 
 
@@ -241,6 +261,9 @@ def _field(field: Field, tally: FieldTally | None, of: int, spec: Spec) -> model
         evidence=_evidence(None if tally is None else tally.filled if tally.filled.count else tally.seen),
         repetition=_repetition(field, tally),
         proven=verdict != "confirmed" or tally is None or is_proven(tally, field.echo),
+        layers=field.layers,
+        derived=field.derived,
+        cases=tuple(_same(case, model.CasePart) for case in field.cases),
     )
 
 

@@ -53,6 +53,35 @@ class Source(Part, frozen=True):
     primary: bool
 
 
+class FactPart(Part, frozen=True):
+    """A rule of the wire in words."""
+
+    topic: str
+    doc: str
+    source: tuple[str, ...]
+
+
+class WirePart(Part, frozen=True):
+    """How values are written, as the spec has it: charsets in the order in which they are tried, what ends an item of a
+    list, which characters travel as `%xx` in a pair, and which once more in an item of a list."""
+
+    charsets: tuple[str, ...]
+    list_separator: str
+    pair_escapes: tuple[str, ...]
+    list_escapes: tuple[str, ...]
+    facts: tuple[FactPart, ...]
+
+
+class RolePart(Part, frozen=True):
+    """Which field says the version, the command, the sequence number, the account and the status."""
+
+    version: str
+    command: str
+    sequence: str
+    account: str
+    status: str
+
+
 class SpecPart(Part, frozen=True):
     """The spec that the traffic was held against. `version_field` is the field that tells the protocol's version."""
 
@@ -60,6 +89,8 @@ class SpecPart(Part, frozen=True):
     title: str
     version_field: str
     sources: tuple[Source, ...]
+    roles: RolePart
+    wire: WirePart
 
 
 class CapturePart(Part, frozen=True):
@@ -209,6 +240,41 @@ class Side(Part, frozen=True):
     text: str
 
 
+class CasePart(Part, frozen=True):
+    """What a field means where another one of its message, or of its row, has one of some values; `codes` names the
+    table of its own values then, if they are codes."""
+
+    field: str
+    values: tuple[int, ...]
+    doc: str
+    codes: str | None
+    source: tuple[str, ...]
+
+
+class RowsPart(Part, frozen=True):
+    """Lists of one message that belong together: items with the same index are one row. `key` is the column that tells
+    rows apart, `count` the field that counts them; None where there is none."""
+
+    name: str
+    doc: str
+    direction: Direction
+    columns: tuple[str, ...]
+    key: str | None
+    count: str | None
+    ordered: bool
+    source: tuple[str, ...]
+
+
+class PagingPart(Part, frozen=True):
+    """How a long list is asked for in pieces: the request's fields `limit` and `cursor`, and the reply's `complete`."""
+
+    limit: str
+    cursor: str
+    complete: str
+    doc: str
+    source: tuple[str, ...]
+
+
 class FieldPart(Part, frozen=True):
     """One field of one command and direction.
 
@@ -226,6 +292,9 @@ class FieldPart(Part, frozen=True):
     Neither values nor ranges are there for what is masked. `bound`: a field that was in none of n messages can still
     be in so many of all, with 95% confidence (3/n); None where it was seen, or n is 0. `readings` are the sides of
     each dispute about its codes.
+
+    Of the spec, for whoever writes it: `layers` is how often its text is escaped, `derived` how it is made from a
+    password (or that it is read off a picture), `cases` what it means depending on another field.
     """
 
     name: str
@@ -268,6 +337,9 @@ class FieldPart(Part, frozen=True):
     values: tuple[ValueCount, ...] = ()
     bound: float | None = None
     readings: tuple[Side, ...] = ()
+    layers: int = 1
+    derived: str | None = None
+    cases: tuple[CasePart, ...] = ()
 
 
 class DirectionPart(Part, frozen=True):
@@ -355,7 +427,8 @@ class CommandPart(Part, frozen=True):
 
     `failed`, `unanswered` and `unasked` count exchanges as in the summary. `bound` is as that of a field. `preceded`
     and `followed` are the commands before and after it, the most frequent first. `errors` are those of its exchanges.
-    `latency` is None where nothing was measured.
+    `latency` is None where nothing was measured. `reply_name` is how the server spells the command in its reply, None
+    where it repeats it as it was sent.
     """
 
     name: str
@@ -378,6 +451,9 @@ class CommandPart(Part, frozen=True):
     statuses: tuple[StatusCount, ...] = ()
     errors: Names = Names(distinct=0, complete=True, first=())
     examples: tuple[ExchangeExample, ...] = ()
+    reply_name: str | None = None
+    rows: tuple[RowsPart, ...] = ()
+    paging: PagingPart | None = None
 
 
 class ReadingPart(Part, frozen=True):
