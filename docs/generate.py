@@ -245,7 +245,7 @@ def spec() -> str:
     """What may stand in a spec file."""
     tables: list[type[msgspec.Struct]] = [
         model.Spec, model.Source, model.Version, model.Roles, model.Wire, model.Fact, model.Common, model.Command,
-        model.Field, model.Case, model.Rows, model.Paging, model.CodeTable, model.CodeValue, model.Reading,
+        model.Field, model.Case, model.Rows, model.Paging, model.State, model.CodeTable, model.CodeValue, model.Reading,
     ]  # fmt: skip
     parts = "\n\n".join(f"## {table.__name__}\n\n{_described(table)}" for table in tables)
     return (

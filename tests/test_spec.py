@@ -129,6 +129,16 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda d: d["codes"]["RES"]["values"][1].update(readings=[]), "$.codes.RES.values[1].readings: is empty"),
     (lambda d: d["codes"]["add"]["values"][2]["readings"][0].update(contradicts=9), "$.codes.add.values[2].readings[0"),
     (lambda d: d["codes"].update(RES=1), "$.codes.RES: expected a table, not a whole number"),
+    (lambda d: d["commands"]["Login"]["presence"].update(codes="ZZ"), "$.commands.Login.presence.codes: no table 'ZZ'"),
+    (lambda d: d["commands"]["Login"]["presence"].update(value=9), "$.commands.Login.presence.value: table presence "),
+    (
+        lambda d: d["commands"]["Query_Stat"]["reply"][3].update(presence_of="ZZ"),
+        "$.commands.Query_Stat.reply[3].presence_of: no field 'ZZ' beside it",
+    ),
+    (
+        lambda d: d["commands"]["GetMsgEx"]["reply"][3]["cases"][0].update(presence_of="UN"),
+        "$.commands.GetMsgEx.reply[3].cases[0].presence_of: a presence is a code: it needs a table",
+    ),
     (
         lambda d: d["commands"]["GetMsgEx"]["reply"][3]["cases"][0].update(field="ZZ"),
         "$.commands.GetMsgEx.reply[3].cases[0].field: no field 'ZZ' beside it",

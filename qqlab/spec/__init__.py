@@ -31,6 +31,7 @@ from qqlab.spec.model import (
     Rows,
     Source,
     Spec,
+    State,
     Version,
     Wire,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Rows",
     "Source",
     "Spec",
+    "State",
     "Version",
     "Wire",
     "builtin",

@@ -18,7 +18,7 @@ from qqlab.errors import InputError
 from qqlab.spec import languages
 from qqlab.spec.languages import LANGS, OWN, Lang
 from qqlab.spec.mistake import Mistake, quoted
-from qqlab.spec.model import DIRECTIONS, Command, Field, Rows, Spec
+from qqlab.spec.model import DIRECTIONS, Case, Command, Field, Rows, Spec
 
 # How the spec that comes with the package is called.
 BUILTIN = "qqlab/spec/httpqq.toml"
@@ -281,6 +281,12 @@ def _command(spec: Spec, name: str, command: Command) -> Iterator[Mistake]:
         yield from _rows(spec, command, rows, f"{path}.rows[{index}]")
     if command.key is not None and not any(field.name == command.key for field in command.reply):
         yield Mistake(f"{path}.key", f"the reply has no field {command.key!r}")
+    if command.presence is not None:
+        table = spec.codes.get(command.presence.codes)
+        if table is None:
+            yield Mistake(f"{path}.presence.codes", f"no table {command.presence.codes!r} in $.codes")
+        elif command.presence.value not in table.by_value:
+            yield Mistake(f"{path}.presence.value", f"table {command.presence.codes} has no {command.presence.value}")
     if command.paging is not None:
         ends = (
             ("limit", command.paging.limit, command.request),
@@ -311,6 +317,18 @@ def _fields(spec: Spec, fields: Iterable[Field], known: tuple[Field, ...], path:
                 yield Mistake(f"{here}.cases[{number}].field", f"no field {case.field!r} beside it")
             if case.codes is not None and case.codes not in spec.codes:
                 yield Mistake(f"{here}.cases[{number}].codes", f"no table {case.codes!r} in $.codes")
+            yield from _presence(case, names, f"{here}.cases[{number}]")
+        yield from _presence(field, names, here)
+
+
+def _presence(one: Field | Case, names: set[str], path: str) -> Iterator[Mistake]:
+    """What is wrong with whose presence a code is."""
+    if one.presence_of is None:
+        return
+    if one.presence_of not in names:
+        yield Mistake(f"{path}.presence_of", f"no field {one.presence_of!r} beside it")
+    if one.codes is None:
+        yield Mistake(f"{path}.presence_of", "a presence is a code: it needs a table")
 
 
 def _rows(spec: Spec, command: Command, rows: Rows, path: str) -> Iterator[Mistake]:

@@ -14,6 +14,7 @@ Direction = Literal["request", "reply"]
 Effect = Literal["auth", "read", "consume", "write", "push"]
 FieldType = Literal["text", "int", "digits", "code", "version", "hex"]
 Derivation = Literal["md5-hex", "MD5-HEX", "verification"]
+Announcement = Literal["interval", "limit"]
 
 DIRECTIONS: tuple[Direction, Direction] = ("request", "reply")
 
@@ -116,7 +117,8 @@ class CodeTable(_Table, frozen=True):
 class Case(_Table, frozen=True):
     """What a value means when another field of the message (or of its row) has one of these values.
 
-    `codes` names a table for it, or is absent where the value is free text; `doc` says what the text is.
+    `codes` names a table for it, or is absent where the value is free text; `doc` says what the text is. `presence_of`
+    is as that of a field.
     """
 
     field: str
@@ -124,6 +126,7 @@ class Case(_Table, frozen=True):
     doc: str
     source: tuple[str, ...]
     codes: str | None = None
+    presence_of: str | None = None
 
 
 class Field(_Table, frozen=True):
@@ -135,7 +138,9 @@ class Field(_Table, frozen=True):
     request's. `constants` are the only values ever seen. `derived` says how a secret is made from the account's
     password, or that it is what the account's verification picture shows. `account` marks values that are a user's
     number, `fresh` those that the server makes anew each time, so that two of them never tell anything by being
-    different. `versions`: empty means all.
+    different. `announces` marks seconds that the server tells a client: the `interval` at which to poll, or the
+    `limit` of silence after which the user counts as offline. `presence_of` marks a code that is the presence of a
+    user: of whom, says the field that it names, beside it in the row or the message. `versions`: empty means all.
     """
 
     name: str
@@ -155,6 +160,8 @@ class Field(_Table, frozen=True):
     account: bool = False
     fresh: bool = False
     derived: Derivation | None = None
+    announces: Announcement | None = None
+    presence_of: str | None = None
     versions: tuple[str, ...] = ()
 
 
@@ -176,13 +183,22 @@ class Rows(_Table, frozen=True):
 
 
 class Paging(_Table, frozen=True):
-    """How a long list is asked for in pieces: request fields `limit` and `cursor`, and the reply field `complete`."""
+    """How a long list is asked for in pieces: request fields `limit` and `cursor`, and the reply field `complete`,
+    which says so by the value `done`."""
 
     limit: str
     cursor: str
     complete: str
     doc: str
     source: tuple[str, ...]
+    done: int = 1
+
+
+class State(_Table, frozen=True):
+    """A presence: a value of a table of codes."""
+
+    codes: str
+    value: int
 
 
 class Layout(NamedTuple):
@@ -220,7 +236,9 @@ class Command(_Table, frozen=True):
     """A command: what it does, its fields in both directions, and what its lists mean.
 
     `reply_name` is how the server spells the command in its reply. `key` is the reply field that tells the pushes of
-    one command apart: those with the same value come in an order that means something. `name` is the key in the file.
+    one command apart: those with the same value come in an order that means something. `polls` marks what clients send
+    again and again, to stay online and to fetch what waits. `presence` is where the user who sends it is afterwards,
+    if it succeeds and says nothing else. `name` is the key in the file.
     """
 
     doc: str
@@ -230,6 +248,8 @@ class Command(_Table, frozen=True):
     name: str = ""
     reply_name: str | None = None
     key: str | None = None
+    polls: bool = False
+    presence: State | None = None
     request: tuple[Field, ...] = ()
     reply: tuple[Field, ...] = ()
     rows: tuple[Rows, ...] = ()
