@@ -79,6 +79,6 @@ def test_a_request_with_nothing_but_a_fresh_number_is_what_rewriting_gives(
     first, second = (
         Rewriting("h:1", SPEC, Sequences([("10001", text)], 5), no_passwords, no_passwords, Changes()) for _ in range(2)
     )
-    made = first.numbered(recorded, *(content.around.before, text, content.around.behind), "10001")
+    made = first.numbered(recorded, content.around, text, "10001")
     assert made == second.request(recorded, read(raw, "request", SPEC), "10001", right=False)
     assert (first.counts, first.examples) == (second.counts, second.examples)

@@ -13,6 +13,7 @@ order; who names a segment reads that one. A segment that is not there is said.
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -29,6 +30,8 @@ FORMAT = 2
 Redacted = Literal["secrets", "all", "none"]
 
 _MOST = 10**15
+# What clients say again and again is held once: less memory, and who looks it up need not read it again.
+_LONGEST_USUAL = 1024
 _HINT = "a capture begins with a header line holding qqlab_capture"
 
 
@@ -194,12 +197,22 @@ def _unpack(raw: _Raw | None) -> RawMessage | None:
         return None
     head, body = raw.head, raw.body
     return RawMessage(
-        head=_unpack_bytes(head, raw.head_base64) if head is None else head.encode(),
+        head=_unpack_bytes(head, raw.head_base64) if head is None else _encoded(head),
         body=_unpack_bytes(body, raw.body_base64) if body is None else body.encode(),
         end=raw.end.encode("ascii") if raw.end else b"",
         chunked=raw.chunked,
         cut=raw.cut,
     )
+
+
+def _encoded(head: str) -> bytes:
+    """The bytes of a head: the same object for the same head, as far as is remembered."""
+    return _usual_head(head) if len(head) <= _LONGEST_USUAL else head.encode()
+
+
+@lru_cache(1024)
+def _usual_head(head: str) -> bytes:
+    return head.encode()
 
 
 def _unpack_bytes(text: str | None, data: bytes | None) -> bytes:

@@ -83,22 +83,27 @@ class Part:
 
     def numbered(self) -> Iterator[tuple[Exchange, int]]:
         """The exchanges, each with the number of its line: the same reading for who asks for no place."""
-        for line in self.lines:
-            if not line.whole:
-                raise source.too_long(line, self.where)
-            number, data, ended = line.number, line.data, line.ended
-            try:
-                found = parse_line(data, self.where, number) if data.startswith(b"{") or data.strip() else None
-            except InputError:
-                # A last line without its end is what a crash leaves, unless somebody's editor just dropped the end.
-                if ended:
-                    raise
-                self.torn = f"{self.where}:{number}: the last line is cut off and was skipped ({len(data)} bytes)"
-                return
-            self.ended = ended
-            self.size += len(data) + ended
-            if found is not None:
-                yield found, number
+        size, ended = self.size, self.ended
+        try:
+            for line in self.lines:
+                if not line.whole:
+                    raise source.too_long(line, self.where)
+                data = line.data
+                try:
+                    found = parse_line(data, self.where, line.number) if data[:1] == b"{" or data.strip() else None
+                except InputError:
+                    # A last line without its end is what a crash leaves, unless an editor just dropped the end.
+                    if line.ended:
+                        raise
+                    where = f"{self.where}:{line.number}"
+                    self.torn = f"{where}: the last line is cut off and was skipped ({len(data)} bytes)"
+                    return
+                ended = line.ended
+                size += len(data) + ended
+                if found is not None:
+                    yield found, line.number
+        finally:
+            self.size, self.ended = size, ended
 
 
 class Gap(NamedTuple):
@@ -174,27 +179,31 @@ class Stream:
         self._live = live
 
     def __iter__(self) -> Iterator[Located]:
-        for exchange, part, number in self._placed():
-            yield Located(exchange, f"{part.where}:{number}")
+        seen = _Ids()
+        for part in self._readable():
+            for exchange, number in part.numbered():
+                if not seen.add(exchange.id):
+                    raise _twice(part, number, exchange)
+                yield Located(exchange, f"{part.where}:{number}")
 
     def exchanges(self) -> Iterator[Exchange]:
         """The exchanges without their places: the same reading, in less time."""
-        for exchange, _, _ in self._placed():
-            yield exchange
-
-    def _placed(self) -> Iterator[tuple[Exchange, Part, int]]:
         seen = _Ids()
+        for part in self._readable():
+            for exchange, number in part.numbered():
+                if not seen.add(exchange.id):
+                    raise _twice(part, number, exchange)
+                yield exchange
+
+    def _readable(self) -> Iterator[Part]:
+        """The files of the capture in order; what is missing is noted, of each file once it is through."""
         for part in self.parts():
             if isinstance(part, Gap):
                 if part.error is not None:
                     raise part.error
                 self.missing.append(f"{self.path}: {part} of this recording does not stand beside it")
                 continue
-            for exchange, number in part.numbered():
-                if not seen.add(exchange.id):
-                    where = f"{part.where}:{number}"
-                    raise InputError(where, f"an earlier exchange has the id {exchange.id!r} already")
-                yield exchange, part, number
+            yield part
             self.segments.append(part.header.segment)
             if part.torn is not None:
                 self.missing.append(part.torn)
@@ -222,6 +231,10 @@ class Stream:
         """The numbers of the segments that may stand beside the file that was named."""
         found = () if self._live is None else map(segments.number_in, segments.present(self._live))
         return sorted({number for number in found if number is not None and 0 < number < self.header.segment})
+
+
+def _twice(part: Part, number: int, exchange: Exchange) -> InputError:
+    return InputError(f"{part.where}:{number}", f"an earlier exchange has the id {exchange.id!r} already")
 
 
 def open_part(path: Path | str) -> Part:
@@ -271,7 +284,7 @@ def parse(data: bytes, where: str) -> Capture:
 
 
 def _loaded(stream: Stream) -> Capture:
-    exchanges = tuple(located.exchange for located in stream)
+    exchanges = tuple(stream.exchanges())
     return Capture(
         header=stream.header,
         exchanges=exchanges,

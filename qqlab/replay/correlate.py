@@ -200,8 +200,15 @@ class Candidates:
 class Correlation:
     """Looks at the exchanges of a capture, in the order of each lane, and tells what to carry over in the end."""
 
-    def __init__(self, pins: Collection[tuple[str | None, str]] = ()) -> None:
-        """`pins` are fields (of a command, or of any: None) that keep what was recorded."""
+    def __init__(
+        self, pins: Collection[tuple[str | None, str]], taken: Collection[Taken], offers: Iterable[Offer]
+    ) -> None:
+        """`pins` are fields (of a command, or of any: None) that keep what was recorded. `taken` and `offers` are all
+        values that there are: what is never taken, or never offered, need not be remembered."""
+        self._taken = {one.value for one in taken}
+        self._paged = {one.target[0] for one in taken if one.is_cursor}
+        offered = {offer.value for offer in offers}
+        self._filled = {one.target for one in taken if one.is_cursor or one.value in offered}
         self._pins = {(None if command is None else command.upper(), field.upper()) for command, field in pins}
         self._lanes: dict[int, _Lane] = {}
         self._cases: dict[_Key, list[_Case]] = {}
@@ -210,7 +217,7 @@ class Correlation:
         self._said_in: dict[str, int] = {}
 
     def request(self, exchange: str, lane: int, taken: Iterable[Taken], account: str | None) -> None:
-        """Look at a request, before its reply."""
+        """Look at a request, before its reply; `taken` are its values as `taken` has them."""
         mine = self._lane(lane)
         for one in taken:
             if one.value == account:
@@ -240,11 +247,22 @@ class Correlation:
         hole = Hole(said.position, said.name, *origin.produced)
         cases.append(_Case(exchange, hole, offer.strong and not personal))
 
-    def reply(self, exchange: str, lane: int, offered: Offered) -> None:
+    def taken(self, taken: Iterable[Taken]) -> tuple[Taken, ...]:
+        """Those of a request's values whose fields may take any from replies: those that `request` is to be told of."""
+        return tuple([one for one in taken if one.target in self._filled])
+
+    def heard(self, lane: int, offered: Offered) -> tuple[Offer, ...]:
+        """A reply with new content is over: what of it any request takes, which `reply` is to be told of."""
+        self._lane(lane).heard.update(offered.heard)
+        return tuple([offer for offer in offered.offers if self._may_be_taken(offer)])
+
+    def _may_be_taken(self, offer: Offer) -> bool:
+        return offer.command in self._paged if offer.part == "last" else offer.value in self._taken
+
+    def reply(self, exchange: str, lane: int, offers: Iterable[Offer]) -> None:
         """Look at the reply of the request that was looked at last in that lane."""
         mine = self._lane(lane)
-        mine.heard.update(offered.heard)
-        for offer in offered.offers:
+        for offer in offers:
             value = offer.value
             if offer.part == "last":
                 mine.pages[offer.command] = _Origin(exchange, offer)

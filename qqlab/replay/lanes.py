@@ -88,8 +88,13 @@ def ended(exchange: Exchange) -> bool:
     """Whether the connection was surely over after an exchange of HTTP."""
     if exchange.reply is None or exchange.request is None:
         return True
-    asked, replied = _connection(exchange.request.head), _connection(exchange.reply.head)
-    return any("close" in said or (old and "keep-alive" not in said) for said, old in (asked, replied))
+    return _ends(exchange.request.head) or _ends(exchange.reply.head)
+
+
+@lru_cache(1024)
+def _ends(head: bytes) -> bool:
+    said, old = _connection(head)
+    return "close" in said or (old and "keep-alive" not in said)
 
 
 @lru_cache(1024)

@@ -13,11 +13,11 @@ import msgspec
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.replay.changes import Changes, check_accounts, check_commands, strange
 from qqlab.replay.correlate import Hole, Link, Produced
-from qqlab.replay.effects import effect_of, not_allowed, not_one
+from qqlab.replay.effects import effect_of, not_allowed
 from qqlab.replay.lanes import Lane, at_once, line
 from qqlab.replay.order import Placed, afters, groups
 from qqlab.replay.passwords import Passwords, no_passwords
-from qqlab.replay.reading import Read, read
+from qqlab.replay.reading import read
 from qqlab.replay.rewrite import Example, Refused, Rewriting
 from qqlab.replay.schedule import dues
 from qqlab.replay.seen import Seen
@@ -121,7 +121,7 @@ def plan(
     """Plan the replay of exchanges against `host` (as its Host header says it). `codes` knows what accounts' pictures
     show. Fresh sequence numbers follow on `start`. Raises UsageError where options make no sense for the capture."""
     seen = Seen(exchanges, spec, options.pins)
-    sequences = Sequences(seen.numbers, start)
+    sequences = Sequences(seen.owned_numbers(), start)
     rewriting = Rewriting(host, spec, sequences, passwords, codes, options.changes)
     return _Planning(seen, spec, options, rewriting).plan()
 
@@ -136,7 +136,7 @@ class _Planning:
         self._rewriting = rewriting
         self._skipped: dict[str, str] = {}
         self._pushes: dict[str, list[str]] = {}
-        self._effects: dict[int, Effect] = {}
+        self._set_effects: dict[int, Effect] = {}  # of the requests that something was set in
         self._refused: dict[Effect, None] = {}
         self._relations = seen.relations()
         self._check()
@@ -148,7 +148,7 @@ class _Planning:
         check_commands("--set", ((one.command, one.field) for one in changes.settings), self._spec, commands)
         check_commands("--pin", self._options.pins, self._spec, commands)
         if changes.accounts:
-            asking = (account for account, asked in zip(seen.accounts, seen.asked, strict=True) if asked is not None)
+            asking = (shape.account for shape in seen.shapes if shape.asked is not None)
             check_accounts(changes.accounts, dict.fromkeys(account for account in asking if account is not None))
 
     def plan(self) -> Plan:
@@ -157,7 +157,7 @@ class _Planning:
         steps = self._steps(requests)
         correlate = self._options.correlate
         counts = dict(self._rewriting.counts)
-        if filled := sum(len(step.holes) for step in steps):
+        if filled := sum([len(step.holes) for step in steps]):
             counts["correlated"] = filled
         return Plan(
             steps=steps,
@@ -179,37 +179,27 @@ class _Planning:
         """The places of the requests that can and may be sent; why others are not is noted."""
         found = []
         exchanges = self._seen.exchanges
-        lines = {line(exchange) for exchange in exchanges if exchange.request is not None}
-        for place, exchange in enumerate(exchanges):
+        lines = {line(one) for one in exchanges if one.transport == "lines" and one.request is not None}
+        for place, shape in enumerate(self._seen.shapes):
+            if shape.unsendable is None:
+                found.append(place)
+                continue
+            exchange = exchanges[place]
             over = line(exchange)
             if exchange.request is None and over is not None and over in lines:
                 self._pushes.setdefault(over, []).append(exchange.id)
-            elif (reason := self._reason(place, exchange)) is not None:
-                self._skipped[exchange.id] = reason
             else:
-                found.append(place)
+                self._skipped[exchange.id] = shape.unsendable
         return found
-
-    def _reason(self, place: int, exchange: Exchange) -> str | None:
-        asked = self._seen.asked[place]
-        if exchange.request is None or asked is None:
-            return "no request was recorded"
-        if exchange.request.cut is not None:
-            return "only the beginning of the request was recorded"
-        return not_one(exchange.request, as_line=line(exchange) is not None)
 
     def _permitted(self, places: list[int]) -> list[int]:
         """Those of these requests that may be sent for what they do."""
-        found = []
-        for place in places:
-            effect = self._effect(place)
-            if self._may_go(place, effect):
-                found.append(place)
-        return found
+        if self._options.effects is None:
+            return places
+        return [place for place in places if self._may_go(place, self._seen.shapes[place].effect)]
 
     def _may_go(self, place: int, effect: Effect) -> bool:
         """Whether a request may be sent for what it does; why not is noted."""
-        self._effects[place] = effect
         if self._options.effects is None or effect in self._options.effects:
             return True
         self._refused[effect] = None
@@ -217,12 +207,7 @@ class _Planning:
         return False
 
     def _effect(self, place: int) -> Effect:
-        exchange, asked = self._seen.exchanges[place], self._seen.asked[place]
-        assert exchange.request is not None
-        assert asked is not None
-        if exchange.request.head.find(b"?") >= 0:
-            return effect_of(asked.read, exchange.request, self._spec)
-        return asked.effect
+        return self._set_effects.get(place) or self._seen.shapes[place].effect
 
     def _selected(self, places: list[int]) -> list[int]:
         if not self._options.only:
@@ -241,7 +226,7 @@ class _Planning:
         return Choice(
             id=identifier,
             lane=seen.lanes[place],
-            account=seen.accounts[place],
+            account=seen.shapes[place].account,
             tries=place in seen.secrets,
             login=seen.login(place),
             sources=sources,
@@ -251,93 +236,101 @@ class _Planning:
 
     def _request(self, place: int) -> RawMessage | None:
         request = self._rewritten(place)
-        identifier = self._seen.exchanges[place].id
         if isinstance(request, Refused):
-            self._skipped[identifier] = request.reason
+            self._skipped[self._seen.exchanges[place].id] = request.reason
             return None
-        if identifier in self._rewriting.set_in:  # what was put in may do more
-            effect = effect_of(read(request, "request", self._spec), request, self._spec)
-            return request if self._may_go(place, effect) else None
-        return request
+        if not self._rewriting.set_in or self._seen.exchanges[place].id not in self._rewriting.set_in:
+            return request
+        effect = effect_of(read(request, "request", self._spec), request, self._spec)  # what was put in may do more
+        self._set_effects[place] = effect
+        return request if self._may_go(place, effect) else None
 
     def _rewritten(self, place: int) -> RawMessage | Refused:
         seen, rewriting = self._seen, self._rewriting
-        asked, exchange, account = seen.asked[place], seen.exchanges[place], seen.accounts[place]
+        shape, exchange = seen.shapes[place], seen.exchanges[place]
+        asked, message = shape.asked, exchange.request
         assert asked is not None
-        assert exchange.request is not None
-        right = seen.is_right(place)
+        assert message is not None
+        right = asked.secret and seen.is_right(place)
         if asked.around is None:
-            return rewriting.request(exchange, asked.read, account, right=right)
+            return rewriting.request(exchange, asked.read, shape.account, right=right)
         if not right and rewriting.only_numbers:
-            before, behind = asked.around
-            made = rewriting.numbered(exchange, before, seen.numbers[place][1], behind, account)
+            made = rewriting.numbered(exchange, asked.around, seen.numbers[place], shape.account)
             if made is not None:
                 return made
-        return rewriting.request(exchange, read(exchange.request, "request", self._spec), account, right=right)
+        return rewriting.request(exchange, read(message, "request", self._spec), shape.account, right=right)
 
     def _steps(self, requests: Mapping[int, RawMessage]) -> tuple[Step, ...]:
-        seen = self._seen
-        ids = [seen.exchanges[place].id for place in requests]
-        holes = self._open(requests)
+        due = dues([self._seen.spans[place] for place in requests], self._options.max_gap)
+        # Most steps wait for none, take nothing and hold no secret: what they are as they mostly are is not said.
+        steps = list(map(self._step, requests, requests.values(), due))
+        return tuple(self._carrying(self._waiting(steps, requests), requests))
+
+    def _waiting(self, steps: list[Step], places: Collection[int]) -> list[Step]:
+        """The steps with those of other lanes that they wait for."""
+        if not any(self._relations.values()):
+            return steps
+        found = afters(self._placed(places), self._relations)
+        ids = [step.recorded.id for step in steps]
+        return [
+            msgspec.structs.replace(step, after=tuple([ids[other] for other in after])) if after else step
+            for step, after in zip(steps, found, strict=True)
+        ]
+
+    def _carrying(self, steps: list[Step], places: Collection[int]) -> list[Step]:
+        """The steps with their holes, and what they are to tell others."""
+        holes = self._open(places)
+        if not holes:
+            return steps
         wanted: dict[str, dict[Produced, None]] = {}
         for hole in (hole for mine in holes.values() for hole in mine):
             wanted.setdefault(hole.source, {})[hole.produced] = None
         known = self._known() if any(one.item is not None for ones in wanted.values() for one in ones) else frozenset()
-        due = dues((seen.spans[place] for place in requests), self._options.max_gap)
-        related = any(self._relations.values())
-        after = afters(self._placed(requests), self._relations) if related else [()] * len(requests)
-        return tuple(
-            self._step(
-                place,
-                request,
-                due=due[number],
-                after=tuple([ids[other] for other in after[number]]),
-                holes=holes.get(ids[number], ()),
-                wanted=tuple(wanted.get(ids[number], ())),
-                known=known if ids[number] in wanted else frozenset(),
+        return [
+            msgspec.structs.replace(
+                step,
+                holes=holes.get(identifier, ()),
+                wanted=tuple(wanted.get(identifier, ())),
+                known=known if identifier in wanted else frozenset(),
             )
-            for number, (place, request) in enumerate(requests.items())
-        )
+            if (identifier := step.recorded.id) in holes or identifier in wanted
+            else step
+            for step in steps
+        ]
 
-    def _step(
-        self,
-        place: int,
-        request: RawMessage,
-        *,
-        due: float,
-        after: tuple[str, ...],
-        holes: tuple[Hole, ...],
-        wanted: tuple[Produced, ...],
-        known: frozenset[str],
-    ) -> Step:
-        seen = self._seen
-        exchange = seen.exchanges[place]
-        over = line(exchange)
-        asked = seen.asked[place]
+    def _step(self, place: int, request: RawMessage, due: float) -> Step:
+        """A step alone, which waits for none and takes nothing."""
+        seen, set_in = self._seen, self._rewriting.set_in
+        exchange, shape = seen.exchanges[place], seen.shapes[place]
+        asked = shape.asked
         assert asked is not None
-        return Step(
+        step = Step(
             recorded=exchange,
             request=request,
-            line=over,
             lane=seen.lanes[place],
             connection=seen.connections[place],
-            account=self._rewriting.account(seen.accounts[place]),
-            command=_command(asked.read),
-            effect=self._effects[place],
+            account=self._rewriting.account(shape.account),
+            command=asked.command,
+            effect=shape.effect,
             due=due,
-            after=after,
-            holes=holes,
-            wanted=wanted,
-            known=known,
-            changed=tuple(self._rewriting.set_in.get(exchange.id, ())),
-            tries=place in seen.secrets,
-            login=seen.login(place) is True,
-            alike=seen.alike(place),
+            alike=seen.alike[place],
+        )
+        if exchange.transport != "lines" and not asked.secret and exchange.id not in set_in:
+            return step
+        return msgspec.structs.replace(
+            step,
+            line=line(exchange),
+            effect=self._effect(place),
+            changed=tuple(set_in.get(exchange.id, ())),
+            tries=asked.secret,
+            login=asked.secret and seen.login(place) is True,
         )
 
-    def _open(self, requests: Mapping[int, RawMessage]) -> dict[str, tuple[Hole, ...]]:
+    def _open(self, places: Iterable[int]) -> dict[str, tuple[Hole, ...]]:
         """The holes of these requests whose sources are sent as well, and that nothing else was put into."""
-        sent = {self._seen.exchanges[place].id for place in requests}
+        if not self._holes:
+            return {}
+        sent = {self._seen.exchanges[place].id for place in places}
         found: dict[str, tuple[Hole, ...]] = {}
         for identifier, holes in self._holes.items():
             if identifier in sent:
@@ -359,7 +352,7 @@ class _Planning:
         seen = self._seen
         shared = seen.shared()
         return [
-            Placed(seen.lanes[place], seen.spans[place], _changes(self._effects[place], seen.lanes[place] in shared))
+            Placed(seen.lanes[place], seen.spans[place], _changes(self._effect(place), seen.lanes[place] in shared))
             for place in places
         ]
 
@@ -385,10 +378,6 @@ class _Planning:
             for command, field in self._options.pins:
                 if ((command or "*").upper(), field.upper()) not in fields:
                     yield f"--pin {command or '*'}.{field}"
-
-
-def _command(asked: Read) -> str:
-    return asked.name if asked.command is None else asked.command.name
 
 
 def _changes(effect: Effect, shared: bool) -> bool:

@@ -58,10 +58,13 @@ class Refused(NamedTuple):
 
 
 class _Head(NamedTuple):
-    """A head made ready for the target. `plain`: nothing but a Content-Length frames its body."""
+    """A head made ready for the target. `plain`: nothing but a Content-Length frames its body. `goes`: it names no
+    other host. `other`: it is another one than was recorded."""
 
     head: bytes
     plain: bool
+    goes: bool
+    other: bool
 
 
 class Rewriting:
@@ -70,6 +73,7 @@ class Rewriting:
     `lacking` are the accounts whose password would have been put back and is not known, `unread` those of whose picture
     the code is not. `counts` says how often something was changed, by kind, `examples` shows one of each, and `used`
     holds the settings and accounts that had an effect, `set_in` the names of the fields that were set, by exchange.
+    `only_numbers`: nothing is put in place of values but fresh numbers, and secrets.
     """
 
     def __init__(
@@ -82,7 +86,8 @@ class Rewriting:
         self._codes = codes
         self._accounts = dict(changes.accounts)
         self._settings = changes.settings
-        self._heads: dict[bytes, _Head | None] = {}
+        self.only_numbers = not self._accounts and not self._settings
+        self._heads: dict[bytes, _Head] = {}
         self.lacking: dict[str, None] = {}
         self.unread: dict[str, None] = {}
         self.counts: Counter[str] = Counter()
@@ -116,19 +121,14 @@ class Rewriting:
                 return RawMessage(head=head.head, body=body)
         return _patched_content(msgspec.structs.replace(message, head=head.head), values, extra)
 
-    @property
-    def only_numbers(self) -> bool:
-        """Whether nothing is put in place of values but fresh numbers, and secrets."""
-        return not self._accounts and not self._settings
-
     def numbered(
-        self, exchange: Exchange, before: bytes, number: str, behind: bytes, account: str | None
+        self, exchange: Exchange, around: tuple[bytes, bytes], number: str, account: str | None
     ) -> RawMessage | Refused | None:
         """The same, for a request of HTTP in which only the plain number between these parts of its body changes. None
         where more has to."""
         message = exchange.request
         assert message is not None
-        if not message.head or line(exchange) is not None:
+        if not message.head or exchange.transport == "lines":
             return None
         head = self._head(message.head)
         if head is None:
@@ -136,22 +136,29 @@ class Rewriting:
         fresh = self._sequences.fresh(account or "", number)
         if not head.plain or len(fresh) != len(number):
             return None
-        self._count("sequence", exchange, self._spec.roles.sequence, number, fresh)
+        self.counts["sequence"] += 1
+        if "sequence" not in self.examples:
+            self._show("sequence", exchange, self._spec.roles.sequence, number, fresh)
+        before, behind = around
         return RawMessage(head=head.head, body=b"%b%b%b" % (before, fresh.encode(), behind))
 
     def _head(self, head: bytes) -> _Head | None:
         """The head for the target; None where it still names another host."""
-        if head not in self._heads:
-            if len(self._heads) >= _MOST_HEADS:
-                self._heads.clear()
-            addressed = _addressed(head, self._host)
-            folded = addressed.lower()
-            plain = b"transfer-encoding" not in folded and b"content-encoding" not in folded
-            self._heads[head] = None if head and not _names_no_host(addressed) else _Head(addressed, plain)
-        made = self._heads[head]
-        if made is not None and made.head != head:
+        made = self._heads.get(head)
+        if made is None:
+            made = self._heads[head] = self._made(head)
+        if made.other:
             self.counts["host"] += 1
-        return made
+        return made if made.goes else None
+
+    def _made(self, head: bytes) -> _Head:
+        if len(self._heads) >= _MOST_HEADS:
+            self._heads.clear()
+        addressed = _addressed(head, self._host)
+        folded = addressed.lower()
+        plain = b"transfer-encoding" not in folded and b"content-encoding" not in folded
+        goes = not head or _names_no_host(addressed)
+        return _Head(addressed, plain, goes, goes and addressed != head)
 
     def _values(
         self, exchange: Exchange, asked: Read, account: str | None, right: bool
@@ -223,7 +230,10 @@ class Rewriting:
     def _count(self, kind: str, exchange: Exchange, name: str, old: str | None, new: str) -> None:
         self.counts[kind] += 1
         if kind not in self.examples:
-            self.examples[kind] = Example(exchange.id, name, old, new)
+            self._show(kind, exchange, name, old, new)
+
+    def _show(self, kind: str, exchange: Exchange, name: str, old: str | None, new: str) -> None:
+        self.examples[kind] = Example(exchange.id, name, old, new)
 
 
 def other_accounts(message: Read, accounts: Mapping[str, str], spec: Spec) -> Iterator[tuple[Said, bytes]]:

@@ -32,20 +32,25 @@ def timeline(exchanges: Iterable[Exchange]) -> list[Span]:
     begun: dict[str, float] = {}
     for exchange in exchanges:
         begin = end = over
-        if exchange.time is not None:
-            epoch = epoch or exchange.time
-            lasted = min(max(exchange.elapsed or 0.0, 0.0), _LONGEST)
-            begin = (exchange.time - epoch).total_seconds() + shift
+        time, elapsed, session = exchange.time, exchange.elapsed, exchange.session
+        before = begun.get(session)
+        if time is not None:
+            epoch = epoch or time
+            begin = (time - epoch).total_seconds() + shift
+            lasted = 0.0 if elapsed is None or elapsed < 0.0 else elapsed if elapsed < _LONGEST else _LONGEST
+            end = begin + lasted
             # What one session does stands in its order: it was over before what came before it? The clock was set back.
-            before = begun.get(exchange.session, begin)
-            if begin + lasted < before - _ROUNDED:
-                shift += over - begin
-                begin = over
-            end = max(begin + lasted, before)
+            if before is not None and end < before:
+                if end < before - _ROUNDED:
+                    shift += over - begin
+                    begin = over
+                end = max(begin + lasted, before)
         spans.append(Span(begin, end))
-        begun[exchange.session] = max(begin, begun.get(exchange.session, begin))
-        over = end if len(spans) == 1 else max(over, end)
-    first = min((span.begin for span in spans), default=0.0)
+        if before is None or begin > before:
+            begun[session] = begin
+        if end > over or len(spans) == 1:
+            over = end
+    first = min([span.begin for span in spans], default=0.0)
     return spans if first == 0 else [Span(span.begin - first, span.end - first) for span in spans]
 
 

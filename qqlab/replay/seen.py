@@ -5,12 +5,12 @@ kept which other exchanges may hang on, so that memory holds little beside the c
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from qqlab.codec import Decoded, decode
 from qqlab.exchange import Exchange
-from qqlab.replay.contents import Content, Contents
-from qqlab.replay.correlate import Correlation
+from qqlab.replay.contents import Contents, Shape
+from qqlab.replay.correlate import Correlation, Offer, Taken
 from qqlab.replay.lanes import connections
 from qqlab.replay.lanes import lanes as lanes_of
 from qqlab.replay.order import related
@@ -22,9 +22,13 @@ from qqlab.spec import Spec
 _OFTEN = 10
 
 
+# The values that an exchange takes, and those that it offers.
+_Met = tuple[tuple[Taken, ...], tuple[Offer, ...]]
+
+
 class Seen:
     """What there is to know of a whole capture before its requests are rewritten one by one; in the order in which
-    exchanges began."""
+    exchanges began: their `shapes`, sequence `numbers`, `lanes`, `connections` and `spans`."""
 
     def __init__(
         self, exchanges: Sequence[Exchange], spec: Spec, pins: Collection[tuple[str | None, str]] = ()
@@ -32,63 +36,56 @@ class Seen:
         """`pins` as `Correlation` takes them."""
         self._spec = spec
         spans = timeline(exchanges)
-        order = sorted(range(len(exchanges)), key=lambda place: spans[place].begin)
+        order = sorted(range(len(exchanges)), key=[span.begin for span in spans].__getitem__)
         self.exchanges = [exchanges[place] for place in order]
         self.spans = [spans[place] for place in order]
+        look = Contents(spec).exchange
+        looked = [look(exchange) for exchange in self.exchanges]
+        self.shapes = [shape for shape, _ in looked]
+        self.numbers = [number for _, number in looked]
         self.connections = connections(self.exchanges)
         self.lanes = lanes_of(self.exchanges, self.connections)
-        self.correlation = Correlation(pins)
-        self.asked: list[Content | None] = []
-        self.accounts: list[str | None] = []
-        self.numbers: list[tuple[str, str]] = []
-        self._pairs: dict[tuple[int, int, bytes, bytes], int] = {}
-        self._alike: list[int | None] = []
+        self._distinct = list({id(shape): shape for shape in self.shapes}.values())
+        self.correlation = Correlation(pins, *_said(self._distinct))
+        self.named: dict[int, set[str]] = {lane: set() for lane in dict.fromkeys(self.lanes)}
         self.secrets: dict[int, Decoded] = {}  # of the requests that hold something made from a password
-        self._contents = Contents(spec)
-        self.named: dict[int, set[str]] = {lane: set() for lane in self.lanes}
-        for place, exchange in enumerate(self.exchanges):
-            self._look(place, exchange)
-        self._often = Counter(self._alike)
+        for place, shape in enumerate(self.shapes):
+            if shape.asked is not None and shape.asked.secret:
+                self.secrets[place] = decode(self.exchanges[place], spec)
+        self._relate()
+        self.alike = self._often()
         self.right = worked(self.secrets.values(), spec)
 
-    def _look(self, place: int, exchange: Exchange) -> None:
-        lane = self.lanes[place]
-        asked = said = account = number = repeated = None
-        if exchange.request is not None:
-            asked, number = self._contents.of(exchange.request, "request")
-            account = asked.account
-        if exchange.reply is not None:
-            said, repeated = self._contents.of(exchange.reply, "reply", None if asked is None else asked.read.command)
-            account = said.read.text(self._spec.roles.account) if account is None else account
-            number = repeated if number is None else number
-        self.asked.append(asked)
-        self._alike.append(self._pair(exchange, asked, said) if number == repeated else None)
-        self.accounts.append(account)
-        self.numbers.append((account or "", number or ""))
-        if asked is not None:
-            self.named[lane].update(asked.named)
-            self.correlation.request(exchange.id, lane, asked.taken, account)
-            if asked.secret:
-                self.secrets[place] = decode(exchange, self._spec)
-        if said is not None:
-            self.named[lane].update(said.named)
-            if asked is not None:
-                self.correlation.reply(exchange.id, lane, said.offered)
+    def _relate(self) -> None:
+        """Look at what was said in each lane, in order."""
+        met: dict[int, dict[int, _Met]] = {lane: {} for lane in self.named}  # by lane and shape
+        correlation, exchanges = self.correlation, self.exchanges
+        for place, (shape, lane) in enumerate(zip(self.shapes, self.lanes, strict=True)):
+            known = met[lane].get(id(shape))
+            if known is None:
+                known = met[lane][id(shape)] = self._meet(shape, lane)
+            taken, offers = known
+            if taken:
+                correlation.request(exchanges[place].id, lane, taken, shape.account)
+            if offers:
+                correlation.reply(exchanges[place].id, lane, offers)
 
-    def _pair(self, exchange: Exchange, asked: Content | None, said: Content | None) -> int | None:
-        """A number for all exchanges that are the same but for a plain sequence number."""
-        if asked is None or said is None or asked.around is None or said.around is None or exchange.error is not None:
-            return None
-        assert exchange.request is not None
-        assert exchange.reply is not None
-        pair = asked.kind, said.kind, exchange.request.head, exchange.reply.head
-        return self._pairs.setdefault(pair, len(self._pairs))
+    def _meet(self, shape: Shape, lane: int) -> _Met:
+        """Something new is said in a lane: what of it bears on other exchanges."""
+        asked, said, correlation = shape.asked, shape.said, self.correlation
+        for content in (asked, said):
+            if content is not None:
+                self.named[lane].update(content.named)
+        if asked is None:
+            return (), ()
+        return correlation.taken(asked.taken), () if said is None else correlation.heard(lane, said.offered)
 
-    def alike(self, place: int) -> int | None:
-        """The number that an exchange has in common with all that are the same but for a plain sequence number, which
-        request and reply share; None where there are few of them."""
-        pair = self._alike[place]
-        return pair if pair is not None and self._often[pair] >= _OFTEN else None
+    def _often(self) -> list[int | None]:
+        """For each exchange the number that it has in common with all that are the same but for a plain sequence
+        number, which request and reply share; None where there are few of them."""
+        pairs = [shape.pair for shape in self.shapes]
+        often = {pair for pair, times in Counter(pairs).items() if times >= _OFTEN}
+        return [pair if pair in often else None for pair in pairs]
 
     def is_right(self, place: int) -> bool:
         """Whether the recording shows that a request's secret was the account's."""
@@ -101,15 +98,19 @@ class Seen:
         decoded = self.secrets.get(place)
         return False if decoded is None else verdict(decoded, self._spec)
 
+    def owned_numbers(self) -> Iterator[tuple[str, str]]:
+        """Each sequence number with the account that it is of; either is empty where there is none."""
+        return zip([shape.account or "" for shape in self.shapes], self.numbers, strict=True)
+
     def commands(self) -> frozenset[str]:
         """The names of all commands that were asked for, in capitals."""
-        names = {asked.read.name for asked in self.asked if asked is not None}
+        names = {shape.asked.read.name for shape in self._distinct if shape.asked is not None}
         return frozenset(name.upper() for name in names)
 
     def owners(self) -> dict[int, set[str]]:
         """The accounts of each lane."""
-        owners: dict[int, set[str]] = {lane: set() for lane in self.lanes}
-        for lane, account in zip(self.lanes, self.accounts, strict=True):
+        owners: dict[int, set[str]] = {lane: set() for lane in self.named}
+        for lane, account in dict.fromkeys(zip(self.lanes, [shape.account for shape in self.shapes], strict=True)):
             if account is not None:
                 owners[lane].add(account)
         return owners
@@ -125,3 +126,13 @@ class Seen:
     def relations(self) -> dict[int, set[int]]:
         """The lanes that each lane has to do with."""
         return related(self.owners(), self.named)
+
+
+def _said(shapes: Iterable[Shape]) -> tuple[list[Taken], list[Offer]]:
+    """All values that requests may take, and those that replies offer."""
+    taken: list[Taken] = []
+    offers: list[Offer] = []
+    for shape in shapes:
+        taken += () if shape.asked is None else shape.asked.taken
+        offers += () if shape.said is None else shape.said.offered.offers
+    return taken, offers

@@ -10,32 +10,51 @@ from collections.abc import Iterable
 _LONGEST = 18
 
 
+class _Account:
+    """What is known of one account's numbers: those that are `taken`, the fresh one for each recorded one, and how many
+    of each length were asked for."""
+
+    __slots__ = ("asked", "fresh", "taken")
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+        self.fresh: dict[str, str] = {}
+        self.asked: dict[int, int] = {}
+
+
 class Sequences:
     """Hands out numbers that follow on `start`, in the order in which they are asked for."""
 
     def __init__(self, recorded: Iterable[tuple[str, str]], start: int) -> None:
         """`recorded` are the (account, number) pairs of the capture; `start` is any number, such as a clock's."""
-        self._taken = set(recorded)
         self._start = start
-        self._asked: dict[tuple[str, int], int] = {}
-        self._fresh: dict[tuple[str, str], str] = {}
+        self._of: dict[str, _Account] = {}
+        for account, number in recorded:
+            self._account(account).taken.add(number)
+
+    def _account(self, account: str) -> _Account:
+        mine = self._of.get(account)
+        if mine is None:
+            mine = self._of[account] = _Account()
+        return mine
 
     def fresh(self, account: str, recorded: str) -> str:
         """The number that stands for a recorded one."""
-        known = self._fresh.get((account, recorded))
+        mine = self._account(account)
+        known = mine.fresh.get(recorded)
         if known is None:
-            known = self._fresh[account, recorded] = self._next(account, min(len(recorded), _LONGEST))
+            known = mine.fresh[recorded] = self._next(mine, min(len(recorded), _LONGEST))
         return known
 
-    def _next(self, account: str, length: int) -> str:
+    def _next(self, mine: _Account, length: int) -> str:
         lowest = 10 ** (length - 1)
         count = 9 * lowest
-        asked = self._asked.get((account, length), 0)
+        asked = mine.asked.get(length, 0)
         while asked < count:
             candidate = str(lowest + (self._start + asked) % count)
             asked += 1
-            if (account, candidate) not in self._taken:
-                self._asked[account, length] = asked
+            if candidate not in mine.taken:
+                mine.asked[length] = asked
                 return candidate
-        self._asked[account, length] = asked
-        return self._next(account, length + 1)
+        mine.asked[length] = asked
+        return self._next(mine, length + 1)
