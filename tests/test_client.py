@@ -1,9 +1,12 @@
 """The client and the replay driver against real servers on loopback: honest ones, and evil ones."""
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import select
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import msgspec
@@ -15,9 +18,11 @@ from qqlab import spec as specs
 from qqlab.diff import compare
 from qqlab.errors import RefusedError, TargetError
 from qqlab.exchange import Exchange, RawMessage
+from qqlab.net import http as https
 from qqlab.net import loop
 from qqlab.net.client import Client, Outcome
 from qqlab.net.http import Http
+from qqlab.net.ready import ByEpoll, ByLoop
 from qqlab.net.replay import Replayed, replay, resolve
 from qqlab.net.server import serve
 from qqlab.replay import Target
@@ -486,6 +491,143 @@ def test_a_request_that_timed_out_is_not_sent_again() -> None:
     talk, served = keeps(HEAD + b"RES=0", stay=True)
     assert loop.run(ask_twice(talk, timeout=0.3)) == [None, "no reply within 0.3 s"]
     assert served == [1, 1]
+
+
+# Longer than what the system takes from who sends before the other side reads.
+LONG = 16 << 20
+
+
+@pytest.fixture(params=[ByEpoll, ByLoop])
+def watched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever watches the sockets, it comes to the same."""
+    if request.param is ByEpoll and not hasattr(select, "epoll"):
+        pytest.skip("this system has no epoll")
+    monkeypatch.setattr(https, "AT_HAND", request.param)
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.parametrize("run", [asyncio.run, loop.run])
+@pytest.mark.parametrize("framed", [True, False])
+def test_a_long_request_goes_out_as_the_server_reads_it(run: Callable[[Any], Any], framed: bool) -> None:
+    got: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        got.append(await (read_request(reader) if framed else reader.read()))
+        writer.write(HEAD + b"RES=0")
+
+    async def play() -> list[Outcome]:
+        request = http1.request(b"MG=" + b"x" * LONG, "127.0.0.1", keep_alive=True)
+        if not framed:
+            request = msgspec.structs.replace(request, head=b"POST HTTP/1.1\n\n")
+        async with listening(talk) as port:
+            client = Client([("127.0.0.1", port)])
+            outcomes = [await client.send(one, lane="a") for one in (request, ASK if framed else request)]
+            await client.close()
+            assert got == [request.head + request.body, ASK.head + ASK.body if framed else got[0]]
+            return outcomes
+
+    assert [(one.reply, one.error) for one in run(play())] == [(WHOLE, None)] * 2
+
+
+@pytest.mark.usefixtures("watched")
+def test_a_connection_is_not_kept_over_which_a_request_did_not_go_out_whole() -> None:
+    opened = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        first = opened == 1
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                await (reader.readuntil(b"\r\n\r\n") if first else read_request(reader))
+                writer.write(HEAD + b"RES=0")  # the first time though it was not told all
+                if first:
+                    await over.wait()
+
+    async def play() -> list[str | None]:
+        async with listening(talk) as port:
+            client = Client([("127.0.0.1", port)])
+            long = http1.request(b"x" * LONG, "127.0.0.1", keep_alive=True)
+            errors = [(await client.send(one, lane="a")).error for one in (long, ASK, ASK)]
+            over.set()
+            await client.close()
+            return errors
+
+    over = asyncio.Event()
+    assert (loop.run(play()), opened) == ([None] * 3, 2)
+
+
+@pytest.mark.usefixtures("watched")
+def test_a_server_that_ends_in_the_middle_of_a_long_request() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.abort()
+
+    async def play() -> Outcome:
+        async with listening(talk) as port:
+            client = Client([("127.0.0.1", port)])
+            outcome = await client.send(http1.request(b"x" * LONG, "127.0.0.1"))
+            await client.close()
+            return outcome
+
+    outcome = loop.run(play())
+    assert (outcome.reply, outcome.silent) == (None, False)
+    assert outcome.error in {f"{why} without a reply" for why in ("connection reset by peer", "broken pipe")}
+
+
+@contextmanager
+def full() -> Iterator[socket.socket]:
+    """A server that has as many connections waiting as it lets wait."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as stack:
+        for _ in range(2):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        yield server
+
+
+@pytest.mark.usefixtures("watched")
+def test_a_connection_that_does_not_come_about_in_time() -> None:
+    async def play(port: int) -> tuple[Outcome, list[object]]:
+        http = Http([("127.0.0.1", port)], timeout=0.2)
+        over: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        http.send(ASK, over.set_result)
+        outcome = await over
+        http.timeout = 60
+        http.send(ASK, over.set_result)
+        given_up: list[object] = [then == over.set_result for then in http.abandon()]
+        http.send(ASK, over.set_result)
+        await http.close()
+        return outcome, given_up
+
+    with full() as server:
+        outcome, given_up = loop.run(play(server.getsockname()[1]))
+    assert (outcome.error, outcome.client, outcome.silent) == ("cannot connect within 0.2 s", "", True)
+    assert given_up == [True]
+
+
+@pytest.mark.usefixtures("watched")
+def test_a_request_goes_out_once_its_connection_stands() -> None:
+    async def answer(server: socket.socket) -> None:
+        while True:
+            accepted, _ = await asyncio.get_running_loop().sock_accept(server)
+            with accepted:
+                accepted.sendall(HEAD + b"RES=0")
+
+    async def play(server: socket.socket) -> Outcome:
+        client = Client([server.getsockname()])
+        asked = asyncio.ensure_future(client.send(ASK))
+        await asyncio.sleep(0)
+        server.setblocking(False)
+        answering = asyncio.ensure_future(answer(server))
+        outcome = await asked
+        answering.cancel()
+        await client.close()
+        return outcome
+
+    with full() as server:
+        outcome = loop.run(play(server))
+    assert outcome.client.startswith("127.0.0.1:")
 
 
 # ------------------------------------------------------------------------------------------------------- the driver

@@ -7,26 +7,38 @@ about, nothing was sent, and it is tried again a few times. Where a kept connect
 most likely had ended before the request came, and the request is sent once more over a fresh one (RFC 9112, 9.3.1),
 if it is `safe`: one that changes something might be done twice. What times out is not sent again.
 
-A reply that comes in one read under a head as they nearly all are is taken at once; anything else is `http1.Reader`'s.
+A connection to a server next door most often stands at once, and the request goes out in the same moment; otherwise it
+is waited for. A reply that comes in one read under a head as they nearly all are is taken at once; anything else is
+`http1.Reader`'s.
 """
 
 import asyncio
+import contextlib
+import errno
+import os
 import re
+import socket
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import monotonic
-from typing import cast
+from typing import Any, NamedTuple
 
 from qqlab import failures, http1
 from qqlab.exchange import RawMessage, address
-from qqlab.net.outcome import PAUSE, WITHOUT, Outcome, Watch, connect, ended, unconnected
+from qqlab.net.outcome import PAUSE, WITHOUT, Outcome, Watch, ended, unconnected
+from qqlab.net.ready import AT_HAND, Ready
 
 MAX_REPLY = 1024 * 1024
 MAX_KEPT = 400
 
 _MOST_HEADS = 256
+_PIECE = 64 * 1024  # the most bytes of one read
 _FRAMED = re.compile(rb"(?im)^[ \t]*(?:content-length|transfer-encoding)[ \t]*:")
+_NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)  # not every system makes sockets that way
+_KIND = socket.SOCK_STREAM | _NONBLOCK
+_CONNECTING = (0, errno.EINPROGRESS)
+_NOT_YET = (errno.EAGAIN, errno.ENOTCONN)  # what systems say to who sends before a connection stands
 
 Then = Callable[[Outcome], None]
 
@@ -46,18 +58,19 @@ class Http:
         self.opened = self.reused = self.retried = self.again = 0
         self.timeout = timeout
         self.limit = limit
-        self.heads: dict[bytes, tuple[int, bool]] = {}
-        self._addresses = list(addresses)
+        self.heads: dict[bytes, _Plain] = {}
+        self._addresses = tuple(_numeric(host, port) for host, port in addresses)
         self._retries = retries
         self._kept: dict[str, Connection] = {}
         self._standing: set[Connection] = set()
         # In the order in which they began, which is that of their ends: all have the same time.
         self._under_way: dict[_Exchange, None] = {}
         self._alarm: asyncio.TimerHandle | None = None
-        self._connecting: set[asyncio.Task[None]] = set()
+        self._ready: Ready | None = None
 
     def send(self, request: RawMessage, then: Then, *, over: str | None = None, safe: bool = True) -> None:
-        """Send a request, over the connection kept under that name where one is named; `then` is told the outcome."""
+        """Send a request, over the connection kept under that name where one is named; `then` is told the outcome, in a
+        later turn of the event loop."""
         exchange = _Exchange(request, then, over, safe)
         self._under_way[exchange] = None
         if self._alarm is None:
@@ -74,40 +87,60 @@ class Http:
         """End the connection that is kept under a name."""
         kept = self._kept.pop(over, None)
         if kept is not None:
-            kept.abort()
+            kept.end()
 
     def abandon(self) -> list[Then]:
         """Give up what is still without a connection: nothing of it was sent. Whose outcome will not be told then."""
         waiting = [exchange for exchange in self._under_way if exchange.connection is None]
         for exchange in waiting:
             del self._under_way[exchange]
-            if exchange.task is not None:
-                exchange.task.cancel()
+            exchange.stop_connecting()
         return [exchange.then for exchange in waiting]
 
     async def close(self) -> None:
         """End all connections, and whatever is under way; nobody is told of that."""
+        for exchange in self._under_way:
+            exchange.stop_connecting()
         self._under_way.clear()
         if self._alarm is not None:
             self._alarm.cancel()
-        connecting = list(self._connecting)
-        for task in connecting:
-            task.cancel()
-        await asyncio.gather(*connecting, return_exceptions=True)
-        # One that came to stand while its task was being cancelled may never be said to be lost: nobody waits for that.
         for connection in list(self._standing):
-            connection.abort()
-        self._standing.clear()
-        await asyncio.sleep(0)
+            connection.end()
+        if self._ready is not None:
+            self._ready.close()
+            self._ready = None
 
-    def joined(self, connection: "Connection") -> None:
-        """A connection stands."""
+    @property
+    def ready(self) -> Ready:
+        """Who watches the sockets."""
+        if self._ready is None:
+            self._ready = AT_HAND()
+        return self._ready
+
+    def joined(self, connection: "Connection", where: "_Address") -> None:
+        """A connection stands; its address comes first from now on."""
         self.opened += 1
         self._standing.add(connection)
+        if where is not self._addresses[0]:
+            self._addresses = (where, *(one for one in self._addresses if one is not where))
 
     def left(self, connection: "Connection") -> None:
         """It is gone."""
         self._standing.discard(connection)
+
+    def failed(self, exchange: "_Exchange", error: OSError) -> None:
+        """No connection came about: try the next address, or all of them again after a growing pause."""
+        exchange.connecting = None
+        pause = PAUSE * 2**exchange.retried
+        if exchange.addresses:
+            self._connect(exchange)
+        elif exchange.retried < self._retries and monotonic() + pause - exchange.began < self.timeout:
+            exchange.retried += 1
+            self.retried += 1
+            exchange.connecting = asyncio.get_running_loop().call_later(pause, self._open, exchange).cancel
+        else:
+            exchange.error = unconnected(error)
+            asyncio.get_running_loop().call_soon(self.finished, exchange)
 
     def finished(self, exchange: "_Exchange", *, late: bool = False) -> None:
         """An exchange is over: keep its connection, or end it; tell what came of it, or send it once more."""
@@ -125,14 +158,14 @@ class Http:
     def _release(self, connection: "Connection", exchange: "_Exchange") -> None:
         over = exchange.over
         if over is None:
-            connection.abort()
+            connection.end()
             return
         before = self._kept.get(over)
         if before is not None and before is not connection:
-            before.abort()
+            before.end()
         if not (exchange.keeps and connection.quiet):
             self._kept.pop(over, None)
-            connection.abort()
+            connection.end()
         elif before is not connection:
             self._kept[over] = connection
             if len(self._kept) > MAX_KEPT:
@@ -149,32 +182,16 @@ class Http:
         self._open(exchange)
 
     def _open(self, exchange: "_Exchange") -> None:
-        exchange.task = asyncio.get_running_loop().create_task(self._connect(exchange))
-        self._connecting.add(exchange.task)
-        exchange.task.add_done_callback(self._connecting.discard)
+        """Connect to the first of all addresses that can be, then ask."""
+        exchange.addresses = self._addresses
+        self._connect(exchange)
 
-    async def _connect(self, exchange: "_Exchange") -> None:
-        """Connect, and again after a growing pause where that fails; then ask."""
-        left = self._retries
-        pause = PAUSE
-        while True:
-            try:
-                connection = await connect(self._addresses, lambda: Connection(self))
-            except OSError as error:
-                if left and monotonic() + pause - exchange.began < self.timeout:
-                    left, pause = left - 1, 2 * pause
-                    self.retried += 1
-                    await asyncio.sleep(pause / 2)
-                    continue
-                exchange.error = unconnected(error)
-                self.finished(exchange)
-                return
-            break
-        exchange.task = None
-        if exchange in self._under_way:
-            connection.ask(exchange)
-        else:
-            connection.abort()
+    def _connect(self, exchange: "_Exchange") -> None:
+        where, *exchange.addresses = exchange.addresses
+        try:
+            Connection(self, where).open(exchange)
+        except OSError as error:
+            self.failed(exchange, error)
 
     def _look(self) -> None:
         """End what has had its time. The one that began first ends first, so one alarm is enough for all."""
@@ -190,8 +207,7 @@ class Http:
 
     def _give_up(self, exchange: "_Exchange") -> None:
         exchange.give_up(self.timeout)
-        if exchange.task is not None:
-            exchange.task.cancel()
+        exchange.stop_connecting()
         self.finished(exchange, late=True)
 
 
@@ -199,21 +215,23 @@ class _Exchange:
     """One exchange under way: what has come so far, and what went wrong."""
 
     __slots__ = (
-        "began", "connection", "data", "error", "framed", "keeps", "on_kept", "over", "reader", "received", "reply",
-        "request", "safe", "started", "task", "then", "time",
+        "addresses", "asks_head", "began", "connecting", "connection", "data", "error", "framed", "keeps", "on_kept",
+        "over", "reader", "received", "reply", "request", "retried", "safe", "started", "then", "time",
     )  # fmt: skip
 
     def __init__(self, request: RawMessage, then: Then, over: str | None, safe: bool) -> None:
         self.request = request
         self.data = request.head + request.body
-        self.framed = _is_framed(request.head)
+        self.framed, self.asks_head = _asked(request.head)
         self.then = then
         self.over = over
         self.safe = safe
         self.on_kept = False
         self.keeps = False
         self.connection: Connection | None = None
-        self.task: asyncio.Task[None] | None = None
+        self.connecting: Callable[[], object] | None = None  # what ends the wait for a connection
+        self.addresses: Sequence[_Address] = ()  # where it was not tried yet
+        self.retried = 0
         self.reader: http1.Reader | None = None
         self.received: bytes | bytearray = b""
         self.reply: RawMessage | None = None
@@ -231,24 +249,28 @@ class _Exchange:
         """Whether the reply is whole, or cannot become so."""
         return self.reply is not None or self.error is not None
 
-    def take_at_once(self, data: bytes, heads: dict[bytes, tuple[int, bool]], limit: int) -> bool:
+    def stop_connecting(self) -> None:
+        """Wait for no connection any more."""
+        if self.connecting is not None:
+            self.connecting()
+            self.connecting = None
+
+    def take_at_once(self, data: bytes, heads: "dict[bytes, _Plain]", limit: int) -> bool:
         """Take a whole reply whose head is as they nearly all are; whether it was one."""
         end = data.find(b"\r\n\r\n") + 4
-        head = data[:end]
-        known = heads.get(head)
+        known = heads.get(data[:end])
         if known is None:
-            known = _plain(head)
+            known = _plain(data[:end])
             if known is None:
                 return False
             if len(heads) >= _MOST_HEADS:
                 heads.clear()
-            heads[head] = known
-        length, keeps = known
-        if len(data) != end + length or len(data) > limit or self.request.head.lstrip().startswith(b"HEAD"):
+            heads[known.head] = known
+        if len(data) != end + known.length or len(data) > limit or self.asks_head:
             return False
         self.received = data
-        self.reply = RawMessage(head=head, body=data[end:])
-        self.keeps = keeps and self.framed
+        self.reply = RawMessage(head=known.head, body=data[end:])
+        self.keeps = known.keeps and self.framed
         return True
 
     def take(self, data: bytes, limit: int) -> None:
@@ -314,24 +336,35 @@ class _Exchange:
         return flushed or RawMessage(head=received)
 
 
-class Connection(asyncio.Protocol):
-    """One connection: an exchange at a time, and the next one at once when it is over."""
+class Connection:
+    """One connection: an exchange at a time. `client` is our own end of it, `over` tells whether it has ended."""
 
-    __slots__ = ("_exchange", "_http", "_over", "_stray", "_transport", "_watch", "client")
+    __slots__ = (
+        "_exchange", "_failure", "_http", "_number", "_ready", "_receive", "_send", "_socket", "_unsent", "_watch",
+        "_where", "client", "over",
+    )  # fmt: skip
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: Http, where: "_Address") -> None:
+        """Raises OSError where the system gives no socket."""
         self.client = ""
+        self.over = False
         self._http = http
+        self._where = where
+        self._socket = socket.socket(where.family, _KIND)
+        if not _NONBLOCK:
+            self._socket.setblocking(False)
+        self._number = self._socket.fileno()
+        self._receive, self._send = self._socket.recv, self._socket.send
+        self._ready = http.ready
         self._exchange: _Exchange | None = None
-        self._over = False
-        self._stray = False  # bytes came that nobody asked for
+        self._unsent = b""
+        self._failure: OSError | None = None  # that of sending
         self._watch: Watch | None = None
-        self._transport: asyncio.Transport
 
     @property
     def quiet(self) -> bool:
-        """Whether the connection stands and nothing came over it that nobody asked for."""
-        return not (self._over or self._stray)
+        """Whether the connection stands and nothing is left of what was to be sent."""
+        return not (self.over or self._unsent)
 
     @property
     def idle(self) -> bool:
@@ -341,73 +374,168 @@ class Connection(asyncio.Protocol):
     def can_take(self, safe: bool) -> bool:
         """Whether a request can go over it. Of one that is not safe the system is asked, too: it must not be lost with
         an end that has come and was not read yet."""
-        if self._over or self._stray or self._exchange is not None:
+        if self.over or self._exchange is not None:
             return False
         return safe or not self._has_news()
 
+    def open(self, exchange: _Exchange) -> None:
+        """Connect, and send a request. Raises OSError where that fails at once."""
+        try:
+            failed = self._socket.connect_ex(self._where.name)
+            if failed not in _CONNECTING:
+                raise OSError(failed, os.strerror(failed))
+            exchange.time, exchange.started = datetime.now(UTC), monotonic()
+            sent = self._send(exchange.data)
+        except OSError as error:
+            if error.errno not in _NOT_YET:
+                self._socket.close()
+                raise
+            exchange.connecting = self._stop
+            self._exchange = exchange
+            self._ready.watch(self._number, self._stands, writing=True)
+        else:
+            self._ready.watch(self._number, self._read)
+            self._join(exchange)
+            self._sent(exchange, sent)
+
     def ask(self, exchange: _Exchange) -> None:
-        """Send a request; without a length our direction ends with it, which tells the server where it ends."""
+        """Send a request."""
         self._exchange = exchange
         exchange.connection = self
         exchange.time, exchange.started = datetime.now(UTC), monotonic()
-        if self._over:
-            self._end(None)
+        try:
+            sent = self._send(exchange.data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._fail(error)
             return
-        self._transport.write(exchange.data)
-        if not exchange.framed and self._transport.can_write_eof():
-            self._transport.write_eof()
+        if sent < len(exchange.data) or not exchange.framed:
+            self._sent(exchange, sent)
 
-    def abort(self) -> None:
+    def end(self) -> None:
         """End the connection; what was not sent yet is dropped."""
-        self._over, self._exchange = True, None
-        self._transport.abort()
+        if not self.over:
+            self._stop()
+            self._http.left(self)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection stands."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
-        self.client = address(*transport.get_extra_info("sockname")[:2])
-        self._http.joined(self)
+    def _stop(self) -> None:
+        self.over, self._exchange = True, None
+        self._ready.forget(self._number)
+        self._socket.close()
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
+    def _join(self, exchange: _Exchange) -> None:
+        self.client = address(*self._socket.getsockname()[:2])
+        self._http.joined(self, self._where)
+        self._exchange = exchange
+        exchange.connection, exchange.connecting = self, None
+
+    def _stands(self) -> None:
+        """The connection stands, or will not."""
         exchange = self._exchange
-        if exchange is None:
-            self._stray = True
-            self._transport.abort()
+        failed = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if exchange is not None and failed:
+            self._stop()
+            self._http.failed(exchange, OSError(failed, os.strerror(failed)))
+        elif exchange is not None:
+            self._join(exchange)
+            self._ready.change(self._number, self._read)
+            self.ask(exchange)
+
+    def _sent(self, exchange: _Exchange, count: int) -> None:
+        """So much of what was to be sent went out. Without a length our direction ends with it, which tells the server
+        where it ends."""
+        had_to_wait = bool(self._unsent)
+        self._unsent = (self._unsent or exchange.data)[count:]
+        if self._unsent:
+            self._ready.change(self._number, self._go_on, writing=True)
             return
-        if exchange.reader is not None or not exchange.take_at_once(data, self._http.heads, self._http.limit):
-            exchange.take(data, self._http.limit)
+        if had_to_wait:
+            self._ready.change(self._number, self._read)
+        if not exchange.framed:
+            with contextlib.suppress(OSError):  # it has ended already, as who reads will see
+                self._socket.shutdown(socket.SHUT_WR)
+
+    def _go_on(self) -> None:
+        """Send more of a long request; and read, since the server may not wait for its end."""
+        exchange = self._exchange
+        if exchange is not None:
+            try:
+                self._sent(exchange, self._send(self._unsent))
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self._fail(error)
+        self._read()
+
+    def _fail(self, error: OSError) -> None:
+        """Nothing more can be sent; what came before that is read first."""
+        self._failure = error
+        if self._unsent:
+            self._unsent = b""
+            self._ready.change(self._number, self._read)
+
+    def _read(self) -> None:
+        """Take what has come."""
+        try:
+            data = self._receive(_PIECE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._ended(error)
+            return
+        exchange = self._exchange
+        if exchange is None or not data:
+            self._ended(self._failure)  # what comes unasked ends it, too
+            return
+        http = self._http
+        if exchange.reader is not None or not exchange.take_at_once(data, http.heads, http.limit):
+            exchange.take(data, http.limit)
             if not exchange.is_over:
                 return
         self._exchange = None
-        self._http.finished(exchange)
+        http.finished(exchange)
 
-    def eof_received(self) -> None:
-        """The server sends nothing more."""
-        self._end(None)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
-        self._end(exc)
-        self._http.left(self)
-
-    def _end(self, failure: Exception | None) -> None:
-        self._over = True
-        exchange, self._exchange = self._exchange, None
+    def _ended(self, failure: OSError | None) -> None:
+        exchange = self._exchange
+        self.end()
         if exchange is not None:
             exchange.ended(failure)
             self._http.finished(exchange)
 
     def _has_news(self) -> bool:
         if self._watch is None:
-            self._watch = Watch(self._transport, end_only=False)
+            self._watch = Watch(self._number, end_only=False)
         return self._watch.has_news()
 
 
+class _Address(NamedTuple):
+    """Where to connect to, as sockets name it."""
+
+    family: int
+    name: Any
+
+
+class _Plain(NamedTuple):
+    """A usual head, the length that it states, and whether it keeps the connection."""
+
+    head: bytes
+    length: int
+    keeps: bool
+
+
+def _numeric(host: str, port: int) -> _Address:
+    """A numeric address as sockets name it: no name is looked up. Raises OSError for what is none."""
+    family, _, _, _, name = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    )[0]
+    return _Address(family, name)
+
+
 @lru_cache(_MOST_HEADS)
-def _is_framed(head: bytes) -> bool:
-    """Whether a request says where its body ends."""
-    return _FRAMED.search(head) is not None
+def _asked(head: bytes) -> tuple[bool, bool]:
+    """Whether a request says where its body ends, and whether it asks for a head alone."""
+    return _FRAMED.search(head) is not None, http1.wants_head(RawMessage(head=head))
 
 
 def _keeps(reply_head: bytes) -> bool:
@@ -417,7 +545,7 @@ def _keeps(reply_head: bytes) -> bool:
     return "keep-alive" in connection if "HTTP/1.0" in head.start else "close" not in connection
 
 
-def _plain(head: bytes) -> tuple[int, bool] | None:
-    """The length that a usual head states, and whether it keeps the connection; None where more must be looked at."""
+def _plain(head: bytes) -> _Plain | None:
+    """A head as they nearly all are; None where more must be looked at."""
     length = http1.stated_length(head)
-    return None if length is None else (length, _keeps(head))
+    return None if length is None else _Plain(head, length, _keeps(head))

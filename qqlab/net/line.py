@@ -97,7 +97,7 @@ class Line(asyncio.Protocol):
 
     async def has_ended(self, timeout: float) -> bool:
         """Whether the connection is over; where its end has come and was not read yet, it is waited for."""
-        if not self.over and Watch(self._transport, end_only=True).has_news():
+        if not self.over and self._has_end():
             await self._until(lambda: self.over, timeout)
         return self.over
 
@@ -114,6 +114,10 @@ class Line(asyncio.Protocol):
         """End the connection."""
         self._end("the connection was closed")
         self._transport.abort()
+
+    def _has_end(self) -> bool:
+        number = self._transport.get_extra_info("socket").fileno()
+        return Watch(number, end_only=True).has_news()
 
     def _outcome(self, in_time: bool, timeout: float) -> tuple[RawMessage | None, str | None, Pairing]:
         """The reply and what is wrong with it, or what is wrong without one; and how it was paired."""

@@ -60,10 +60,10 @@ class Watch:
     """Asks the system whether something has come over a connection that the event loop has not told of yet: what must
     not be sent twice must not be lost with an end that is there already."""
 
-    def __init__(self, transport: asyncio.Transport, *, end_only: bool) -> None:
-        """`end_only`: bytes may come at any time, only the end counts."""
+    def __init__(self, number: int, *, end_only: bool) -> None:
+        """`number` is that of a socket. `end_only`: bytes may come at any time, only the end counts."""
         self._poll = select.poll()
-        self._poll.register(transport.get_extra_info("socket").fileno(), _END if end_only else select.POLLIN)
+        self._poll.register(number, _END if end_only else select.POLLIN)
 
     def has_news(self) -> bool:
         """Whether there is something."""
