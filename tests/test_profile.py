@@ -263,7 +263,7 @@ def test_memory_is_bounded() -> None:
     assert (len(seen.commands), seen.more_commands) == (22, 79)
     assert (len(look.reply.fields["ST"].codes[-1].values), look.reply.fields["ST"].codes[-1].more) == (53, 8_947)
     assert look.reply.fields["BIG"].examples == Examples(first=[Example("x" * 80, 1_000_000)])
-    assert len(msgspec.json.encode(seen)) < 100_000
+    assert len(msgspec.json.encode(seen)) < 200_000
 
 
 def test_documented_names_are_kept_however_many_others_came_first() -> None:

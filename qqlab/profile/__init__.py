@@ -1,7 +1,9 @@
 """What a body of traffic shows, counted: the fold over exchanges, and the verdict on each fact of the spec."""
 
-from qqlab.profile.fold import profile
+from qqlab.profile.fold import Fold, aware, profile
+from qqlab.profile.histogram import Histogram
 from qqlab.profile.model import (
+    BehaviourTally,
     CodeTally,
     CommandTally,
     Contradiction,
@@ -10,14 +12,23 @@ from qqlab.profile.model import (
     MessageTally,
     NoteExample,
     NoteTally,
+    PollingTally,
     Profile,
+    Sample,
+    SessionTally,
+    ShownMessage,
+    TransitionTally,
 )
-from qqlab.profile.tally import KEPT, Evidence, Example, Examples, Names, clip
+from qqlab.profile.samples import MASK
+from qqlab.profile.tally import KEPT, Evidence, Example, Examples, Held, Names, clip
+from qqlab.profile.values import Values
 from qqlab.profile.verdict import VERDICTS, Verdict, code_verdict, field_verdict, is_proven
 
 __all__ = [
     "KEPT",
+    "MASK",
     "VERDICTS",
+    "BehaviourTally",
     "CodeTally",
     "CommandTally",
     "Contradiction",
@@ -26,12 +37,22 @@ __all__ = [
     "Example",
     "Examples",
     "FieldTally",
+    "Fold",
+    "Held",
+    "Histogram",
     "MessageTally",
     "Names",
     "NoteExample",
     "NoteTally",
+    "PollingTally",
     "Profile",
+    "Sample",
+    "SessionTally",
+    "ShownMessage",
+    "TransitionTally",
+    "Values",
     "Verdict",
+    "aware",
     "clip",
     "code_verdict",
     "field_verdict",

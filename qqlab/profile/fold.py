@@ -1,82 +1,76 @@
 """Exchanges to counts: which commands, fields and codes were seen, how often, and where.
 
-Law: a plain accumulation with bounded memory; no I/O, no rendering, no verdicts. It raises for no traffic. The
-values of fields that the spec calls secret or personal are never kept, only their lengths; where it is unclear
-what a field is, its name decides. What looks like no field's name may be someone's words (an unescaped `&`, a page
-of HTML): of it, too, only the length is kept. A message without any field that the spec knows is not of the
+Law: a plain accumulation with bounded memory; no I/O, no rendering, no verdicts. It raises for no traffic. What may be
+kept of a message says `qqlab.profile.masking`. A message without any field that the spec knows is not of the
 protocol: it is counted, and nothing is concluded from it about fields.
 """
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
-from qqlab.codec import Decoded, Field, Message, Note, Scalar, case_of, decode
+from qqlab.codec import Decoded, Message, Note, decode, tells_success
 from qqlab.exchange import Exchange
-from qqlab.profile.model import (
-    CodeTally,
-    CommandTally,
-    Contradiction,
-    FieldTally,
-    MessageTally,
-    NoteExample,
-    NoteTally,
-    Profile,
-)
-from qqlab.profile.tally import KEPT, LENGTH, Evidence, Examples, clip
+from qqlab.profile.masking import Masking, shown_name
+from qqlab.profile.messages import Case, MessageFold
+from qqlab.profile.model import CommandTally, MessageTally, NoteExample, NoteTally, Profile, Way
+from qqlab.profile.samples import kind_of, sample
+from qqlab.profile.sessions import SessionFold, Told
+from qqlab.profile.tally import KEPT, LENGTH, Evidence, clip
 from qqlab.spec import Spec
 
 # How many distinct things are kept beyond those that the spec has; documented ones are always kept.
 UNKNOWN_COMMANDS = 20
-UNKNOWN_FIELDS = 50  # for each command and direction
-UNKNOWN_CODES = 50  # for each field
 NAMES = 1000  # clients, accounts, ...
-
-# Notes that quote values of the field that they name; no others do.
-QUOTING = frozenset(("value.type", "value.constant", "code.unknown", "list.count", "echo"))
-# Notes that speak against what the spec says of fields.
-CONTRADICTING = QUOTING | {"field.missing", "list.length"}
-# Of them, those that a message which broke off gives for being cut.
-CUT = frozenset(("field.missing", "list.length", "list.count"))
-
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+STATUSES = 50  # for each command
 
 
 def profile(exchanges: Iterable[tuple[str, Exchange]], spec: Spec) -> Profile:
     """Count exchanges, each given with the id by which it is cited as evidence."""
-    fold = _Fold(spec)
+    fold = Fold(spec)
     for label, exchange in exchanges:
         fold.add(label, exchange)
-    return fold.profile
+    return fold.done()
 
 
-class _Fold:
-    """The profile so far, and which names the spec masks somewhere."""
+class Fold:
+    """The profile so far."""
 
     def __init__(self, spec: Spec) -> None:
         self.profile = Profile()
         self.spec = spec
-        self.masked = {field.name.upper() for _, _, field in spec.every_field() if field.secret or field.personal}
+        self.masking = Masking(spec)
+        self.messages = MessageFold(spec, self.masking)
+        self.sessions = SessionFold(spec, self.profile.behaviour)
+
+    def begin(self, capture: str) -> None:
+        """What follows is of another capture: its sessions are others, whatever they are called."""
+        self.sessions.begin(capture)
+
+    def done(self) -> Profile:
+        """The profile of all that was added."""
+        self.sessions.finish()
+        return self.profile
 
     def add(self, label: str, exchange: Exchange) -> None:
+        """Count one exchange, cited by `label`."""
         decoded = decode(exchange, self.spec)
+        time = aware(exchange.time)
         self._count(exchange, decoded)
-        if not decoded.messages():
+        self._notes(label, time, decoded)
+        if decoded.request is None and decoded.reply is None:
             return
+        ok = None if decoded.reply is None else tells_success(decoded.reply, self.spec)
         own = self._command(decoded.spec.name if decoded.spec is not None else None, decoded.command)
-        if own is not None:
-            own.exchanges.add(label)
-            own.failed += exchange.error is not None
-            own.unanswered += _unanswered(exchange)
-            own.unasked += exchange.request is None
-            if decoded.version in self.spec.versions:
-                own.versions[decoded.version] = own.versions.get(decoded.version, 0) + 1
-        else:
+        if own is None:
             self.profile.more_commands += 1
+        else:
+            self._exchange(label, exchange, decoded, time, ok, own)
+        case = Case(label, time, decoded, ok, decoded.version if decoded.version in self.spec.versions else None)
         for message in decoded.messages():
             raw = exchange.request if message.direction == "request" else exchange.reply
             broken = message.direction == "reply" and exchange.error is not None
-            self._message(label, message, decoded, cut=broken or (raw is not None and raw.cut is not None))
-        self._notes(label, decoded)
+            self._message(case, message, own, cut=broken or (raw is not None and raw.cut is not None))
+        self.sessions.add(Told(label, exchange, decoded, time, ok, _way(exchange)))
 
     def _count(self, exchange: Exchange, decoded: Decoded) -> None:
         total = self.profile
@@ -84,7 +78,7 @@ class _Fold:
         total.requests += exchange.request is not None
         total.replies += exchange.reply is not None
         total.failed += exchange.error is not None
-        total.unanswered += _unanswered(exchange)
+        total.unanswered += exchange.reply is None and exchange.error is None
         total.unasked += exchange.request is None and exchange.reply is not None
         for names, name in (
             (total.sessions, exchange.session),
@@ -96,6 +90,30 @@ class _Fold:
         ):
             if name:
                 names.add(name, NAMES)
+
+    def _exchange(
+        self,
+        label: str,
+        exchange: Exchange,
+        decoded: Decoded,
+        time: datetime | None,
+        ok: bool | None,
+        own: CommandTally,
+    ) -> None:
+        own.exchanges.add(label, time)
+        own.failed += exchange.error is not None
+        own.unanswered += exchange.reply is None and exchange.error is None
+        own.unasked += exchange.request is None
+        if decoded.version in self.spec.versions:
+            own.versions[decoded.version] = own.versions.get(decoded.version, 0) + 1
+        if exchange.error:
+            own.errors.add(exchange.error, KEPT)
+        elif exchange.reply is not None:
+            if exchange.request is not None and exchange.elapsed is not None:
+                own.latency.add(exchange.elapsed)
+            _status(own, decoded)
+        if (kind := kind_of(exchange, decoded, ok)) not in own.samples:
+            own.samples[kind] = sample(clip(label), exchange, decoded, time, self.masking)
 
     def _command(self, known: str | None, name: str) -> CommandTally | None:
         """The tally of a command, or None for one unknown command too many."""
@@ -109,10 +127,13 @@ class _Fold:
             )
         return commands[key]
 
-    def _message(self, label: str, message: Message, decoded: Decoded, *, cut: bool) -> None:
+    def _message(self, case: Case, message: Message, own: CommandTally | None, *, cut: bool) -> None:
         self.profile.foreign += message.foreign
-        command = self._command(
-            message.command.name if message.command is not None else None, message.name or decoded.command
+        known = message.command
+        command = (
+            own
+            if own is not None and known is not None and own.name == known.name
+            else self._command(known.name if known is not None else None, message.name or case.decoded.command)
         )
         if command is None:
             return
@@ -120,115 +141,13 @@ class _Fold:
         if not message.fields:
             tally.empty += 1
         elif message.foreign:
-            tally.foreign.add(label)
+            tally.foreign.add(case.label, case.time)
         else:
-            tally.messages += 1
-            self._fields(label, tally, message, decoded.version)
-            self._cases(label, tally, message)
-            self._contradictions(label, tally, message, decoded, cut=cut)
-            if message.direction == "reply":
-                self._echoes(tally, message, decoded)
+            self.messages.add(case, tally, message, cut=cut)
 
-    def _fields(self, label: str, tally: MessageTally, message: Message, version: str | None) -> None:
-        by_name: dict[str, list[Field]] = {}
-        for field in message.fields:
-            by_name.setdefault(_shown(field), []).append(field)
-        for name, fields in by_name.items():
-            self._field(label, tally, name, fields, message, version)
-
-    def _field(
-        self, label: str, tally: MessageTally, name: str, fields: list[Field], message: Message, version: str | None
-    ) -> None:
-        known = fields[0].spec
-        if name not in tally.fields and known is None and len(tally.fields) >= self._room(message):
-            tally.more += 1
+    def _notes(self, label: str, time: datetime | None, decoded: Decoded) -> None:
+        if not decoded.notes:
             return
-        field_tally = self._tally(tally, name, message)
-        values = [value for field in fields for value in _texts(field)]
-        field_tally.seen.add(label)
-        if values:
-            field_tally.filled.add(label)
-        if version in self.spec.versions:
-            field_tally.versions[version] = field_tally.versions.get(version, False) or bool(values)
-        for value in values:
-            field_tally.examples.add(value, field_tally.masked)
-        if known is not None and known.codes is not None:
-            for field in fields:
-                for item in field.value if isinstance(field.value, tuple) else (field.value,):
-                    self._code(label, field_tally, -1, known.codes, item if isinstance(item, int) else None)
-
-    def _tally(self, tally: MessageTally, name: str, message: Message) -> FieldTally:
-        if name not in tally.fields:
-            masked = self._is_masked(message, name)
-            tally.fields[name] = FieldTally(seen=Evidence(), filled=Evidence(), masked=masked, examples=Examples())
-        return tally.fields[name]
-
-    def _room(self, message: Message) -> int:
-        """How many fields of that message's kind are kept: the spec's, and a bounded number of others."""
-        common: tuple[object, ...] = getattr(self.spec.common, message.direction)
-        fields = common if message.command is None else message.command.fields(message.direction)
-        return len(fields) + UNKNOWN_FIELDS
-
-    def _cases(self, label: str, tally: MessageTally, message: Message) -> None:
-        """Count values whose meaning follows from another one of their row."""
-        for table in message.tables:
-            for row in table.rows:
-                for name, value in row.cells.items():
-                    known = self.spec.field(message.command, message.direction, name)
-                    case = None if known is None else case_of(known, row.cells)
-                    if known is not None and case is not None and case.codes is not None:
-                        index = known.cases.index(case)
-                        self._code(label, tally.fields[name], index, case.codes, _number(value))
-
-    def _code(self, label: str, field: FieldTally, case: int, table: str, value: int | None) -> None:
-        if value is None:
-            return
-        known = self.spec.codes[table].by_value
-        tally = field.codes.setdefault(case, CodeTally())
-        if value not in tally.values:
-            if value not in known and (field.masked or len(tally.values) >= len(known) + UNKNOWN_CODES):
-                tally.more += 1
-                return
-            tally.values[value] = Evidence()
-        tally.values[value].add(label)
-
-    def _contradictions(
-        self, label: str, tally: MessageTally, message: Message, decoded: Decoded, *, cut: bool
-    ) -> None:
-        for note in decoded.notes:
-            if note.direction == message.direction and note.field is not None and _kind(note) in CONTRADICTING:
-                text = None if self._is_quoted(note, message) else note.text
-                self._contradiction(label, tally, message, note.code, note.field, text, cut=cut)
-        for columns, text in _uneven(message):
-            for name in columns:
-                self._contradiction(label, tally, message, "list.length", name, text, cut=cut)
-
-    def _contradiction(
-        self, label: str, tally: MessageTally, message: Message, code: str, name: str, text: str | None, *, cut: bool
-    ) -> None:
-        if self.spec.field(message.command, message.direction, name) is None or (cut and code in CUT):
-            return
-        field = self._tally(tally, name, message)
-        if code not in field.contradictions:
-            kept = None if text is None else clip(text, 2 * LENGTH)
-            field.contradictions[code] = Contradiction(text=kept, evidence=Evidence())
-        field.contradictions[code].evidence.add(label)
-
-    def _echoes(self, tally: MessageTally, reply: Message, decoded: Decoded) -> None:
-        """Count how the repetitions of a reply came out, which the notes tell as far as they were broken."""
-        broken = {note.field for note in decoded.notes if _kind(note) == "echo"}
-        for field in reply.command.reply if reply.command is not None else ():
-            if not field.echo or reply.get(field.name) is None:
-                continue
-            echo = tally.fields[field.name].echo
-            if field.name in broken:
-                echo.broken += 1
-            elif decoded.request is None or decoded.request.text(field.name) is None:
-                echo.unchecked += 1
-            else:
-                echo.held += 1
-
-    def _notes(self, label: str, decoded: Decoded) -> None:
         messages = {message.direction: message for message in decoded.messages()}
         counted: set[str] = set()
         for note in decoded.notes:
@@ -239,7 +158,7 @@ class _Fold:
             tally.count += 1
             if note.code not in counted:
                 counted.add(note.code)
-                tally.exchanges.add(label)
+                tally.exchanges.add(label, time)
             if not tally.more:
                 self._note_example(label, tally, note, None if note.direction is None else messages.get(note.direction))
 
@@ -247,9 +166,9 @@ class _Fold:
         text: str | None = clip(note.text, 2 * LENGTH)
         where = ""
         if message is not None:
-            name = _shown_name(note.field, message)
+            name = shown_name(note.field, message)
             where = _where(message, name)
-            if name != note.field or self._is_quoted(note, message):
+            if name != note.field or self.masking.is_quoted(note, message):
                 text = None
         if any((example.where, example.text) == (where, text) for example in tally.examples):
             return
@@ -258,51 +177,26 @@ class _Fold:
         else:
             tally.more = True
 
-    def _is_quoted(self, note: Note, message: Message) -> bool:
-        """Whether a note quotes a value that is masked. One about a repetition quotes the request's, too."""
-        if note.field is None or _kind(note) not in QUOTING:
-            return False
-        asked = self.spec.field(message.command, "request", note.field) if _kind(note) == "echo" else None
-        return self._is_masked(message, note.field) or (asked is not None and (asked.secret or asked.personal))
 
-    def _is_masked(self, message: Message, name: str) -> bool:
-        """Whether the values of a field are masked; `name` is as it is shown."""
-        known = self.spec.field(message.command, message.direction, name)
-        if known is not None:
-            return known.secret or known.personal
-        return name.upper() in self.masked or _NAME.fullmatch(name) is None
+def aware(time: datetime | None) -> datetime | None:
+    """The time as one that can be compared: without an offset it is taken for UTC."""
+    return time if time is None or time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
-def _kind(note: Note) -> str:
-    """The note's code; of all repetitions the same one."""
-    return "echo" if note.code.partition(".")[0] == "echo" else note.code
+def _status(own: CommandTally, decoded: Decoded) -> None:
+    status = decoded.status
+    if isinstance(status, int) and (status in own.statuses or len(own.statuses) < STATUSES):
+        own.statuses[status] = own.statuses.get(status, 0) + 1
+    else:
+        own.stateless += 1
 
 
-def _shown(field: Field) -> str:
-    """The field's name, unless nothing says that it is one: no spec, no `=`, or not how names look."""
-    if field.spec is None and (field.raw is None or _NAME.fullmatch(field.name) is None):
-        return f"(no field name, {len(field.name)} character{'' if len(field.name) == 1 else 's'})"
-    return field.name
-
-
-def _shown_name(name: str | None, message: Message) -> str | None:
-    """How the name that a note gives is shown, which depends on the fields of that name."""
-    shown = [_shown(field) for field in message.fields if field.name == name]
-    return next((text for text in shown if text != name), name)
-
-
-def _uneven(message: Message) -> Iterator[tuple[list[str], str]]:
-    """The columns of each table whose lists differ in length, and how they do."""
-    for table in message.tables:
-        fields = [field for name in table.spec.columns if (field := message.get(name)) is not None]
-        lengths = {field.name: len(field.value) if isinstance(field.value, tuple) else 0 for field in fields}
-        if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{name} has {count}" for name, count in lengths.items())
-            yield list(lengths), f"lists of one table differ: {told}"
-
-
-def _unanswered(exchange: Exchange) -> bool:
-    return exchange.reply is None and exchange.error is None
+def _way(exchange: Exchange) -> Way:
+    if exchange.error is not None:
+        return "failed"
+    if exchange.reply is None:
+        return "unanswered"
+    return "pushed" if exchange.request is None else "answered"
 
 
 def _host(address: str) -> str:
@@ -315,16 +209,3 @@ def _where(message: Message, field: str | None) -> str:
     """The place of a note in words: command, direction and field."""
     command = message.command.name if message.command is not None else clip(message.name)
     return " ".join(part for part in (command, message.direction, field or "") if part)
-
-
-def _texts(field: Field) -> list[str]:
-    """The values of a field that are not empty, as text: the items of a list, or the one value."""
-    if isinstance(field.value, tuple):
-        return [str(item) for item in field.value if item is not None]
-    return [str(field.value)] if field.value is not None else []
-
-
-def _number(value: Scalar) -> int | None:
-    """The number that a text holds where its case makes it a code."""
-    text = str(value).strip(" ")
-    return int(text) if text.isdecimal() and len(text) < 10 else None

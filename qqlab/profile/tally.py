@@ -5,6 +5,7 @@ evidence, examples and distinct names, each cut to a fixed length; what was left
 are kept, in order of appearance, so the same input always gives the same result.
 """
 
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -20,7 +21,7 @@ def clip(text: str, limit: int = LENGTH) -> str:
 
 
 class Evidence(msgspec.Struct):
-    """How often something happened, and the ids of the first exchanges in which it did.
+    """How often something happened, the ids of the first exchanges in which it did, and when it first and last did.
 
     `more` tells whether it happened in others, too.
     """
@@ -28,16 +29,42 @@ class Evidence(msgspec.Struct):
     count: int = 0
     ids: list[str] = []
     more: bool = False
+    first: datetime | None = None
+    last: datetime | None = None
 
-    def add(self, exchange: str) -> None:
+    def add(self, exchange: str, time: datetime | None = None) -> None:
         """Count one more; the same exchange is named once."""
         self.count += 1
+        if time is not None:
+            if self.first is None or self.last is None:
+                self.first = self.last = time
+            elif time > self.last:
+                self.last = time
+            elif time < self.first:
+                self.first = time
         if self.more or (name := clip(exchange)) in self.ids:
             return
         if len(self.ids) < KEPT:
             self.ids.append(name)
         else:
             self.more = True
+
+
+class Held(msgspec.Struct):
+    """How often a rule held, could not be checked, and was broken."""
+
+    held: int = 0
+    unchecked: int = 0
+    broken: Evidence = msgspec.field(default_factory=Evidence)
+
+    def add(self, holds: bool | None, exchange: str, time: datetime | None) -> None:
+        """Count one case; None where it cannot be checked."""
+        if holds:
+            self.held += 1
+        elif holds is None:
+            self.unchecked += 1
+        else:
+            self.broken.add(exchange, time)
 
 
 class Names(msgspec.Struct):

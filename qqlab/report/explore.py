@@ -33,7 +33,7 @@ from qqlab.codec import (
 )
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.profile import clip
-from qqlab.profile.fold import QUOTING
+from qqlab.profile.masking import QUOTING
 from qqlab.redact import Redactor
 from qqlab.report.anchors import anchor
 from qqlab.report.model import Evidence, Report

@@ -15,6 +15,7 @@ from qqlab.spec.languages import LANGS, Lang
 from qqlab.spec.mistake import Mistake
 from qqlab.spec.model import (
     DIRECTIONS,
+    Announcement,
     Case,
     CodeTable,
     CodeValue,
@@ -24,6 +25,7 @@ from qqlab.spec.model import (
     Effect,
     Fact,
     Field,
+    FieldType,
     Layout,
     Paging,
     Reading,
@@ -41,6 +43,7 @@ __all__ = [
     "BUILTIN",
     "DIRECTIONS",
     "LANGS",
+    "Announcement",
     "Case",
     "CodeTable",
     "CodeValue",
@@ -50,6 +53,7 @@ __all__ = [
     "Effect",
     "Fact",
     "Field",
+    "FieldType",
     "Lang",
     "Layout",
     "Mistake",

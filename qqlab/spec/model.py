@@ -109,6 +109,19 @@ class CodeTable(_Table, frozen=True):
         return {value.value: value for value in self.values}
 
     @cached_property
+    def disputed(self) -> frozenset[int]:
+        """The values about which sources disagree: they read them differently, or one reading excludes another
+        value."""
+        excluded = {reading.contradicts for value in self.values for reading in value.readings}
+        return frozenset(
+            value.value
+            for value in self.values
+            if len(value.readings) > 1
+            or value.value in excluded
+            or any(reading.contradicts is not None for reading in value.readings)
+        )
+
+    @cached_property
     def judges(self) -> bool:
         """Whether any value means success or failure."""
         return any(value.ok is not None for value in self.values)
