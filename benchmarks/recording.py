@@ -1,4 +1,4 @@
-"""What recording costs: mitmdump bare, writing flows, and with the addon, in HTTP mode and relaying bytes."""
+"""What recording costs: mitmdump bare, writing flows, and with the addon, which relays bytes where it is alone."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -15,6 +15,7 @@ _Started = AbstractContextManager[tuple[int, int]]
 
 RATE = "requests/s"
 EFFORT = "requests/CPU s"
+TAKEN_APART = ("--set", "qq_relay=false")  # mitmproxy's HTTP layer, as where other scripts look
 WARM_UP = 0.5  # seconds: the first requests of a process pay for imports and for the way to the server
 
 
@@ -52,20 +53,22 @@ def _measured(proxies: Mapping[str, _Proxy], seconds: float, keep_alive: bool) -
 
 
 def addon(folder: Path, scale: float) -> Iterator[Result]:
-    """The addon against mitmdump alone, and against its own recording."""
+    """The addon against mitmdump alone, and against its own recording; and the same where it may not relay bytes."""
     with origin() as behind:
         variants = {
             "mitmdump": proxy(folder, reverse_http(behind)),
             "mitmdump -w": proxy(folder, [*reverse_http(behind), "-w", folder / "addon.flows"]),
             "with the addon": proxy(folder, [*reverse_http(behind), *_addon(folder / "addon.jsonl")]),
+            "through its hooks": proxy(folder, [*reverse_http(behind), *_addon(folder / "h.jsonl"), *TAKEN_APART]),
         }
         with _serving(variants) as proxies:
             for keep_alive in (True, False):
                 taken = rounds(_measured(proxies, 2 * scale, keep_alive), 9)
                 name = "keep-alive" if keep_alive else "a connection for each"
-                for unit in (RATE, EFFORT):
-                    yield ratio(taken, "with the addon", "mitmdump", name=name, target=0.95, unit=unit)
-                    yield ratio(taken, "with the addon", "mitmdump -w", name=name, target=1, unit=unit)
+                for recording in ("with the addon", "through its hooks"):
+                    for unit in (RATE, EFFORT):
+                        yield ratio(taken, recording, "mitmdump", name=name, target=0.95, unit=unit)
+                        yield ratio(taken, recording, "mitmdump -w", name=name, target=1, unit=unit)
 
 
 def tcp(folder: Path, scale: float) -> Iterator[Result]:
@@ -73,7 +76,7 @@ def tcp(folder: Path, scale: float) -> Iterator[Result]:
     with origin() as behind:
         variants = {
             "TCP": proxy(folder, [*_tcp(behind), *_addon(folder / "tcp.jsonl")]),
-            "HTTP": proxy(folder, [*reverse_http(behind), *_addon(folder / "http.jsonl")]),
+            "HTTP": proxy(folder, [*reverse_http(behind), *_addon(folder / "http.jsonl"), *TAKEN_APART]),
         }
         with _serving(variants) as proxies:
             taken = rounds(_measured(proxies, 2 * scale, True), 7)

@@ -27,7 +27,9 @@ from qqlab.findings import FORMATS, document
 from qqlab.formats import csv, flows, har, mark, pcap, transcripts
 from qqlab.net import http, kept, pace, running, workers
 from qqlab.net import lines as net_lines
+from qqlab.proxy import choice
 from qqlab.proxy import commands as typed
+from qqlab.proxy.alone import HARMLESS
 from qqlab.proxy.script import OPTIONS
 from qqlab.replay import (
     Lane,
@@ -69,6 +71,9 @@ def commands() -> str:
         + "\n\n## Options of the mitmproxy addon\n\n"
         + "Given as `--set NAME=VALUE` to mitmdump, mitmproxy or mitmweb.\n\n| option | type | what |\n|---|---|---|\n"
         + addon
+        + "\n\n## When the mitmproxy addon relays bytes\n\n"
+        + (inspect.getdoc(choice) or "")
+        + f"\n\nOptions of mitmproxy that may be set all the same: {', '.join(sorted(HARMLESS))}."
         + "\n\n## Commands of the mitmproxy addon\n\n"
         + "Typed behind `:` in mitmproxy, or into mitmweb's command bar. FLOWS is `@focus`, `@all` or a filter.\n\n"
         + "| command | what |\n|---|---|\n"

@@ -80,17 +80,20 @@ class Conversation:
     """Fed with what each side sent; gives back exchanges as they become complete.
 
     The first line of either side tells whether it is HTTP (`transport` "tcp") or lines (`transport` "lines"), unless
-    `transport` is given. `any` tells whether anything came out; `ours` whether any of it was of this protocol.
+    `transport` is given, or `requests`: who cuts HTTP requests. `any` tells whether anything came out; `ours` whether
+    any of it was of this protocol.
     """
 
-    def __init__(self, spec: Spec, transport: Transport | None = None) -> None:
+    def __init__(self, spec: Spec, transport: Transport | None = None, requests: http1.Reader | None = None) -> None:
         self.any = False
         self.ours = False
         self._spec = spec
         self._speech: _Side | None = None
         self._first: tuple[bytearray, bytearray] = bytearray(), bytearray()
         self.transport: Transport = "tcp"
-        if transport is not None:
+        if requests is not None:
+            self._speech = _Http(requests)
+        elif transport is not None:
             self._speak(transport)
 
     def from_client(self, data: bytes, now: datetime) -> list[Paired]:
@@ -130,7 +133,7 @@ class Conversation:
 
     def _speak(self, transport: Transport) -> _Side:
         self.transport = transport
-        self._speech = _Lines(self._spec) if transport == "lines" else _Http()
+        self._speech = _Lines(self._spec) if transport == "lines" else _Http(http1.Reader("request"))
         return self._speech
 
     def _sniffed(self, data: bytes, now: datetime, *, server: bool) -> tuple[_Side | None, bytes]:
@@ -156,8 +159,8 @@ class Conversation:
 class _Http:
     """HTTP/1: replies come in the order of their requests."""
 
-    def __init__(self) -> None:
-        self._requests = http1.Reader("request")
+    def __init__(self, requests: http1.Reader) -> None:
+        self._requests = requests
         self._replies = http1.Reader("reply", bodiless=self._asked_for_a_head)
         self._waiting: deque[_Asked] = deque()
         self._bytes = 0

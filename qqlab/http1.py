@@ -343,15 +343,25 @@ class Reader:
     a sentence that quotes no bytes (they may hold a secret), where the rest of the stream cannot be cut: all of it
     then belongs to the message under way. Memory is bounded: a body is cut at `limit` bytes (see `qqlab.bodies`).
     `bodiless` is asked when the head of a reply is read: whether its request was one whose replies have no body.
+    `patch` changes each head, from its start line on, before it is in a message; `passed` then gives the same bytes as
+    a stream.
     """
 
     def __init__(
-        self, direction: Direction, *, limit: int = MAX_CONTENT, bodiless: Callable[[], bool] = lambda: False
+        self,
+        direction: Direction,
+        *,
+        limit: int = MAX_CONTENT,
+        bodiless: Callable[[], bool] = lambda: False,
+        patch: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self.broken: str | None = None
         self._direction = direction
         self._limit = limit
         self._bodiless = bodiless
+        self._patch = patch
+        self._passed = bytearray()  # what `passed` has not given yet
+        self._given = 0  # so much of the buffer is in there already
         self._buffer = bytearray()
         self._line = 0  # where the first line begins that was not looked at yet
         self._searched = 0  # up to here the buffer holds no line end behind that, or no end of the head
@@ -398,6 +408,16 @@ class Reader:
         while (self._framing is not None or self._read_head()) and self._read_body():
             yield self._finish()
 
+    def passed(self, *, last: bool = False) -> bytes:
+        """What may be sent on, since this was asked before, where heads are patched: all but the head under way, or
+        the line that may begin one. That as well, as it came, where these were the `last` bytes."""
+        if last or self._framing is not None:
+            self._pass(len(self._buffer))
+        else:
+            self._pass(self._line if self._start is None else self._start)
+        passed, self._passed = bytes(self._passed), bytearray()
+        return passed
+
     def switch(self) -> None:
         """Behind the message under way the connection speaks something else."""
         self.broken = self.broken or "the connection went over to another protocol"
@@ -436,7 +456,15 @@ class Reader:
         self._head, self._body, self._framing, self._chunked = b"", Body(self._limit), None, False
         return message
 
+    def _pass(self, size: int) -> None:
+        """So much of the buffer is sent on, if it was not yet."""
+        if self._patch is not None and size > self._given:
+            self._passed += self._buffer[self._given : size]
+            self._given = size
+
     def _drop(self, size: int) -> None:
+        self._pass(size)
+        self._given = max(0, self._given - size)
         del self._buffer[:size]
         self._line, self._searched, self._start, self._interim = 0, 0, None, False
 
@@ -451,12 +479,25 @@ class Reader:
             return True
         if end is None:
             return False
-        head = parse_head(bytes(self._buffer[self._start : end]))
-        self._head = bytes(self._buffer[:end])
+        proper = bytes(self._buffer[self._start : end])
+        head = parse_head(proper)
+        if self._patch is None:
+            self._head = bytes(self._buffer[:end])
+        else:
+            self._patch_head(proper, end - len(proper), end)
         self._drop(end)
         self._framing = self._framed(head)
         self._chunked = isinstance(self._framing, _Chunks)
         return True
+
+    def _patch_head(self, proper: bytes, start: int, end: int) -> None:
+        """The head that stands there is another one from now on, in its message and in what is sent on."""
+        assert self._patch is not None
+        patched = self._patch(proper)
+        self._head = bytes(self._buffer[:start]) + patched
+        self._pass(start)
+        self._passed += patched
+        self._given = end
 
     def _find_head(self) -> int | None:
         """Where the head ends that the buffer begins with; None where more must come."""

@@ -1,4 +1,5 @@
-"""Real clients, in the languages that people wrote them in, through each mode of `qqlab record` that fits them.
+"""Real clients, in the languages that people wrote them in, through each mode of `qqlab record` that fits them, and
+through mitmdump with the addon where nobody else looks.
 
 Between each client and the recorder stands a tap, which knows what the client really sent and received: that, byte for
 byte, is what the capture has to hold. The clients are in `clients/`; each logs in, sends a message, polls, logs out.
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import ROOT, Process, qqlab
+from conftest import MITMDUMP, ROOT, Process, free_port, qqlab
 
 from qqlab import spec
 from qqlab.capture import load
@@ -56,7 +57,9 @@ MODES: dict[str, tuple[list[str], dict[str, Client]]] = {
     "tcp": (["--tcp"], HTTP),
     "proxy": (["--proxy"], {name: client for name, client in HTTP.items() if name not in NO_PROXY}),
     "lines": (["--lines"], LINES),
+    "addon": ([], HTTP),
 }
+ADDON = ("-s", "addons/qq.py", "--set", "keep_host_header=true", "--set", "flow_detail=0")
 
 
 class Tap:
@@ -127,15 +130,14 @@ def test_what_a_client_said_and_was_told_is_recorded_byte_for_byte(
     for client in clients.values():
         require(client.tool)
     capture = tmp_path / "capture.jsonl"
-    where = [] if mode == "proxy" else ["--upstream", f"http://127.0.0.1:{upstream}"]
-    recorder = start(*QQLAB, "record", "--listen", "127.0.0.1:0", *where, *options, "-o", capture)
-    port = int(recorder.wait_for("recording on").split(" into ")[0].rpartition(":")[2])
+    recorder, port = (addon if mode == "addon" else record)(start, upstream, capture, *options)
     with ExitStack() as stack:
         taps = {name: stack.enter_context(tapped(port)) for name in clients}
         run_all({name: (client, taps[name].port) for name, client in clients.items()}, upstream, mode == "proxy")
     assert recorder.stop() == 0, recorder.output
 
     exchanges = load(capture).exchanges
+    assert mode != "addon" or {exchange.transport for exchange in exchanges} == {"tcp"}
     for name, client in clients.items():
         of_client = [exchange for exchange in exchanges if decode(exchange, spec.builtin()).account == client.account]
         asked = [exchange for exchange in of_client if exchange.request is not None]
@@ -150,6 +152,24 @@ def test_what_a_client_said_and_was_told_is_recorded_byte_for_byte(
     assert verified.returncode == 0, verified.stdout + verified.stderr
     verified = qqlab("verify", capture)
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def record(start: Callable[..., Process], upstream: int, capture: Path, *options: str) -> tuple[Process, int]:
+    """`qqlab record`, and the port that it listens on."""
+    where = [] if "--proxy" in options else ["--upstream", f"http://127.0.0.1:{upstream}"]
+    recorder = start(*QQLAB, "record", "--listen", "127.0.0.1:0", *where, *options, "-o", capture)
+    return recorder, int(recorder.wait_for("recording on").split(" into ")[0].rpartition(":")[2])
+
+
+def addon(start: Callable[..., Process], upstream: int, capture: Path) -> tuple[Process, int]:
+    """The same for mitmdump with the addon."""
+    port = free_port()
+    recorder = start(
+        MITMDUMP, "--mode", f"reverse:http://127.0.0.1:{upstream}", "--listen-host", "127.0.0.1", "-p", str(port),
+        *ADDON, "--set", f"qq_capture={capture}",
+    )  # fmt: skip
+    recorder.wait_for("listening at")
+    return recorder, port
 
 
 @contextmanager

@@ -260,6 +260,59 @@ def test_http_like_streams_lose_nothing_to_the_cut(direction: Direction, words: 
     assert read(direction, stream, size) == read(direction, stream, 1)
 
 
+IN_CHUNKS = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def marked(head: bytes) -> bytes:
+    return b"\x01" + head + b"\x02"
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=20), st.integers(1, 50))
+def test_heads_that_are_changed_change_nothing_else_however_the_stream_is_chopped(
+    words: list[bytes], size: int
+) -> None:
+    stream = b"".join(words)
+    plain = Reader("request")
+    unchanged = plain.feed(stream)
+
+    reader = Reader("request", patch=marked)
+    messages, passed = [], b""
+    for start in range(0, len(stream), size):
+        messages += reader.feed(stream[start : start + size])
+        passed += reader.passed()
+        assert stream[: start + size].startswith(passed.replace(b"\x01", b"").replace(b"\x02", b""))
+    assert [(one.body, one.chunked) for one in messages] == [(one.body, one.chunked) for one in unchanged]
+    for changed, one in zip(messages, unchanged, strict=True):
+        before = changed.head.partition(b"\x01")[0]
+        assert changed.head == before + marked(one.head.removeprefix(before))
+    passed += reader.passed(last=True)
+    rest = reader.flush()
+    assert passed == b"".join(one.head + one.body for one in [*messages, *([rest] if rest else [])]) + reader.unread
+    assert passed.replace(b"\x01", b"").replace(b"\x02", b"") == stream
+
+
+@pytest.mark.parametrize(
+    ("stream", "passed"),
+    [
+        (HEAD[:-1], b""),
+        (HEAD + b"a", marked(HEAD) + b"a"),
+        (HEAD + b"abc" + HEAD[:20], marked(HEAD) + b"abc"),
+        (HEAD + b"abcde\nf", marked(HEAD) + b"abcde\n"),
+        (IN_CHUNKS + b"5\r\nab", marked(IN_CHUNKS) + b"5\r\nab"),
+        (IN_CHUNKS + b"5", marked(IN_CHUNKS) + b"5"),
+        (b"POST / HTTP/1.0\r\n\r\nCMD=", marked(b"POST / HTTP/1.0\r\n\r\n") + b"CMD="),
+        (b"VER=1.4\nPOST", b"VER=1.4\n"),
+        (b"POST / HTTP/1.1\r\n" + bytes(http1.MAX_HEAD), b"POST / HTTP/1.1\r\n" + bytes(http1.MAX_HEAD)),
+    ],
+)
+def test_only_what_a_change_could_touch_is_held_back(stream: bytes, passed: bytes) -> None:
+    reader = Reader("request", patch=marked)
+    reader.feed(stream)
+    assert reader.passed() == passed
+    assert reader.passed(last=True) == stream[len(passed.translate(None, b"\x01\x02")) :]
+    assert reader.passed(last=True) == b""
+
+
 @pytest.mark.parametrize(
     ("data", "expected"),
     [

@@ -456,8 +456,9 @@ def test_a_proxy_that_records_nothing_says_so(start: Callable[..., Process]) -> 
     assert process.stop() == 0
 
 
+@pytest.mark.parametrize("options", [(), SILENT], ids=["taken apart", "relayed"])
 def test_a_capture_that_cannot_be_written_stops_the_proxy(
-    start: Callable[..., Process], server: Server, tmp_path: Path
+    options: tuple[str, ...], start: Callable[..., Process], server: Server, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.jsonl"
     # A limit on file size stands in for a full disk: the write fails in the middle of a line.
@@ -471,7 +472,7 @@ def test_a_capture_that_cannot_be_written_stops_the_proxy(
     port = free_port()
     process = start(
         MITMDUMP, "--mode", f"reverse:http://127.0.0.1:{server.port}", "-p", str(port), "-s", script,
-        "--set", f"qq_capture={path}",
+        "--set", f"qq_capture={path}", *options,
     )  # fmt: skip
     process.wait_for("listening at")
     for _ in range(20):

@@ -33,6 +33,9 @@ OPTIONS: tuple[tuple[str, type, str | bool, str], ...] = (
     ("qq_redact_key_file", str, "", "Make pseudonyms with the key in this file, so that they are equal in all "
      "recordings made with it; without, the key is random and kept nowhere."),
     ("qq_lines", bool, False, "Read relayed connections as bare lines (VER 1.4), whatever they begin with."),
+    ("qq_relay", bool, True, "Relay plain HTTP to a server (--mode reverse:http://...) as bytes, several times as "
+     "fast, where nothing but this addon looks at it: mitmdump -q, without another script, and without options that "
+     "change or keep messages. Such exchanges have the transport tcp. Off: mitmproxy takes all HTTP apart."),
     ("qq_spec", str, "", "Read the protocol from this spec file, not from the built-in one."),
     ("qq_note", str, "", "Write this free text into the header of a new recording."),
 )  # fmt: skip

@@ -2,9 +2,9 @@
 
 Law: one exchange, one line, written when its reply or its failure is known. Traffic of other kinds is counted,
 not recorded. Recording never ends quietly: where it cannot go on, the proxy stops and says why. Secrets become
-pseudonyms before anything reaches the disk, unless `qq_redact` says otherwise. A request line without a target, which
-mitmproxy would refuse, is relayed as bytes where it is the first of its connection. The protocol's historical servers
-are never connected to, whatever the client or the mode names. Works on mitmproxy 11 and 12.
+pseudonyms before anything reaches the disk, unless `qq_redact` says otherwise. What is relayed as bytes, and not taken
+apart by mitmproxy, `qqlab.proxy.choice` says. The protocol's historical servers are never connected to, whatever the
+client or the mode names. Works on mitmproxy 11 and 12.
 """
 
 import asyncio
@@ -14,26 +14,27 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from mitmproxy import connection, ctx, exceptions, http, tcp
 from mitmproxy.addonmanager import Loader
-from mitmproxy.net.http import url
-from mitmproxy.net.tls import starts_like_tls_record
-from mitmproxy.proxy import layer, mode_specs, server_hooks
-from mitmproxy.proxy.context import Context
+from mitmproxy.proxy import layer, server_hooks
 
 from qqlab import http1, spec
 from qqlab.capture import Writer, check, header, session
 from qqlab.codec import Decoded, decode, is_of
-from qqlab.conversation import Conversation, Paired
+from qqlab.conversation import Conversation, Paired, Transport
 from qqlab.errors import InputError, QqlabError, RefusedError, UsageError
 from qqlab.exchange import Exchange
 from qqlab.proxy import flows
+from qqlab.proxy.alone import Others
+from qqlab.proxy.choice import choose
+from qqlab.proxy.host import with_host
 from qqlab.proxy.known import are_kept
 from qqlab.proxy.options import OPTIONS, Settings, read
-from qqlab.proxy.relay import Relay, is_alone, is_bytewise
 from qqlab.redact import Redactor
 from qqlab.replay.target import normal_host, refuse_historical
 from qqlab.visible import visible
@@ -45,9 +46,6 @@ _UNLOADED = "the script was removed or loaded anew while it recorded"
 _RELAY = "qqlab record --tcp relays it and records what is of the protocol"
 _IDLE = 1.0  # seconds
 _STOPS = ": the proxy stops, since nothing more can be recorded"
-
-_HTTP_PORT = 80
-_BLANK_LINES = b"\r\n"
 
 # What mitmproxy logs of bytes that it does not relay and tells no script of, and how to say that without them: there
 # may be a password among them.
@@ -61,6 +59,15 @@ _REFUSED = re.compile("|".join(map(re.escape, _REFUSALS)))
 _REFUSED_BY = logging.getLogger("mitmproxy.proxy.server")
 
 Told = Callable[[Exchange, Decoded], None]
+
+
+class _Relayed(NamedTuple):
+    """A connection that is relayed as bytes. `requests` cuts its requests and changes their heads, where they are
+    changed."""
+
+    flow: tcp.TCPFlow
+    conversation: Conversation
+    requests: http1.Reader | None = None
 
 
 class Recorder:
@@ -79,10 +86,11 @@ class Recorder:
         self._writer: Writer | None = None
         self._redactor: Redactor | None = None
         self._quoted = Redactor(self._spec)
-        self._conversations: dict[str, tuple[tcp.TCPFlow, Conversation]] = {}
+        self._relayed: dict[str, _Relayed] = {}
         self._unanswered: dict[str, http.HTTPFlow] = {}
         self._refusing: set[str] = set()
         self._running = False
+        self._others = Others(self)
         self.other = 0
         self.alone = False
         self.failure: QqlabError | None = None
@@ -98,7 +106,8 @@ class Recorder:
         the proxy serves, so that one that never does (its port is taken) leaves no file."""
         if "stream_large_bodies" in updated and ctx.options.stream_large_bodies and ctx.options.qq_capture:
             logger.warning("qqlab: stream_large_bodies is set: what mitmproxy streams is not recorded whole")
-        self.alone = self._running and is_alone(self)
+        self._others.forget()
+        self.alone = self._running and not self._others.see_bytes
         if not updated & {name for name, *_ in OPTIONS}:
             return
         try:
@@ -201,52 +210,21 @@ class Recorder:
         self._flow(flow, flows.failure(flow))
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
-        """Relay a connection as bytes where that is asked for, or where mitmproxy's own HTTP layer would refuse its
-        first request."""
-        data = nextlayer.data_client()
-        if nextlayer.layer is None and is_bytewise(nextlayer.context.client.proxy_mode):
-            # Which connections are to be let alone, and what is behind TLS, mitmproxy knows.
-            if not (starts_like_tls_record(data) or ctx.options.ignore_hosts or ctx.options.allow_hosts):
-                nextlayer.layer = Relay(nextlayer.context, self)
-            return
-        if nextlayer.layer is not None or not data:
-            return
-        first = data.lstrip(_BLANK_LINES)
-        missing = http1.has_no_target(first) if first else None
-        if missing is None and len(data) <= http1.MAX_HEAD:
-            # Too few bytes to tell. Scripts are asked before mitmproxy's own decision, which this holds off;
-            # with more bytes it asks again.
-            raise exceptions.AddonHalt
-        # Behind a blank line, mitmproxy waits for a request that is there already.
-        if not missing and first == data:
-            return
-        if "proxyauth" in ctx.options and ctx.options.proxyauth:
-            self._refuse(nextlayer.context.client, "a request without a target cannot show the password of proxyauth")
-        elif nextlayer.context.server.address is not None or self._find_server(nextlayer.context, first):
-            nextlayer.layer = Relay(nextlayer.context, self)
+        """What becomes of a connection."""
+        choose(nextlayer, self)
 
-    def _find_server(self, context: Context, data: bytes) -> bool:
-        """Whether a request to the proxy itself, which names no server in its target, does so in its Host header."""
-        head = http1.first_head(data)
-        if head is None and len(data) <= http1.MAX_HEAD:
-            raise exceptions.AddonHalt
-        try:
-            host, port = url.parse_authority(http1.parse_head(head or data).get("host") or "", check=True)
-        except ValueError:
-            host, port = "", None
-        # A proxy that hands on to another proxy leaves it to that one to find servers.
-        if not host or not isinstance(context.client.proxy_mode, mode_specs.RegularMode):
-            self._refuse(context.client, "nothing says where a request without a target should go")
-            return False
-        context.server.address = host, port or _HTTP_PORT
-        return True
+    @property
+    def unwatched(self) -> bool:
+        """Whether nobody else would look at HTTP messages, and these are recorded."""
+        wanted = ctx.options.qq_relay and self._settings.capture and not self._settings.lines
+        return bool(wanted) and self.failure is None and not self._others.see_messages
 
     def _lose(self, client: connection.Client, reason: str) -> None:
         """Something that may have been of this protocol is in no exchange: it counts as other traffic, not quietly."""
         self.other += 1
         logger.warning("qqlab: %s: not recorded: %s", flows.peer(client.peername), reason)
 
-    def _refuse(self, client: connection.Client, reason: str) -> None:
+    def refuse(self, client: connection.Client, reason: str) -> None:
         """Something that mitmproxy will refuse, for a reason that is known already."""
         self._lose(client, reason)
         self._refusing.add(flows.peer(client.peername))
@@ -282,8 +260,15 @@ class Recorder:
 
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         """A connection is relayed as bytes."""
-        self.alone = is_alone(self)
-        self._conversations[flow.id] = flow, Conversation(self._spec, "lines" if self._settings.lines else None)
+        self.alone = not self._others.see_bytes
+        if flow.id not in self._relayed:
+            spoken: Transport | None = "lines" if self._settings.lines else None
+            self._relayed[flow.id] = _Relayed(flow, Conversation(self._spec, spoken))
+
+    def converse(self, flow: tcp.TCPFlow, host: str | None) -> None:
+        """HTTP is relayed from now on, and its requests name that host."""
+        requests = None if host is None else http1.Reader("request", patch=partial(with_host, host=host))
+        self._relayed[flow.id] = _Relayed(flow, Conversation(self._spec, "tcp", requests), requests)
 
     def tcp_message(self, flow: tcp.TCPFlow) -> None:
         """Some bytes passed: one read, which may be a part of a message or several of them."""
@@ -296,26 +281,33 @@ class Recorder:
 
     def relayed(self, flow: tcp.TCPFlow, data: bytes, *, from_client: bool) -> bytes:
         """The same where nobody else is told of it."""
-        try:
-            return self._read(flow, data, datetime.now(UTC), from_client=from_client)
-        except Exception:
-            logger.exception("qqlab: %s: not recorded: this is a bug of qqlab", flows.peer(flow.client_conn.peername))
-            return data
+        return self._read(flow, data, datetime.now(UTC), from_client=from_client)
+
+    def withheld(self, flow: tcp.TCPFlow) -> bytes:
+        """What of a request under way was not sent on."""
+        relayed = self._relayed.get(flow.id)
+        if relayed is None or relayed.requests is None or self.failure is not None:
+            return b""
+        return relayed.requests.passed(last=True)
 
     def _read(self, flow: tcp.TCPFlow, data: bytes, time: datetime, *, from_client: bool) -> bytes:
         """Record what these bytes complete; gives those that may be sent on."""
-        if flow.id not in self._conversations:
+        if (relayed := self._relayed.get(flow.id)) is None:
             return data  # it began before this script was loaded
-        _, conversation = self._conversations[flow.id]
-        feed = conversation.from_client if from_client else conversation.from_server
-        self._pairs(flow, conversation, feed(data, time))
-        return data if self.failure is None else b""
+        conversation, requests = relayed.conversation, relayed.requests
+        try:
+            feed = conversation.from_client if from_client else conversation.from_server
+            self._pairs(flow, conversation, feed(data, time))
+        except Exception:
+            logger.exception("qqlab: %s: not recorded: this is a bug of qqlab", flows.peer(flow.client_conn.peername))
+        if self.failure is not None:
+            return b""
+        return data if requests is None or not from_client else requests.passed()
 
     def tcp_server_done(self, flow: tcp.TCPFlow) -> None:
         """The server sends nothing more on a relayed connection, which the client does not know yet."""
-        if flow.id in self._conversations:
-            _, conversation = self._conversations[flow.id]
-            self._pairs(flow, conversation, conversation.server_done(datetime.now(UTC)))
+        if (relayed := self._relayed.get(flow.id)) is not None:
+            self._pairs(flow, relayed.conversation, relayed.conversation.server_done(datetime.now(UTC)))
 
     def tcp_end(self, flow: tcp.TCPFlow) -> None:
         """The relayed connection is over."""
@@ -329,7 +321,7 @@ class Recorder:
         """The proxy ends: what was under way is recorded as far as it got."""
         for flow in list(self._unanswered.values()):
             self._flow(flow, _STOPPED)
-        for identifier in list(self._conversations):
+        for identifier in list(self._relayed):
             self._tcp_over(identifier, _STOPPED)
         self._running = False
         _REFUSED_BY.removeFilter(self._refused)
@@ -347,9 +339,9 @@ class Recorder:
             self._record(exchange)
 
     def _tcp_over(self, identifier: str, error: str | None) -> None:
-        if identifier not in self._conversations:
+        if identifier not in self._relayed:
             return  # mitmproxy closes connections after it has told scripts that it is done
-        flow, conversation = self._conversations.pop(identifier)
+        flow, conversation, _ = self._relayed.pop(identifier)
         self._pairs(flow, conversation, conversation.end(datetime.now(UTC), error))
         self.other += not conversation.any
 

@@ -1,24 +1,18 @@
 """A connection whose bytes are relayed as they come.
 
-Law: mitmproxy's own layer, and not a byte is changed; but scripts are told that the server has said all it will before
-the client is. A reply that only the connection's end ends would else be in no file yet when the client has it. Where
-nobody but the recorder wants to see the bytes, it has them at once: for mitmproxy to ask each of its addons, twice for
-every read, takes longer than to relay and to record it.
+Law: mitmproxy's own layer, and nothing is changed but what the recorder changes; but scripts are told that the server
+has said all it will before the client is. A reply that only the connection's end ends would else be in no file yet
+when the client has it. Where nobody but the recorder wants to see the bytes, it has them at once: for mitmproxy to ask
+each of its addons, twice for every read, takes longer than to relay and to record it.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from mitmproxy import ctx, tcp
-from mitmproxy.addonmanager import traverse
-from mitmproxy.addons import dumper
+from mitmproxy import tcp
 from mitmproxy.proxy import commands, events, layer, layers, mode_specs
 from mitmproxy.proxy.commands import StartHook
 from mitmproxy.proxy.context import Context
-
-from qqlab.proxy.known import are_kept
-
-_OF_BYTES = ("tcp_message", "update")
 
 
 class Reader(Protocol):
@@ -28,6 +22,9 @@ class Reader(Protocol):
 
     def relayed(self, flow: tcp.TCPFlow, data: bytes, *, from_client: bool) -> bytes:
         """Some bytes came; gives what may be sent on."""
+
+    def withheld(self, flow: tcp.TCPFlow) -> bytes:
+        """The client sends nothing more; gives what was not sent on yet, since more might have come."""
 
 
 @dataclass
@@ -44,6 +41,12 @@ class Relay(layers.TCPLayer):
         super().__init__(context)
         self._reader = reader
 
+    @property
+    def recorded(self) -> tcp.TCPFlow:
+        """The connection as scripts are told of it."""
+        assert self.flow is not None
+        return self.flow
+
     def relay_messages(self, event: events.Event) -> layer.CommandGenerator[None]:
         """Relay one event."""
         client, server = self.context.client, self.context.server
@@ -52,23 +55,14 @@ class Relay(layers.TCPLayer):
             data = self._reader.relayed(self.flow, event.data, from_client=from_client)
             yield commands.SendData(server if from_client else client, data)
             return
-        if isinstance(event, events.ConnectionClosed) and event.connection is server and self.flow:
-            yield TcpServerDoneHook(self.flow)
+        if isinstance(event, events.ConnectionClosed) and self.flow:
+            if event.connection is server:
+                yield TcpServerDoneHook(self.flow)
+            elif rest := self._reader.withheld(self.flow):
+                yield commands.SendData(server, rest)
         yield from super().relay_messages(event)
 
 
 def is_bytewise(mode: mode_specs.ProxyMode) -> bool:
     """Whether a mode relays the bytes of all connections."""
     return isinstance(mode, mode_specs.ReverseMode) and mode.scheme == "tcp"
-
-
-def is_alone(reader: object) -> bool:
-    """Whether no other addon would do anything with bytes that are relayed, now or once the connection is over."""
-    others = (addon for addon in traverse(ctx.master.addons.chain) if addon is not reader)
-    return not are_kept() and not any(_wants_bytes(addon) for addon in others)
-
-
-def _wants_bytes(addon: object) -> bool:
-    if isinstance(addon, dumper.Dumper) and not ctx.options.flow_detail:
-        return False  # it would print nothing
-    return any(getattr(addon, event, None) is not None for event in _OF_BYTES)
