@@ -1,17 +1,27 @@
 """A spec in another language: its texts differ, and nothing else; what a translation has wrong is named."""
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from conftest import ROOT, qqlab
+from typography import mistakes
 
 from qqlab import spec as specs
+from qqlab.capture import load
+from qqlab.codec import decode
+from qqlab.diff import compare
 from qqlab.errors import InputError
+from qqlab.exchange import Exchange
+from qqlab.redact import Redactor
+from qqlab.replay.plan import plan
 from qqlab.spec import Mistake, Spec, languages
 from qqlab.spec.file import parse
 
 PACKAGED = ROOT / "qqlab/spec/httpqq.toml"
+BESIDE = ROOT / "qqlab/spec/httpqq.zh.toml"
 TEXT = PACKAGED.read_text(encoding="utf-8")
 OVERLAY = """
 format = 1
@@ -139,3 +149,92 @@ def test_spec_check_reads_the_translation_too(files: Path) -> None:
     refused = qqlab("spec", "check", files)
     assert refused.returncode == 3
     assert f"{files.with_name('mine.zh.toml')}: $.commands.Logn: the spec has no text here" in refused.stdout
+
+
+# ------------------------------------------------------------------------------------- the packaged translation
+
+
+def texts(document: dict[str, Any]) -> dict[str, str]:
+    return {languages.shown(path): text for path, text in languages.texts(document)}
+
+
+OWN, CHINESE = (
+    texts(tomllib.loads(TEXT)),
+    texts(languages.overlaid(tomllib.loads(TEXT), tomllib.loads(BESIDE.read_text(encoding="utf-8")))),
+)
+
+
+def test_the_packaged_translation_is_complete() -> None:
+    assert specs.check_translation(PACKAGED, BESIDE) == ([], [])
+    # A blood group needs a word more in Chinese; nothing is the same in both.
+    assert [path for path in OWN if OWN[path] == CHINESE[path]] == []
+
+
+def test_it_is_set_as_chinese_is() -> None:
+    assert {path: wrong for path, text in CHINESE.items() if (wrong := mistakes(text))} == {}
+
+
+def test_sentences_end_where_the_english_ones_do() -> None:
+    assert [path for path in OWN if OWN[path].endswith(".") != CHINESE[path].endswith("。")] == []
+
+
+def test_it_says_alike_what_english_says_alike() -> None:
+    """Terms are one for one: the same English text is the same Chinese one."""
+    alike: dict[str, set[str]] = {}
+    for path, text in OWN.items():
+        alike.setdefault(text, set()).add(CHINESE[path])
+    assert {text: said for text, said in alike.items() if len(said) > 1} == ALIKE
+
+
+# English has one word where Chinese has several.
+ALIKE = {
+    "Whose profile.": {"这是谁的资料。", "取谁的资料。"},  # in the request, and in the reply
+    "refused": {"对方已拒绝", "拒绝登录", "被拒绝"},  # a message, a login, a wish to be added
+}
+
+
+# ------------------------------------------------------------------------- nothing hangs on a spec's language
+
+
+def spoilt(exchange: Exchange) -> Exchange:
+    """The exchange as a server might answer it that has nobody logged in."""
+    assert exchange.reply is not None
+    body = exchange.reply.body.replace(b"RES=0", b"RES=20").replace(b"ST=10,", b"ST=30,").replace(b"MT=9,", b"MT=3,")
+    return msgspec.structs.replace(exchange, reply=msgspec.structs.replace(exchange.reply, body=body))
+
+
+@pytest.fixture(scope="module")
+def exchanges() -> list[Exchange]:
+    return list(load(ROOT / "captures/demo.jsonl").exchanges)
+
+
+def test_findings_have_the_same_ids_whatever_the_language(known: Spec, exchanges: list[Exchange]) -> None:
+    told = [compare(exchanges, map(spoilt, exchanges), spec) for spec in (known, specs.builtin("zh"))]
+    where = [
+        [(one.id, one.rule, one.exchange, one.severity, one.direction, one.field, one.row) for one in made.findings]
+        for made in told
+    ]
+    assert where[0]
+    assert where[0] == where[1]
+    assert [one.expected for one in told[0].findings] != [one.expected for one in told[1].findings]
+
+
+def test_the_same_is_redacted_whatever_the_language(known: Spec, exchanges: list[Exchange]) -> None:
+    made = [Redactor(spec, policy="all", key=b"k" * 32) for spec in (known, specs.builtin("zh"))]
+    assert [made[0].exchange(one) for one in exchanges] == [made[1].exchange(one) for one in exchanges]
+
+
+def test_the_same_is_sent_whatever_the_language(known: Spec, exchanges: list[Exchange]) -> None:
+    made = [plan(exchanges, spec, host="127.0.0.1:1", start=1) for spec in (known, specs.builtin("zh"))]
+    assert made[0] == made[1]
+
+
+def test_the_same_is_decoded_whatever_the_language(known: Spec, exchanges: list[Exchange]) -> None:
+    def read(spec: Spec) -> list[object]:
+        decoded = [decode(one, spec) for one in exchanges]
+        return [
+            ([(field.name, field.value) for field in one.reply.fields] if one.reply else None, one.notes)
+            for one in decoded
+        ]
+
+    assert read(known) == read(specs.builtin("zh"))

@@ -34,7 +34,7 @@ def find_mistakes(document: dict[str, Any], overlay: dict[str, Any]) -> Iterator
         yield Mistake("$.format", f"is missing; this is {FORMAT}")
     elif overlay["format"] != FORMAT or isinstance(overlay["format"], bool):
         yield Mistake("$.format", f"is {overlay['format']!r}; known: {FORMAT}")
-    known = dict(_texts(document))
+    known = dict(texts(document))
     inner = {path[:length] for path in known for length in range(len(path))}
     for path, value in _leaves({name: item for name, item in overlay.items() if name != "format"}):
         yield from _wrong(path, value, known, inner)
@@ -49,38 +49,38 @@ def overlaid(document: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any
 def untranslated(document: dict[str, Any], overlay: dict[str, Any]) -> list[str]:
     """The paths of the texts that an overlay leaves out."""
     told = dict(_leaves(overlay))
-    return [_shown(path) for path, _ in _texts(document) if path not in told]
+    return [shown(path) for path, _ in texts(document) if path not in told]
 
 
 def _wrong(path: _Path, value: Any, known: dict[_Path, str], inner: set[_Path]) -> Iterator[Mistake]:
     if path in known:
         if not isinstance(value, str):
-            yield Mistake(_shown(path), "expected a text")
+            yield Mistake(shown(path), "expected a text")
         elif not value.strip():
-            yield Mistake(_shown(path), "is empty; leave it out to keep the spec's own text")
+            yield Mistake(shown(path), "is empty; leave it out to keep the spec's own text")
         return
     depth = next(length for length in range(len(path), -1, -1) if path[:length] in inner or path[:length] in known)
     if path[:depth] in known:
-        yield Mistake(_shown(path[:depth]), "expected a text, not a table or a list")
+        yield Mistake(shown(path[:depth]), "expected a text, not a table or a list")
     elif depth == len(path):
         if value not in ({}, []):  # which translate nothing
-            yield Mistake(_shown(path), "expected a table or a list of texts")
+            yield Mistake(shown(path), "expected a table or a list of texts")
     else:
         beside = dict.fromkeys(str(other[depth]) for other in known if other[:depth] == path[:depth])
-        yield Mistake(_shown(path[: depth + 1]), f"the spec has no text here; known beside it: {', '.join(beside)}")
+        yield Mistake(shown(path[: depth + 1]), f"the spec has no text here; known beside it: {', '.join(beside)}")
 
 
-def _texts(value: Any, path: _Path = ()) -> Iterator[tuple[_Path, str]]:
+def texts(value: Any, path: _Path = ()) -> Iterator[tuple[_Path, str]]:
     """Every text of a document, by path."""
     if isinstance(value, dict):
         for name, item in value.items():
             if name in TEXTS and isinstance(item, str):
                 yield (*path, name), item
             else:
-                yield from _texts(item, (*path, name))
+                yield from texts(item, (*path, name))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _texts(item, (*path, _called(item, index)))
+            yield from texts(item, (*path, _called(item, index)))
 
 
 def _called(item: Any, index: int) -> str | int:
@@ -106,5 +106,6 @@ def _replaced(value: Any, texts: dict[_Path, Any], path: _Path) -> Any:
     return texts.get(path, value) if path and path[-1] in TEXTS else value
 
 
-def _shown(path: _Path) -> str:
+def shown(path: _Path) -> str:
+    """A path as a mistake names it."""
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{quoted(part)}" for part in path)
