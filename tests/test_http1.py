@@ -291,6 +291,15 @@ def test_heads_that_are_changed_change_nothing_else_however_the_stream_is_choppe
     assert passed.replace(b"\x01", b"").replace(b"\x02", b"") == stream
 
 
+def test_no_head_of_another_protocol_is_changed() -> None:
+    reader = Reader("request", patch=marked)
+    reader.feed(HEAD + b"abc" + HEAD[:-1])
+    assert reader.passed() == marked(HEAD) + b"abc"
+    reader.switch()
+    reader.feed(b"\n" + HEAD)
+    assert reader.passed() == HEAD + HEAD
+
+
 @pytest.mark.parametrize(
     ("stream", "passed"),
     [

@@ -196,6 +196,23 @@ def test_it_is_taken_where_nobody_else_looks_and_left_once_somebody_does(
     assert f"{len(expected)} exchanges recorded" in proxy.stop()
 
 
+def test_a_connection_that_is_relayed_stays_so(start: Callable[..., Process], server: Server, tmp_path: Path) -> None:
+    proxy = Proxy(start, tmp_path, server)
+    (tmp_path / "other.py").write_text(OTHER)
+    with client(proxy.port) as made:
+        made.send(request(1))
+        assert made.read() == REPLY
+        proxy.set(scripts=[*proxy.scripts, str(tmp_path / "other.py")], flow_detail=1, modify_headers=["/~q/X/y"])
+        assert ask(proxy.port, request(2)) == REPLY
+        made.send(request(3) + request(4))
+        assert made.read(2) == REPLY * 2
+    proxy.stop()
+    assert sequences(proxy.capture) == ["1", "2", "3", "4"]
+    assert transports(proxy.capture) == ["tcp", "http", "tcp", "tcp"]
+    assert server.sent.count(b"\r\nHost: 127.0.0.1:%d\r\n" % server.port) == 4
+    assert server.sent.count(b"X: y") == 1
+
+
 def test_the_server_is_sent_what_mitmproxy_would_have_sent_it(
     start: Callable[..., Process], server: Server, tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ from mitmproxy.proxy.context import Context
 
 from qqlab import http1
 from qqlab.proxy.host import host
-from qqlab.proxy.relay import Reader, Relay, is_bytewise
+from qqlab.proxy.relay import Private, Reader, Relay, is_bytewise
 
 _HTTP_PORT = 80
 _BLANK_LINES = b"\r\n"
@@ -58,7 +58,7 @@ def choose(nextlayer: layer.NextLayer, recording: Recording) -> None:
         if not (starts_like_tls_record(data) or ctx.options.ignore_hosts or ctx.options.allow_hosts):
             nextlayer.layer = Relay(context, recording)
     elif _is_plain(context, data) and not nextlayer.data_server() and recording.unwatched:
-        relay = nextlayer.layer = Relay(context, recording)
+        relay = nextlayer.layer = Private(context, recording)
         recording.converse(relay.recorded, host(context))
     elif data and _has_no_target(context, data, recording):
         nextlayer.layer = Relay(context, recording)
