@@ -136,7 +136,7 @@ def test_a_secret_that_went_out_before_is_known_when_a_replay_goes_on(
     path, output = tmp_path / "login.jsonl", tmp_path / "replayed.jsonl"
     save(path, header(SPEC, redacted="secrets"), recorded, SPEC)
     journal = Journal(new_path(output), Head(qqlab_journal=1, replay=fingerprint(recorded), target=target, start=7))
-    journal.outcome(encode_line(first, SPEC))
+    journal.outcome(first.id, encode_line(first, SPEC))
     journal.close()
     monkeypatch.setenv("QQLAB_PASSWORD_10001", "mima")
     done = qqlab("replay", path, "--target", target, "-o", output, "--resume")

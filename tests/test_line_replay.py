@@ -141,7 +141,7 @@ def test_only_a_login_that_stands_is_repeated(tmp_path: Path, recorded: list[Exc
         journal = Journal(path, Head(qqlab_journal=1, replay="r", target="t", start=500))
         for one in done:
             line = encode_line(by_id[one], SPEC)
-            journal.outcome(line.replace(b"RES=0", b"RES=20") if one == refused else line)
+            journal.outcome(one, line.replace(b"RES=0", b"RES=20") if one == refused else line)
         journal.close()
         before = Kept([path], replay="r", target="t")
         log_in_again(planned, before, SPEC)

@@ -30,7 +30,17 @@ from qqlab.net.kept import UNKNOWN, Keeping, ask_again, left_over
 from qqlab.replay import Options, plan
 from qqlab.replay import journal as journals
 from qqlab.replay.changes import Changes, Setting
-from qqlab.replay.journal import Head, Journal, Kept, fingerprint, fingerprint_of, journal_path, new_path, present
+from qqlab.replay.journal import (
+    Head,
+    Journal,
+    Kept,
+    Outcomes,
+    fingerprint,
+    fingerprint_of,
+    journal_path,
+    new_path,
+    present,
+)
 
 SPEC = specs.builtin()
 
@@ -382,7 +392,7 @@ def test_a_login_that_failed_before_is_not_tried_again(tmp_path: Path, server: C
     refused = msgspec.structs.replace(logins[0], reply=http1.reply(said.body.replace(b"RS=0", b"RS=1")))
     journal.intent("1")
     if known:
-        journal.outcome(encode_line(refused, SPEC))
+        journal.outcome(refused.id, encode_line(refused, SPEC))
     journal.close()
     done = qqlab("replay", capture, "--target", server.target, "-o", output, "--resume")
     assert f"the login of account 10001 {'was refused' if known else 'did not succeed'}" in done.stdout
@@ -405,10 +415,16 @@ def test_a_journal_that_is_torn_anywhere_tells_what_it_holds(
         if is_intent:
             journal.intent(str(number))
         else:
-            journal.outcome(encode_line(exchange(number), SPEC))
+            journal.outcome(str(number), encode_line(exchange(number), SPEC))
         lines.append((is_intent, str(number)))
     journal.close()
     path = journal_path(output)
+    assert journal.written is not None
+    read, told = Kept([path], replay="x", target="t"), Outcomes.of([journal.written])
+    everywhere = {str(number): number for number in range(1, 21)}
+    for places in (everywhere, {}, {"7": 1, "3": 2}):  # who wrote it need not read it again
+        assert list(told.lines(places)) == list(read.lines(places))
+    assert (told.count, told.unknown, told.sent) == (read.count, read.unknown, read.sent)
     first, _, rest = path.read_bytes().partition(b"\n")
     torn = data.draw(st.integers(0, len(rest)))
     path.write_bytes(first + b"\n" + rest[:torn])
@@ -424,12 +440,21 @@ def test_a_journal_that_is_torn_anywhere_tells_what_it_holds(
     assert present(output) == []
 
 
+def test_who_could_not_write_all_does_not_say_what_stands_there(tmp_path: Path) -> None:
+    journal = Journal(new_path(tmp_path / "out.jsonl"), HEAD)
+    journal.outcome("1", encode_line(exchange(1), SPEC))
+    with journal.path.open("ab") as file:  # as one of two writers, or half of a line
+        file.write(b"{")
+    journal.close()
+    assert journal.written is None
+
+
 def test_what_only_reads_and_had_no_answer_is_asked_again(tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     journal = Journal(new_path(output), HEAD)
     for number in (1, 2, 3, 6):
         error = failures.say("silent", seconds=1) if number in (1, 3) else None
-        journal.outcome(encode_line(msgspec.structs.replace(exchange(number), error=error), SPEC))
+        journal.outcome(str(number), encode_line(msgspec.structs.replace(exchange(number), error=error), SPEC))
     journal.intent("4")
     journal.close()
     before = Kept(present(output), replay="x", target="t")
@@ -484,7 +509,7 @@ def test_a_journal_that_cannot_be_begun_leaves_nothing(tmp_path: Path, full_disk
 @pytest.mark.parametrize("torn", [b"", b'{"qq', b'{"qqlab_journal":1,"replay":"x"'])
 def test_a_journal_that_breaks_off_in_its_first_line_holds_nothing(tmp_path: Path, torn: bytes) -> None:
     journal = Journal(new_path(tmp_path / "out.jsonl"), HEAD)
-    journal.outcome(encode_line(exchange(1), SPEC))
+    journal.outcome("1", encode_line(exchange(1), SPEC))
     journal.intent("2")
     journal.close()
     new_path(tmp_path / "out.jsonl").write_bytes(torn)
@@ -501,7 +526,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: int, damage: bytes) -> No
     journal = Journal(new_path(tmp_path / "out.jsonl"), HEAD)
     journal.intent("1")
     journal.unsent("1")
-    journal.outcome(encode_line(exchange(1), SPEC))
+    journal.outcome("1", encode_line(exchange(1), SPEC))
     journal.close()
     lines = journal.path.read_bytes().splitlines(keepends=True)
     lines[line - 1] = damage + lines[line - 1]
@@ -526,7 +551,7 @@ def test_pushes_stay_in_their_order_whatever_is_over_when(tmp_path: Path) -> Non
     journal = Journal(new_path(tmp_path / "out.jsonl"), HEAD)
     for identifier in ("2", "push-1", "1", "push-2", "3"):
         line = encode_line(exchange(1), SPEC).replace(b'"id":"1"', b'"id":"%s"' % identifier.encode(), 1)
-        journal.outcome(line)
+        journal.outcome(identifier, line)
     journal.close()
     kept = Kept([journal.path], replay="x", target="t")
     told = [one.id for one in kept.exchanges({"1": 1, "2": 2, "3": 3})]

@@ -145,7 +145,7 @@ class Journaled:
             line = fitted_line(exchange, self._spec)
             if as_recorded and step is not None and self._cleaning.is_clean(exchange):
                 self._repeated.learn(exchange, step, line)
-        self._journal.outcome(line)
+        self._journal.outcome(exchange.id, line)
         if self._told is not None:
             self._told(exchange, as_recorded)
 

@@ -21,6 +21,8 @@ from qqlab.replay.journal import (
     Head,
     Journal,
     Kept,
+    Outcomes,
+    Written,
     discard,
     fingerprint,
     fingerprint_of,
@@ -66,6 +68,7 @@ class Keeping:
             raise InputError(str(there[0]), what, "go on with it: --resume; or begin anew: --force")
         self.before = self._kept(there if resume else ())
         self._force = force or resume
+        self._written: dict[Path, Written] = {}
         if not resume:
             discard(there)
 
@@ -86,9 +89,16 @@ class Keeping:
             raise
         return begun
 
-    def all(self) -> Kept:
+    def wrote(self, written: Written | None) -> None:
+        """A journal is written to its end; None where what stands there is to be read."""
+        if written is not None:
+            self._written[written.path] = written
+
+    def all(self) -> Outcomes:
         """All that was kept so far."""
-        return self._kept(present(self.output))
+        paths = present(self.output)
+        written = [self._written[path] for path in paths if path in self._written]
+        return Outcomes.of(written) if len(written) == len(paths) else self._kept(paths)
 
     def exchanges(self, planned: Plan) -> Iterator[Exchange]:
         """What was kept so far, in recorded order."""

@@ -100,7 +100,11 @@ def _sent(planned: Plan, replay: Replay, known: _Known, told: Told) -> Course:
     if replay.keeping is not None:
         journals = replay.keeping.journals(replay.start, len(shares))
     if len(shares) == 1:
-        return _part(shares[0], journals[0], replay, known, told)
+        try:
+            return _part(shares[0], journals[0], replay, known, told)
+        finally:
+            if replay.keeping is not None and journals[0] is not None:
+                replay.keeping.wrote(journals[0].written)
     begin = monotonic()
     shares = [Part(one, msgspec.structs.replace(how, begin=begin)) for one, how in shares]
     works = [partial(_done, share, journal, replay, known) for share, journal in zip(shares, journals, strict=True)]
@@ -111,6 +115,8 @@ def _sent(planned: Plan, replay: Replay, known: _Known, told: Told) -> Course:
             if journal is not None:
                 journal.hand_over()
     for one in done:
+        if replay.keeping is not None:
+            replay.keeping.wrote(one.written)
         if one.verdicts is not None and replay.judging is not None:
             replay.judging.take(one.verdicts)
     return together([one.course for one in done])
@@ -120,7 +126,7 @@ def _done(share: Part, journal: Journal | None, replay: Replay, known: _Known, t
     """What one process does."""
     judging = None if replay.judging is None else replay.judging.another()
     course = _part(share, journal, replay._replace(judging=judging), known, lambda _, __: tick())
-    return Done(course, None if judging is None else judging.verdicts())
+    return Done(course, None if judging is None else judging.verdicts(), None if journal is None else journal.written)
 
 
 def _part(share: Part, journal: Journal | None, replay: Replay, known: _Known, told: Told) -> Course:

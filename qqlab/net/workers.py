@@ -23,6 +23,7 @@ from qqlab.net.replay import Course, Sending
 from qqlab.net.running import DOWN, Share
 from qqlab.net.silence import Silence
 from qqlab.replay import Plan
+from qqlab.replay.journal import Written
 
 _Pipe: TypeAlias = "Connection[Any, Any]"  # no generic class before Python 3.12
 # So many exchanges are over between two words to who waits.
@@ -38,10 +39,11 @@ class Part(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What came of it; no verdicts where nothing was judged."""
+    """What came of it; no verdicts where nothing was judged, and nothing written where nothing was kept."""
 
     course: Course
     verdicts: Verdicts | None
+    written: Written | None
 
 
 Work = Callable[[Callable[[], None]], Done]

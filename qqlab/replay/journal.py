@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import msgspec
 
@@ -74,9 +74,8 @@ def fingerprint(exchanges: Iterable[Exchange]) -> str:
     what is sent would let one try passwords out."""
     digest = sha256()
     for exchange in exchanges:
-        digest.update(exchange.id.encode())
-        if exchange.request is not None:
-            digest.update(exchange.request.body)
+        asked = b"" if exchange.request is None else exchange.request.body
+        digest.update(exchange.id.encode() + asked)
     return digest.hexdigest()
 
 
@@ -114,23 +113,36 @@ def _escaped(name: str) -> str:
     return "".join(f"[{one}]" if one in "*?[" else one for one in name)
 
 
+class Written(msgspec.Struct):
+    """What a process has written to a journal, so that nobody need read it again: the id of each outcome, where its
+    line begins and how long it is, and the ids of what was sent, or about to be, and has no outcome."""
+
+    path: Path
+    ids: list[str]
+    begins: "array[int]"
+    lengths: "array[int]"
+    unknown: set[str]
+
+
 class Journal:
-    """One journal being written. `count` is how many outcomes were written to it.
+    """One journal being written. `written` is what was written to it, None once that failed.
 
     Raises InputError where it cannot be written, on each call.
     """
 
     def __init__(self, path: Path, head: Head) -> None:
         self.path = path
-        self.count = 0
+        self.written: Written | None = Written(path, [], array("q"), array("q"), set())
         self._waiting: list[bytes] = []
+        first = _encoder.encode(head) + b"\n"
+        self._size = len(first)
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise _unwritable(path, error) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            write_all(self._file, _encoder.encode(head) + b"\n")
+            write_all(self._file, first)
         except OSError as error:
             path.unlink()
             os.close(self._file)
@@ -138,16 +150,30 @@ class Journal:
 
     def intent(self, identifier: str) -> None:
         """The exchange of that id is about to be sent: once this is written, with the next `flush`."""
-        self._waiting.append(_encoder.encode(_Intent(identifier)) + b"\n")
+        self._put(_encoder.encode(_Intent(identifier)) + b"\n")
+        if self.written is not None:
+            self.written.unknown.add(identifier)
 
     def unsent(self, identifier: str) -> None:
         """Nothing was sent of what was about to be."""
-        self._waiting.append(_encoder.encode(_Unsent(identifier)) + b"\n")
+        self._put(_encoder.encode(_Unsent(identifier)) + b"\n")
+        if self.written is not None:
+            self.written.unknown.discard(identifier)
 
-    def outcome(self, line: bytes) -> None:
-        """What came of an exchange, as its line of a capture; it is written with the next `flush`."""
+    def outcome(self, identifier: str, line: bytes) -> None:
+        """What came of the exchange of that id, as its line of a capture; it is written with the next `flush`."""
+        written = self.written
+        if written is not None:
+            written.ids.append(identifier)
+            written.begins.append(self._size)
+            written.lengths.append(len(line))
+            if written.unknown:
+                written.unknown.discard(identifier)
+        self._put(line)
+
+    def _put(self, line: bytes) -> None:
         self._waiting.append(line)
-        self.count += 1
+        self._size += len(line)
 
     def flush(self) -> None:
         """Write what waits."""
@@ -160,8 +186,14 @@ class Journal:
         """Write what waits, and let go of the file."""
         try:
             self.flush()
+            if os.fstat(self._file).st_size != self._size or not self._is_consistent():
+                self.written = None  # an interruption came between two steps of the above
         finally:
             os.close(self._file)
+
+    def _is_consistent(self) -> bool:
+        written = self.written
+        return written is not None and len(written.ids) == len(written.begins) == len(written.lengths)
 
     def hand_over(self) -> None:
         """Let go of the file, which another process that was begun meanwhile writes."""
@@ -171,6 +203,7 @@ class Journal:
         try:
             write_all(self._file, data)
         except OSError as error:
+            self.written = None
             raise _unwritable(self.path, error, "what stands there is safe: --resume") from error
 
 
@@ -178,8 +211,85 @@ def _unwritable(path: Path, error: OSError, hint: str = "") -> InputError:
     return InputError(str(path), f"cannot be written: {error.strerror or error}", hint)
 
 
-class Kept:
-    """What stands in the journals of a replay. One that breaks off within its first line is passed over: nothing was
+class Outcomes:
+    """What came of a replay, as it stands in its journals. `unknown` are the ids of what was sent, or about to be, and
+    has no outcome."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """None yet, of these journals."""
+        self.unknown: set[str] = set()
+        self._paths = tuple(paths)
+        self._ids: list[str] = []
+        self._files = array("q")  # of each outcome its journal, and where it stands there
+        self._begins = array("q")
+        self._lengths = array("q")
+
+    @classmethod
+    def of(cls, written: Sequence[Written]) -> Self:
+        """What was written by those who say so."""
+        outcomes = cls([one.path for one in written])
+        for number, one in enumerate(written):
+            outcomes.unknown.difference_update(one.ids)
+            outcomes.unknown |= one.unknown
+            outcomes._ids += one.ids
+            outcomes._files.extend([number] * len(one.ids))
+            outcomes._begins.extend(one.begins)
+            outcomes._lengths.extend(one.lengths)
+        return outcomes
+
+    @property
+    def count(self) -> int:
+        """How many outcomes there are."""
+        return len(set(self._ids))
+
+    @property
+    def sent(self) -> set[str]:
+        """The ids of all that went out, or may have."""
+        return self.unknown.union(self._ids)
+
+    def exchanges(self, places: Mapping[str, int]) -> Iterator[Exchange]:
+        """What was kept, in the order that `lines` has."""
+        return (parse_line(line, str(self._paths[0])) for line in self.lines(places))
+
+    def lines(self, places: Mapping[str, int]) -> Iterator[bytes]:
+        """The lines in the order of their exchanges' places; of several of one exchange the last. What has no place,
+        as a push, stands behind all that stood before it when it first came."""
+        if places.keys() >= (ids := set(self._ids)) and len(ids) == len(self._ids):
+            order = [places[one] for one in self._ids]
+            return self._lines(sorted(range(len(order)), key=order.__getitem__))
+        return self._lines(self._ordered(places))
+
+    def _ordered(self, places: Mapping[str, int]) -> list[int]:
+        last = dict(zip(self._ids, range(len(self._ids)), strict=True))
+        first: dict[str, int] = {}
+        order = array("q")
+        last_place = -1
+        for number, identifier in enumerate(self._ids):
+            first.setdefault(identifier, number)
+            place = places.get(identifier)
+            last_place = last_place if place is None else max(last_place, place)
+            order.append(last_place if place is None else place)  # so that pushes stay in their own order
+        return [last[one] for one in sorted(first, key=lambda one: order[first[one]])]
+
+    def _lines(self, numbers: Iterable[int]) -> Iterator[bytes]:
+        files, begins, lengths = self._files, self._begins, self._lengths
+        with ExitStack() as stack:
+            maps: dict[int, mmap.mmap] = {}
+            for number in numbers:
+                mapped, begin = maps.get(files[number]), begins[number]
+                if mapped is None:  # an empty one could not be mapped
+                    path = self._paths[files[number]]
+                    mapped = maps[files[number]] = stack.enter_context(_mapped(path))
+                yield mapped[begin : begin + lengths[number]]
+
+    def remove(self) -> None:
+        """Remove the journals: what they hold is safe elsewhere."""
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+
+
+class Kept(Outcomes):
+    """What stands in journals, read from them. One that breaks off within its first line is passed over: nothing was
     sent before that stood.
 
     `start` is the number that its fresh sequence numbers follow on, None where there are no journals. `done` are the
@@ -191,13 +301,10 @@ class Kept:
     def __init__(self, paths: Sequence[Path], *, replay: str, target: str, options: str = "") -> None:
         """Read them. Raises InputError for what is no journal, is damaged, is of another replay or one with other
         options, or is still being written."""
+        super().__init__(paths)
         self.start: int | None = None
         self.done: set[str] = set()
-        self.unknown: set[str] = set()
         self.silent: set[str] = set()
-        self._paths = tuple(paths)
-        self._ids: list[str] = []
-        self._spans = array("q")  # file, start and length of each outcome
         for number, path in enumerate(self._paths):
             with _opened(path) as file:
                 first = file.readline(_LONGEST)
@@ -213,16 +320,6 @@ class Kept:
                     raise InputError(str(path), what, f"{hint}, or {_ANEW}")
                 self.start = head.start if self.start is None else self.start
                 self._read(number, file)
-
-    @property
-    def count(self) -> int:
-        """How many outcomes there are."""
-        return len(set(self._ids))
-
-    @property
-    def sent(self) -> set[str]:
-        """The ids of all that went out, or may have."""
-        return self.unknown.union(self._ids)
 
     def _read(self, number: int, file: BinaryIO) -> None:
         at = file.tell()
@@ -249,7 +346,9 @@ class Kept:
 
     def _take(self, outcome: _Outcome, number: int, at: int, length: int) -> None:
         self._ids.append(outcome.id)
-        self._spans.extend((number, at, length))
+        self._files.append(number)
+        self._begins.append(at)
+        self._lengths.append(length)
         self.unknown.discard(outcome.id)
         failure = None if outcome.error is None else failures.named(outcome.error)
         if failure not in failures.UNSENT:
@@ -258,38 +357,6 @@ class Kept:
             self.silent.add(outcome.id)
         elif self.silent:
             self.silent.discard(outcome.id)
-
-    def exchanges(self, places: Mapping[str, int]) -> Iterator[Exchange]:
-        """What was kept, in the order that `lines` has."""
-        return (parse_line(line, str(self._paths[0])) for line in self.lines(places))
-
-    def lines(self, places: Mapping[str, int]) -> Iterator[bytes]:
-        """The lines in the order of their exchanges' places; of several of one exchange the last. What has no place,
-        as a push, stands behind all that stood before it when it first came."""
-        last = dict(zip(self._ids, range(len(self._ids)), strict=True))
-        first: dict[str, int] = {}
-        order = array("q")
-        last_place = -1
-        for number, identifier in enumerate(self._ids):
-            first.setdefault(identifier, number)
-            place = places.get(identifier)
-            last_place = last_place if place is None else max(last_place, place)
-            order.append(last_place if place is None else place)  # so that pushes stay in their own order
-        return self._lines([last[one] for one in sorted(first, key=lambda one: order[first[one]])])
-
-    def _lines(self, numbers: Iterable[int]) -> Iterator[bytes]:
-        with ExitStack() as stack:
-            maps: dict[int, mmap.mmap] = {}
-            for number in numbers:
-                file, at, length = self._spans[3 * number : 3 * number + 3]
-                if file not in maps:  # an empty one could not be mapped
-                    maps[file] = stack.enter_context(_mapped(self._paths[file]))
-                yield maps[file][at : at + length]
-
-    def remove(self) -> None:
-        """Remove the journals: what they hold is safe elsewhere."""
-        for path in self._paths:
-            path.unlink(missing_ok=True)
 
 
 def discard(paths: Iterable[Path]) -> None:
