@@ -145,7 +145,14 @@ def test_what_stands_out_of_a_transcript() -> None:
     assert said["codes never seen"][0] == ("RES", "20 not logged in, or logged in elsewhere since (1 of 2)", ())
     assert said["codes never seen"][1] == ("RS (login)", "1 refused (1 of 2)", ())
     assert said["disputed codes"][2] == ("ST (presence) 30", "busy (forum-2005); away (mobile-1.4): never seen", ())
-    assert list(said) == ["contradicted fields", "notes", "disputed codes", "codes never seen", "commands never seen"]
+    assert list(said) == [
+        "contradicted fields",
+        "notes",
+        "broken rules",
+        "disputed codes",
+        "codes never seen",
+        "commands never seen",
+    ]
 
 
 def test_coverage_is_by_the_version_of_the_request() -> None:
@@ -162,9 +169,9 @@ def test_requests_that_are_templates_have_fields_that_are_always_empty() -> None
         ("CMD", "confirmed"),
         ("SEQ", "only empty"),
         ("UIN", "only empty"),
-        ("CON", "never seen"),
-        ("SID", "never seen"),
-        ("XP", "never seen"),
+        ("CON", "under-sampled"),
+        ("SID", "under-sampled"),
+        ("XP", "under-sampled"),
     ]
 
 

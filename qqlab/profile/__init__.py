@@ -22,7 +22,7 @@ from qqlab.profile.model import (
 from qqlab.profile.samples import MASK
 from qqlab.profile.tally import KEPT, Evidence, Example, Examples, Held, Names, clip
 from qqlab.profile.values import Values
-from qqlab.profile.verdict import VERDICTS, Verdict, code_verdict, field_verdict, is_proven
+from qqlab.profile.verdict import VERDICTS, Verdict, bound, code_verdict, field_verdict, is_proven
 
 __all__ = [
     "KEPT",
@@ -53,6 +53,7 @@ __all__ = [
     "Values",
     "Verdict",
     "aware",
+    "bound",
     "clip",
     "code_verdict",
     "field_verdict",

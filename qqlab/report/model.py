@@ -623,6 +623,7 @@ class MessageKind(Part, frozen=True):
     meaning: str | None
     evidence: Evidence
     verdict: Verdict
+    bound: float | None = None
 
 
 class InvariantPart(Part, frozen=True):

@@ -1,0 +1,50 @@
+"""A profile and a spec to what the report says of them, in rooms: one for each part of the report.
+
+Law: pure, total and deterministic: the same captures and spec give the same report, at any time and on any
+machine. What is seen and what is documented stands in the spec's order, what is seen only after it, in order of
+appearance.
+"""
+
+from collections.abc import Sequence
+
+from qqlab.capture import Capture
+from qqlab.report import findings, model
+from qqlab.report.build.basis import Basis
+from qqlab.report.build.behaviour import behaviour, transitions
+from qqlab.report.build.captures import capture_part, names, profiled
+from qqlab.report.build.codes import codes
+from qqlab.report.build.commands import commands
+from qqlab.report.build.coverage import coverage
+from qqlab.report.build.notes import notes
+from qqlab.report.build.summary import spec_part, summary
+from qqlab.report.say import Say
+from qqlab.spec import Lang, Spec
+
+__all__ = ["build"]
+
+
+def build(captures: Sequence[Capture], spec: Spec, lang: Lang = "en") -> model.Report:
+    """Make the report of some captures, held against a spec, in a language; the spec's texts are in its own."""
+    named = names(captures)
+    basis = Basis(profiled(captures, named, spec), spec, Say(lang))
+    parts = tuple(capture_part(capture, name) for capture, name in zip(captures, named, strict=True))
+    told = tuple(commands(basis, transitions(basis.profile)))
+    tables = tuple(codes(basis))
+    noted = tuple(notes(basis.profile, basis.say))
+    going_on = behaviour(basis)
+    found = tuple(findings.findings(told, tables, noted, going_on, basis.say))
+    return model.Report(
+        qqlab_report=model.FORMAT,
+        lang=lang,
+        spec=spec_part(spec),
+        captures=parts,
+        remarks=tuple(findings.remarks(basis.profile, spec, parts, basis.say)),
+        summary=summary(basis.profile, told, parts),
+        findings=found,
+        coverage=coverage(basis.profile, spec, tables),
+        commands=told,
+        codes=tables,
+        notes=noted,
+        top=findings.top(found),
+        behaviour=going_on,
+    )
