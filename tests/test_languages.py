@@ -1,5 +1,6 @@
 """A spec in another language: its texts differ, and nothing else; what a translation has wrong is named."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -238,3 +239,26 @@ def test_the_same_is_decoded_whatever_the_language(known: Spec, exchanges: list[
         ]
 
     assert read(known) == read(specs.builtin("zh"))
+
+
+# --------------------------------------------------------------------------------------------- qqlab spec show
+
+
+def test_the_spec_is_shown_in_chinese() -> None:
+    shown = qqlab("spec", "show", "Login", "--lang", "zh").stdout
+    assert shown.splitlines()[:2] == [
+        "Login：登录；此后服务器凭地址和 UIN 识别客户端。",
+        "作用类别 auth；版本 1.0, 1.1, 1.4；来源 forum-2005",
+    ]
+    assert "必有、机密" in shown
+    known = specs.builtin()
+    names = {*known.sources, *known.codes, *(field.name for _, _, field in known.every_field())}
+    names |= {"auth", "text", "digits", "hex", "code", "version", "int"}
+    names |= {"Login", "Logout", "IP", "MD5", "NOKIA8F3A18D6E27", "HTTP", "Q", "QQ"}
+    assert set(re.findall(r"[A-Za-z][\w.-]*", shown)) - names == set()
+
+
+def test_english_is_shown_as_ever() -> None:
+    shown = qqlab("spec", "show", "List").stdout
+    assert "rows of UN, key UN, counted by SN: One friend of the user." in shown
+    assert "effect read; versions 1.0, 1.1, 1.4; by forum-2005" in shown

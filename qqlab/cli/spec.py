@@ -13,7 +13,8 @@ from qqlab import spec as specs
 from qqlab.cli.arguments import LangOption, SpecOption, read_spec
 from qqlab.cli.console import out
 from qqlab.errors import ExitCode, UsageError
-from qqlab.spec import DIRECTIONS, CodeTable, Command, Field, Mistake, Spec
+from qqlab.report.say import Say
+from qqlab.spec import DIRECTIONS, CodeTable, Command, Field, Mistake, Rows, Spec
 from qqlab.visible import visible
 
 app = typer.Typer(help="Show the known spec, or check a spec file.", no_args_is_help=True, rich_markup_mode=None)
@@ -30,13 +31,14 @@ def show(
     Example: qqlab spec show GetMsgEx
     """
     known = read_spec(spec, lang)
+    say = Say(lang)
     if command is None:
-        _print_overview(known)
+        _print_overview(known, say)
         return
     found = known.command(command)
     if found is None:
         raise UsageError(visible(command), "is no command of the spec", f"one of {', '.join(known.commands)}")
-    _print_command(known, found)
+    _print_command(known, found, say)
 
 
 @app.command()
@@ -80,56 +82,71 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _print_overview(known: Spec) -> None:
+def _print_overview(known: Spec, say: Say) -> None:
     console = out()
     console.print(visible(known.title))
-    table = _table("command", "effect", "versions", "what it does")
+    table = _table(say("command"), say("effect"), say("versions"), say("what it does"))
     for command in known.commands.values():
         table.add_row(command.name, command.effect, " ".join(command.versions), visible(command.doc))
     console.print(table)
-    facts = _table("wire", "what is known", "sources")
+    facts = _table(say("wire"), say("what is known"), say("sources"))
     for fact in known.wire.facts:
-        facts.add_row(fact.topic, visible(fact.doc), ", ".join(fact.source))
+        facts.add_row(visible(fact.topic), visible(fact.doc), ", ".join(fact.source))
     console.print(facts)
-    sources = _table("source", "what it is", "trust")
+    sources = _table(say("source"), say("what it is"), say("trust"))
     for name, source in known.sources.items():
-        sources.add_row(name + (" (primary)" if source.primary else ""), visible(source.title), visible(source.trust))
+        title = say("{source} (primary)", source=name) if source.primary else name
+        sources.add_row(title, visible(source.title), visible(source.trust))
     console.print(sources)
 
 
-def _print_command(known: Spec, command: Command) -> None:
+def _print_command(known: Spec, command: Command, say: Say) -> None:
     console = out()
-    console.print(f"{command.name}: {visible(command.doc)}")
-    console.print(f"effect {command.effect}; versions {', '.join(command.versions)}; by {', '.join(command.source)}")
+    console.print(say("{name}: {what}", name=command.name, what=visible(command.doc)))
+    versions, sources = ", ".join(command.versions), ", ".join(command.source)
+    told = say(
+        "effect {effect}; versions {versions}; by {sources}", effect=command.effect, versions=versions, sources=sources
+    )
+    console.print(told)
     if command.paging is not None:
-        console.print(f"pages: {visible(command.paging.doc)}")
+        console.print(say("{name}: {what}", name=say("pages"), what=visible(command.paging.doc)))
     for direction in DIRECTIONS:
-        table = _table(direction, "type", "", "what it is", "sources")
+        name = say("request") if direction == "request" else say("reply")
+        table = _table(name, say("type"), "", say("what it is"), say("sources"))
         for field in command.fields(direction):
-            table.add_row(field.name, _type(field), _flags(field), visible(field.doc), ", ".join(field.source))
+            table.add_row(
+                field.name, _type(field, say), _flags(field, say), visible(field.doc), ", ".join(field.source)
+            )
         console.print(table)
     for rows in command.rows:
-        key = f", key {rows.key}" if rows.key else ""
-        count = f", counted by {rows.count}" if rows.count else ""
-        console.print(f"rows of {', '.join(rows.columns)}{key}{count}: {visible(rows.doc)}")
+        console.print(say("{name}: {what}", name=_rows(rows, say), what=visible(rows.doc)))
     for name in dict.fromkeys(name for direction in DIRECTIONS for name in _tables(command.fields(direction))):
-        console.print(_code_table(name, known.codes[name]))
+        console.print(_code_table(name, known.codes[name], say))
 
 
-def _type(field: Field) -> str:
-    return ("list of " if field.list else "") + field.type + (f" ({field.codes})" if field.codes else "")
+def _rows(rows: Rows, say: Say) -> str:
+    told = say("rows of {columns}", columns=", ".join(rows.columns))
+    if rows.key is not None:
+        told += say(", key {field}", field=rows.key)
+    return told + (say(", counted by {field}", field=rows.count) if rows.count is not None else "")
 
 
-def _flags(field: Field) -> str:
-    when = " and ".join(f"{name}={'/'.join(map(str, values))}" for name, values in field.when.items())
+def _type(field: Field, say: Say) -> str:
+    told = say("list of {type}", type=field.type) if field.list else str(field.type)
+    return told + (f" ({field.codes})" if field.codes else "")
+
+
+def _flags(field: Field, say: Say) -> str:
+    when = say.translated(" and ").join(f"{name}={'/'.join(map(str, values))}" for name, values in field.when.items())
     flags = (
-        f"required if {when}" if field.required and when else "required" if field.required else "",
-        "echo" if field.echo else "",
-        "secret" if field.secret else "",
-        "personal" if field.personal else "",
-        f"only {', '.join(field.versions)}" if field.versions else "",
+        say("required if {condition}", condition=when) if field.required and when else "",
+        say("required") if field.required and not when else "",
+        say("echo") if field.echo else "",
+        say("secret") if field.secret else "",
+        say("personal") if field.personal else "",
+        say("only {versions}", versions=", ".join(field.versions)) if field.versions else "",
     )
-    return ", ".join(flag for flag in flags if flag)
+    return say.several(flag for flag in flags if flag)
 
 
 def _tables(fields: tuple[Field, ...]) -> list[str]:
@@ -137,12 +154,14 @@ def _tables(fields: tuple[Field, ...]) -> list[str]:
     return own + [case.codes for field in fields for case in field.cases if case.codes]
 
 
-def _code_table(name: str, codes: CodeTable) -> Table:
-    table = _table(name, "meaning, by whom")
+def _code_table(name: str, codes: CodeTable, say: Say) -> Table:
+    table = _table(name, say("meaning, by whom"))
     for value in codes.values:
         readings = Text("\n").join(
             Text(f"{visible(reading.meaning)}  [{', '.join(reading.source)}]")
-            + Text(f"  contradicts {reading.contradicts}" if reading.contradicts is not None else "")
+            + Text(
+                f"  {say('contradicts {value}', value=reading.contradicts)}" if reading.contradicts is not None else ""
+            )
             for reading in value.readings
         )
         table.add_row(str(value.value), readings)
