@@ -31,6 +31,8 @@ from qqlab.proxy import choice
 from qqlab.proxy import commands as typed
 from qqlab.proxy.alone import HARMLESS
 from qqlab.proxy.script import OPTIONS
+from qqlab.publish import EXPORTS, markdown
+from qqlab.publish.markdown import table
 from qqlab.replay import (
     Lane,
     Link,
@@ -45,7 +47,7 @@ from qqlab.replay import (
     schedule,
     selection,
 )
-from qqlab.spec import model
+from qqlab.spec import builtin, model
 from qqlab.testserver import deviate
 from qqlab.verify import RULES as VERIFICATION
 
@@ -62,22 +64,21 @@ def commands() -> str:
         cwd=HERE.parent,
         env={"PYTHONPATH": str(HERE.parent), "COLUMNS": "120", "PATH": ""},
     ).stdout
-    codes = "\n".join(f"| {code.value} | {_EXITS[code]} |" for code in ExitCode)
-    addon = "\n".join(f"| `{name}` | {kind.__name__} | {text} |" for name, kind, _, text in OPTIONS)
+    codes = table(("code", "meaning"), ((str(code.value), _EXITS[code]) for code in ExitCode))
+    addon = table(("option", "type", "what"), ((f"`{name}`", kind.__name__, text) for name, kind, _, text in OPTIONS))
     return (
         _fenced(made.rstrip())
-        + "\n\n## Exit codes\n\n| code | meaning |\n|---|---|\n"
+        + "\n\n## Exit codes\n\n"
         + codes
         + "\n\n## Options of the mitmproxy addon\n\n"
-        + "Given as `--set NAME=VALUE` to mitmdump, mitmproxy or mitmweb.\n\n| option | type | what |\n|---|---|---|\n"
+        + "Given as `--set NAME=VALUE` to mitmdump, mitmproxy or mitmweb.\n\n"
         + addon
         + "\n\n## When the mitmproxy addon relays bytes\n\n"
         + (inspect.getdoc(choice) or "")
         + f"\n\nOptions of mitmproxy that may be set all the same: {', '.join(sorted(HARMLESS))}."
         + "\n\n## Commands of the mitmproxy addon\n\n"
         + "Typed behind `:` in mitmproxy, or into mitmweb's command bar. FLOWS is `@focus`, `@all` or a filter.\n\n"
-        + "| command | what |\n|---|---|\n"
-        + "\n".join(f"| `{command}` | {text} |" for command, text in typed.table())
+        + table(("command", "what"), ((f"`{command}`", text) for command, text in typed.table()))
         + "\n\n## Editing in the view QQ\n\n"
         + (inspect.getdoc(sheet) or "")
         + "\n"
@@ -104,16 +105,23 @@ _EXITS = {
 
 def codes() -> str:
     """Notes, rules of the comparison, and deviations of the test server."""
-    notes = "\n".join(f"| `{code}` | {severity} | {text} |" for code, (severity, text) in CATALOGUE.items())
-    rules = "\n".join(f"| `{name}` | {rule.severity} | {rule.text} | {rule.reason} |" for name, rule in RULES.items())
-    wrong = "\n".join(f"| `{rule}` | {severity} | {text} |" for rule, (severity, text) in VERIFICATION.items())
+    head = ("code", "severity", "meaning")
+    notes = table(head, ((f"`{code}`", severity, text) for code, (severity, text) in CATALOGUE.items()))
+    rules = table(
+        ("rule", "severity", "meaning", "why"),
+        ((f"`{name}`", rule.severity, rule.text, rule.reason) for name, rule in RULES.items()),
+    )
+    wrong = table(
+        ("rule", "severity", "meaning"),
+        ((f"`{rule}`", severity, text) for rule, (severity, text) in VERIFICATION.items()),
+    )
     return (
         "# Codes\n\n## Notes\n\nWhat can be odd about traffic. `echo` stands for `echo.seq`, `echo.uin` and so on.\n\n"
-        f"| code | severity | meaning |\n|---|---|---|\n{notes}\n\n"
+        f"{notes}\n\n"
         "## Rules of the comparison\n\nSeverity `info` means that both sides mean the same.\n\n"
-        f"| rule | severity | meaning | why |\n|---|---|---|---|\n{rules}\n\n"
+        f"{rules}\n\n"
         "## Rules of the verification\n\nWhat `qqlab verify` finds; an `error` makes it fail.\n\n"
-        f"| rule | severity | meaning |\n|---|---|---|\n{wrong}\n\n"
+        f"{wrong}\n\n"
         "## Deviations of the test server\n\nFor `qqlab serve --deviate RULE`; COMMAND may be `*`.\n\n"
         f"```\n{deviate.table()}\n```\n"
     )
@@ -121,24 +129,24 @@ def codes() -> str:
 
 def findings() -> str:
     """How a comparison tells what it found."""
-    formats = "\n".join(f"| `{name}` | {one.about} | {one.use} |" for name, one in FORMATS.items())
+    formats = table(("format", "for", "use"), ((f"`{name}`", one.about, one.use) for name, one in FORMATS.items()))
     keys, fields = (
-        "\n".join(f"| `{name}` | {text} |" for name, text in table.items())
-        for table in (document.KEYS, document.FINDING)
+        table(("key", "what"), ((f"`{name}`", text) for name, text in told.items()))
+        for told in (document.KEYS, document.FINDING)
     )
     return (
         "# Findings\n\nHow `qqlab diff` and `qqlab replay` tell what they found: `--report FORMAT=FILE`, as often as "
         "needed; FILE may be `-`.\nWhat cannot be written is said before anything is sent, and no file is replaced "
         "without `--force`.\n\n"
-        f"| format | for | use |\n|---|---|---|\n{formats}\n\n"
+        f"{formats}\n\n"
         "SARIF and the annotations of GitHub point at a line of the spec file, which code scanning shows only where "
         "that file is in the repository that is scanned. Keep one there and name it by its path from the root of the "
         "repository (a copy of `qqlab/spec/httpqq.toml` to begin with):\n\n```sh\nqqlab replay recorded.jsonl "
         "--target 127.0.0.1:8001 --spec protocol.toml --report sarif=findings.sarif\n```\n\n"
         "The exit code is 1 where a finding is as severe as `--fail-on` says (`warning` without it), 3 where nothing "
         "could be compared.\n\n"
-        f"## The JSON document\n\n| key | what |\n|---|---|\n{keys}\n\n"
-        f"## A finding\n\n| key | what |\n|---|---|\n{fields}\n\n"
+        f"## The JSON document\n\n{keys}\n\n"
+        f"## A finding\n\n{fields}\n\n"
         f"## What is ignored\n\n{inspect.getdoc(rules)}\n\n```toml\n{rules.dump(_EXAMPLE)}```\n\n"
         f"{_described(rules.IgnoreRule)}\n\n"
         f"## What differs by itself\n\n{inspect.getdoc(noise)}\n\n"
@@ -212,14 +220,14 @@ def replaying() -> str:
         ("What may be sent to whom", effects),
     )
     parts = "\n\n".join(f"## {title}\n\n{(inspect.getdoc(module) or '').strip()}" for title, module in modules)
-    kinds = "\n".join(f"| `{kind}` | {text} |" for kind, text in dryrun.KINDS.items())
+    kinds = table(("kind", "what"), ((f"`{kind}`", text) for kind, text in dryrun.KINDS.items()))
     tables = (dryrun.Outline, dryrun.Asked, dryrun.Rewritten, rewrite.Example, dryrun.Left, dryrun.More, Lane, Link)
     document = "\n\n".join(f"### {table.__name__}\n\n{_described(table)}" for table in tables)
     return (
         "# Replays: the reference\n\nThe exact rules; [the guide](replay.md) says how to go about it.\n\n"
         "# How a replay is planned\n\nAll of this is decided before the first byte is sent; `qqlab replay --dry-run` "
         "shows it, with `--json` as a document.\n\n"
-        f"{parts}\n\n## The document\n\n{document}\n\n### Kinds of changes\n\n| kind | what |\n|---|---|\n{kinds}\n\n"
+        f"{parts}\n\n## The document\n\n{document}\n\n### Kinds of changes\n\n{kinds}\n\n"
         f"{_running()}\n"
     )
 
@@ -236,13 +244,14 @@ def _running() -> str:
         ("`--workers`", workers),
     )
     parts = "\n\n".join(f"## {title}\n\n{(inspect.getdoc(module) or '').strip()}" for title, module in modules)
-    rows = "\n".join(
-        f"| `{code}` | {failure.sentence} | {failure.meaning} |" for code, failure in failures.FAILURES.items()
+    rows = table(
+        ("name", "what is said", "what it means"),
+        ((f"`{code}`", failure.sentence, failure.meaning) for code, failure in failures.FAILURES.items()),
     )
     return (
         f"# How a replay is run\n\n{parts}\n\n## Bad targets\n\nWhat a target does becomes the `error` of an exchange, "
         "and the finding `target.NAME`; the other lanes go on.\n\n"
-        f"| name | what is said | what it means |\n|---|---|---|\n{rows}"
+        f"{rows}"
     )
 
 
@@ -253,11 +262,21 @@ def spec() -> str:
         model.Field, model.Case, model.Rows, model.Paging, model.State, model.CodeTable, model.CodeValue, model.Reading,
     ]  # fmt: skip
     parts = "\n\n".join(f"## {table.__name__}\n\n{_described(table)}" for table in tables)
+    exports = table(
+        ("`--format`", "what is written"), ((f"`{name}`", one.about) for name, one in sorted(EXPORTS.items()))
+    )
     return (
         "# Spec files\n\nA spec is one TOML file; the built-in one is `qqlab/spec/httpqq.toml`. "
         "`qqlab spec check FILE` names every mistake in yours, and each command takes it with `--spec FILE`. "
-        "Every `source` names entries of `[sources]`.\n\n" + parts + "\n"
+        "Every `source` names entries of `[sources]`.\n\n"
+        + parts
+        + f"\n\n## For other tools\n\n`qqlab spec export` writes any spec for them. {_EXPORTED}\n\n{exports}\n"
     )
+
+
+def protocol() -> str:
+    """The built-in spec as the page that `qqlab spec export --format markdown` makes of any."""
+    return markdown.protocol(builtin())
 
 
 def _described(kind: type[msgspec.Struct]) -> str:
@@ -265,9 +284,14 @@ def _described(kind: type[msgspec.Struct]) -> str:
     for field in msgspec.structs.fields(kind):
         default = "required" if field.required else "" if field.default in (None, msgspec.NODEFAULT) else field.default
         shown = default if default in ("", "required") else f"`{default!r}`"
-        rows.append(f"| `{field.encode_name}` | {_type(field.type)} | {shown} |")
-    return f"{inspect.getdoc(kind)}\n\n| key | type | default |\n|---|---|---|\n" + "\n".join(rows)
+        rows.append((f"`{field.encode_name}`", _type(field.type), shown))
+    return f"{inspect.getdoc(kind)}\n\n" + table(("key", "type", "default"), rows)
 
+
+_EXPORTED = (
+    "What OpenAPI cannot say stands in it under `x-qqlab-…`. The dissector says at its head how it is loaded and which "
+    "fields it has. The built-in spec as Markdown is [protocol.md](protocol.md)."
+)
 
 _NAMES = {str: "text", int: "integer", float: "number", bool: "true or false", datetime: "time", type(None): "null"}
 
@@ -296,6 +320,7 @@ FILES: dict[str, Callable[[], str]] = {
     "formats.md": other_formats,
     "replay-reference.md": replaying,
     "spec.md": spec,
+    "protocol.md": protocol,
 }
 
 if __name__ == "__main__":

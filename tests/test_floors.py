@@ -17,7 +17,7 @@ FLOORS = [
     {"sheet"},
     {"conversation"},
     {"capture", "redact", "diff", "profile", "testserver"},
-    {"replay", "report", "verify", "findings"},
+    {"replay", "report", "verify", "findings", "publish"},
     {"net", "proxy"},
     {"formats"},
     {"demo"},

@@ -85,7 +85,9 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     pairing: Pairing = ""
 
 
-class _FullLine(_Line, frozen=True, kw_only=True):
+class WrittenLine(_Line, frozen=True, kw_only=True):
+    """What is written: all of that, and what is decoded of it."""
+
     decoded: Record
 
 
@@ -150,7 +152,7 @@ def encode_line(exchange: Exchange, spec: Spec, decoded: Decoded | None = None) 
     """An exchange as its line of the file; `decoded` is what `decode` says of it, for who has it already."""
     return (
         _encoder.encode(
-            _FullLine(
+            WrittenLine(
                 id=exchange.id,
                 session=exchange.session,
                 time=exchange.time,

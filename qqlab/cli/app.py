@@ -29,6 +29,7 @@ from qqlab.cli import (
     serve,
     show,
     spec,
+    spec_export,
     stdout,
     verify,
 )
@@ -89,6 +90,7 @@ app.command("report")(report.report)
 app.command("send")(send.send)
 app.command("serve", epilog=serve.DEVIATIONS)(serve.serve)
 app.command("show")(show.show)
+spec.app.command("export")(spec_export.export)
 app.add_typer(spec.app, name="spec")
 app.command("verify")(verify.verify)
 

@@ -17,7 +17,9 @@ from qqlab.report.say import Say
 from qqlab.spec import DIRECTIONS, CodeTable, Command, Field, Mistake, Rows, Spec
 from qqlab.visible import visible
 
-app = typer.Typer(help="Show the known spec, or check a spec file.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Show the known spec, check a spec file, or export it.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command()
