@@ -321,7 +321,7 @@ class _Exchange:
             reply if reply is not None else self._partial(),
             self.error,
             self.time or datetime.now(UTC),
-            round(monotonic() - self.started, 6),
+            int((monotonic() - self.started) * 1e6) / 1e6,
             "" if self.connection is None else self.connection.client,
             silent,
             "" if reply is None else "order",

@@ -62,14 +62,14 @@ class Judging:
             self._pushes.append(exchange)
             return
         self._over[place] = 1
-        expected = self._expected[place]
         if as_recorded and not self._mapped:
-            login = logged_in(expected, exchange, self._spec) if self._telling else ""
+            login = logged_in(self._expected[place], exchange, self._spec) if self._telling else ""
             if not login:
                 self._equal += 1
                 return
             judged = Judged(exchange.id, "equal", None, login=login)
         else:
+            expected = self._expected[place]
             if self._expectation is not None:
                 expected = self._expectation.of(expected, exchange)
             judged = judge(expected, exchange, self._spec)

@@ -28,6 +28,11 @@ class Pace:
         self._start = self._next = 0.0
         self._late = array("d")
 
+    @property
+    def is_free(self) -> bool:
+        """Whether every step may go out at once, and none has a time."""
+        return self._speed is None and self._gap is None
+
     def begin(self, now: float) -> None:
         """It starts now."""
         self._start = now if self._given is None else self._given

@@ -49,14 +49,15 @@ class _Known(NamedTuple):
 
     def number(self, exchange: Exchange) -> bytes | None:
         """The number by which alone the exchange differs, None where it differs by more."""
+        head_asked, before_asked, behind_asked, head_said, before_said, behind_said, _ = self
         asked, said = exchange.request, exchange.reply
-        if asked is None or said is None or asked.head != self.head_asked or said.head != self.head_said:
+        if asked is None or said is None or asked.head != head_asked or said.head != head_said:
             return None
-        number = asked.body[len(self.before_asked) : len(asked.body) - len(self.behind_asked)]
-        if not _is_plain(number) or exchange.error is not None or exchange.pairing != "order":
+        number = asked.body[len(before_asked) : len(asked.body) - len(behind_asked)]
+        if said.body != before_said + number + behind_said or asked.body != before_asked + number + behind_asked:
             return None
-        same = asked.body == b"%b%b%b" % (self.before_asked, number, self.behind_asked)
-        return number if same and said.body == b"%b%b%b" % (self.before_said, number, self.behind_said) else None
+        is_plain = _is_plain(number) and exchange.error is None and exchange.pairing == "order"
+        return number if is_plain else None
 
 
 class Repeated:

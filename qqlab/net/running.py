@@ -122,8 +122,8 @@ class Run:
         self._silence = share.silence or Silence(len(planned.steps))
         self.logins = logins or Logins(limits.logins)
         self._last_sent = -1
-        self._left = Counter(step.connection for step in planned.steps if step.line is None and step.connection)
-        self._alone = {name for name, steps in self._left.items() if steps == 1}
+        steps_over = Counter(step.connection for step in planned.steps if step.line is None and step.connection)
+        self._left = {name: steps for name, steps in steps_over.items() if steps > 1}
         ids = {step.recorded.id for step in planned.steps}
         self._awaited: dict[str, list[_Lane]] = {i: [] for step in planned.steps for i in step.after if i in ids}
         self._lanes = _lanes(planned)
@@ -144,6 +144,8 @@ class Run:
         self._open = len(self._lanes)
         self._pace.begin(monotonic())
         for lane in self._lanes:
+            lane.then = partial(self._finished, lane)
+            lane.on()
             self._stand_in_line(lane)
         self._admit()
         if self._open:
@@ -178,9 +180,9 @@ class Run:
 
     def _next(self, lane: "_Lane") -> None:
         """A step is over: on to the next one."""
-        self._settle(lane.step.recorded.id)
-        lane.at += 1
-        if lane.at == len(lane.steps):
+        if self._awaited:
+            self._settle(lane.step.recorded.id)
+        if not lane.on():
             self._leave()
         elif lane.step.after:
             self._room += 1
@@ -211,11 +213,15 @@ class Run:
         """Send a lane's step as soon as its time has come, or pass over what is not to be sent. `has_place`: the rate
         has let it."""
         step = lane.step
-        reason = self._why_not(step)
+        reason = self.logins.why_not(step) if self.down is None else DOWN
         if reason is not None:
             self.skipped[step.recorded.id] = reason
             asyncio.get_running_loop().call_soon(self._pass_over, lane)
-            return
+        elif self._pace.is_free or self._is_due(lane, step, has_place):
+            self._send(lane, step)
+
+    def _is_due(self, lane: "_Lane", step: Step, has_place: bool) -> bool:
+        """Whether a step may go out now; otherwise it will later."""
         now = monotonic()
         wait = 0.0 if has_place else self._pace.due(step.due, now) - now
         if wait <= 0 and not has_place:
@@ -223,14 +229,9 @@ class Run:
         if wait > 0:
             heapq.heappush(self._due, (now + wait, lane.place, has_place, lane))
             self._set_alarm(now)
-            return
+            return False
         self._pace.sent(step.due, now)
-        self._send(lane, step)
-
-    def _why_not(self, step: Step) -> str | None:
-        if self.down is not None:
-            return DOWN
-        return self.logins.why_not(step)
+        return True
 
     def _set_alarm(self, now: float) -> None:
         due = self._due[0][0]
@@ -267,27 +268,28 @@ class Run:
     # ----------------------------------------------------------------------------------------------------- sending
 
     def _send(self, lane: "_Lane", step: Step) -> None:
-        lane.request = request = fill(step, self.found, self._spec) if step.holes else step.request
+        lane.request = fill(step, self.found, self._spec) if step.holes else step.request
         self.sent += 1
-        self.reordered += lane.place < self._last_sent
-        self._last_sent = max(self._last_sent, lane.place)
-        if step.effect == "read":
-            self._post(lane, step, request)
+        if lane.place < self._last_sent:
+            self.reordered += 1
         else:
-            # Intents of steps that go out at about the same time are written together.
+            self._last_sent = lane.place
+        # What goes out at about the same time goes out together: intents are written in one piece, and a server that is
+        # woken by the first request stays awake for the others.
+        if step.effect != "read":
             self._keeper.intent(step)
-            self._outbox.append(lane)
+        self._outbox.append(lane)
+        if not self._waiting:
             self._flush_soon()
 
     def _post(self, lane: "_Lane", step: Step, request: RawMessage) -> None:
-        then = partial(self._finished, lane)
         if step.line is not None:
-            task = asyncio.get_running_loop().create_task(self._over_line(step, request, then))
+            task = asyncio.get_running_loop().create_task(self._over_line(step, request, lane.then))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         else:
-            over = step.connection if step.connection not in self._alone else None
-            self._http.send(request, then, over=over, safe=step.effect == "read")
+            over = step.connection if step.connection in self._left else None
+            self._http.send(request, lane.then, over=over, safe=step.effect == "read")
 
     async def _over_line(self, step: Step, request: RawMessage, then: Callable[[Outcome], None]) -> None:
         assert step.line is not None
@@ -313,22 +315,27 @@ class Run:
             if step.login or step.wanted:
                 self._learn(step, exchange)
             self._keep(exchange, step)
-            self._watch(outcome)
-        if step.line is None and step.connection is not None and step.connection not in self._alone:
-            self._left[step.connection] -= 1
-            if not self._left[step.connection]:
-                self._http.let_go(step.connection)
+            if self.down is None and self._silence.is_over(outcome.silent):
+                self._give_up(outcome.error or DOWN)
+        if step.connection in self._left and step.line is None:
+            self._one_less(step.connection)
         self._next(lane)
+
+    def _one_less(self, connection: str) -> None:
+        """A step over that connection is over; it ends with the last one."""
+        self._left[connection] -= 1
+        if not self._left[connection]:
+            self._http.let_go(connection)
 
     def _keep(self, exchange: Exchange, step: Step | None) -> None:
         """Keep an exchange; several that are over at about the same time are written together."""
         self._keeper.outcome(exchange, step)
-        self._flush_soon()
+        if not self._waiting:
+            self._flush_soon()
 
     def _flush_soon(self) -> None:
-        if not self._waiting:
-            self._waiting = True
-            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting = True
+        asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
         """Keep what waits for it; then what was only waiting for that goes out."""
@@ -350,11 +357,9 @@ class Run:
         if step.login:
             self.logins.note(step.account or "", exchange, decoded, self._spec)
 
-    def _watch(self, outcome: Outcome) -> None:
-        """Give up a target that is gone. What was sent is waited for, what was not will not be."""
-        if self.down is not None or not self._silence.is_over(outcome.silent):
-            return
-        self.down = outcome.error or DOWN
+    def _give_up(self, reason: str) -> None:
+        """The target is gone. What was sent is waited for, what was not will not be."""
+        self.down = reason
         for ids in self._pushes.values():
             self.skipped.update((identifier, DOWN) for identifier in ids)
         for then in self._http.abandon():
@@ -394,25 +399,29 @@ class Run:
 
 
 class _Lane:
-    """A lane under way: its steps with their places in the plan, and the request that was sent last. `waits` counts
-    the steps of other lanes that its next one waits for."""
+    """A lane under way: its steps with their places in the plan, that which is next or under way, and the request that
+    was sent last. `waits` counts the steps of other lanes that its next one waits for. `then` is told what came of it.
+    """
 
-    __slots__ = ("at", "places", "request", "steps", "waits")
+    __slots__ = ("at", "place", "places", "request", "step", "steps", "then", "waits")
+
+    step: Step
+    then: Callable[[Outcome], None]
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.places = array("q")
-        self.at = 0
+        self.at = self.place = -1
         self.waits = 0
         self.request = RawMessage()
 
-    @property
-    def step(self) -> Step:
-        return self.steps[self.at]
-
-    @property
-    def place(self) -> int:
-        return self.places[self.at]
+    def on(self) -> bool:
+        """Go on to the next step; whether there is one."""
+        self.at += 1
+        if self.at == len(self.steps):
+            return False
+        self.step, self.place = self.steps[self.at], self.places[self.at]
+        return True
 
     def __lt__(self, other: "_Lane") -> bool:
         return self.place < other.place
