@@ -338,6 +338,23 @@ def test_processes_that_are_interrupted_leave_what_they_have_and_go_on(
     assert [one.id for one in load(output).exchanges] == [one.id for one in EXCHANGES]
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_processes_that_are_interrupted_tell_what_they_have(
+    tmp_path: Path, start: Callable[..., Process], server: Counting, kept: bool
+) -> None:
+    capture = write(tmp_path / "recorded.jsonl")
+    options: list[str | Path] = ["-o", tmp_path / "replayed.jsonl"] if kept else []
+    command = ["-m", "qqlab", "replay", capture, "--target", server.target, "--workers", "2", "--rate", "50/s"]
+    process = start(sys.executable, *command, *options)
+    while server.asked.total() < 12:
+        time.sleep(0.002)
+    assert process.stop(signal.SIGINT) == 130
+    told = re.search(r"compared ([0-9]+) of 100 exchanges: \1 equal, 0 equivalent, 0 different\n", process.output)
+    assert told
+    assert 8 <= int(told[1]) < 100
+    assert "the replay was interrupted" in process.output
+
+
 def test_the_pace_is_told(tmp_path: Path, server: Counting) -> None:
     capture = write(tmp_path / "recorded.jsonl")
     done = qqlab("replay", capture, "--target", server.target, "--speed", "2.5", "--lanes", "4", "--rate", "1000/s")

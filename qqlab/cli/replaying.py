@@ -114,7 +114,8 @@ def carry_out_and_tell(asked: Asked) -> None:
     addresses = {to: loop.run(resolve(to, asked.hosts, hosts)) for to in asked.aims}
     seen = asked.outputs.witness(asked.spec)
     wanted = seen.wants_anything or asked.controls.wanted
-    with _kept_at(asked.output, wanted) as path:
+    # What several processes judge is gone with them where they are interrupted; what they kept can be judged again.
+    with _kept_at(asked.output, wanted or asked.workers > 1) as path:
         keeping = None
         if path is not None:
             exchanges, server = asked.recorded.exchanges, str(asked.target)
@@ -231,6 +232,7 @@ class _Replaying:
             with _shown(len(asked.recorded.exchanges), resumable=asked.output is not None) as shown:
                 course = carry_out(self.planned, self.job, shown)
         except KeyboardInterrupt as error:
+            self._judge_kept()
             course = self._so_far()
             if not course.sent:
                 raise
@@ -254,8 +256,18 @@ class _Replaying:
             witness=self.seen,
         )
 
+    def _judge_kept(self) -> None:
+        """Judge what was kept, where the processes that judged it are gone and have not said how."""
+        if self.judging is None or self.keeping is None or self.asked.workers == 1:
+            return
+        left, kept = set(self.judging.left), list(self.keeping.exchanges(self.planned))
+        for exchange in kept:
+            if exchange.id in left:
+                self.judging.add(exchange)
+        self.judging.all_pushes([one for one in kept if one.id not in self.job.taken])
+
     def _so_far(self) -> Course:
-        """How a replay went that was broken off. What other processes judged is lost with them, unless it was kept."""
+        """How a replay went that was broken off."""
         exchanges = self.asked.recorded.exchanges
         if self.judging is not None:
             left = self.judging.left
@@ -312,7 +324,7 @@ class _Replaying:
 
 @contextmanager
 def _kept_at(output: Path | None, wanted: bool) -> Iterator[Path | None]:
-    """Where the replay is kept: at the path that was named, or for a while only, if the exchanges are `wanted`."""
+    """Where the replay is kept: at the path that was named, or for a while only, if that is `wanted`."""
     if output is not None or not wanted:
         yield output
         return
