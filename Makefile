@@ -28,6 +28,7 @@ samples: setup  ## write the committed captures and reports anew, after a change
 	@.venv/bin/qqlab import captures/forum-2005.txt -o captures/forum-2005.jsonl --force
 	@.venv/bin/python captures/refresh.py captures/demo.jsonl captures/lines.jsonl
 	@.venv/bin/qqlab report captures/forum-2005.jsonl -o reports/forum-2005 --force
+	@.venv/bin/qqlab report captures/demo.jsonl -o reports/demo --force
 
 bench: setup  ## measure speed and memory (12 minutes); BENCH=name for one, OPTIONS="--long --json FILE"
 	@PYTHONPATH=. .venv/bin/python benchmarks/run.py $(OPTIONS) $(BENCH)

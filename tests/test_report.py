@@ -1,5 +1,7 @@
 """The report: its model, its three media, its files, and that captured text stays text in all of them."""
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -21,8 +23,8 @@ from qqlab.capture import Capture, header, save
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.report import Report
+from qqlab.report.anchors import anchor
 from qqlab.report.model import Repetition
-from qqlab.report.render import anchor
 from qqlab.spec import Spec
 from qqlab.visible import markdown_safe
 
@@ -320,24 +322,36 @@ class _Page(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self.scripts: list[str] = []
+        self._in = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
+        self._in = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in = ""
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if self._in == "script":
+            self.scripts[-1] += data
+        elif self._in != "style":
+            self.text += data
 
 
 OURS = frozenset(
     re.findall(
         r"\w+",
-        """a body br caption code col colgroup dd details div dl dt em footer h1 h2 h3 h4 head header html li link main
-        meta nav p section small span strong style summary table tbody td th thead title tr ul""",
+        """a article b body br button caption circle clippath code col colgroup dd defs details div dl dt em figcaption
+        figure footer g h1 h2 h3 h4 head header html i input kbd label li link main meta nav ol option p path pre rect
+        script section select small span strong style summary svg table tbody td text th thead title tr ul use""",
     )
 )
 # Attributes whose values a page makes of names; the rest are constants of the templates.
-SAFE = re.compile(r"#?[A-Za-z0-9_.-]*")
-CONSTANT = re.compile(r"[\w ,;:'=.%/\-]*")
+SAFE = re.compile(r"#?(\?verdict=)?[A-Za-z0-9_.-]*")
+CONSTANT = re.compile(r"[\w\s,;:'=.%/\-()#+]*")
 
 
 def hostile_elements(page: str) -> list[str]:
@@ -352,7 +366,7 @@ def hostile_elements(page: str) -> list[str]:
     return odd
 
 
-def hostile_report() -> Report:
+def hostile_captures() -> tuple[Capture, ...]:
     """Hostile text wherever a capture can hold text."""
     bodies = [
         f"V={HOSTILE}&C={name}&N={HOSTILE}&A={HOSTILE}&{HOSTILE}={HOSTILE}&ODD={HOSTILE}&{HOSTILE}&ST={HOSTILE},&TX=x,&SN=4"
@@ -374,11 +388,21 @@ def hostile_report() -> Report:
     head = header(LAMP, redacted="none", note=HOSTILE)
     path = f"/somewhere/{HOSTILE.replace('/', '')}.jsonl"
     hostile = Capture(header=head, exchanges=tuple(exchanges), path=path, torn=f"{path}:3: {HOSTILE}")
-    return built(hostile, SMALL)
+    return hostile, SMALL
+
+
+def hostile_report() -> Report:
+    return built(*hostile_captures())
+
+
+def page_of(*captures: Capture, spec: Spec = LAMP) -> str:
+    """The page with its exchanges."""
+    report = built(*captures, spec=spec)
+    return reports.to_html(report, reports.explore(captures, report, spec))
 
 
 def test_hostile_text_stays_text_in_html() -> None:
-    page = reports.to_html(hostile_report())
+    page = page_of(*hostile_captures())
     assert hostile_elements(page) == []
     parser = _Page()
     parser.feed(page)
@@ -439,17 +463,26 @@ def test_the_page_asks_for_nothing() -> None:
     parser = _Page()
     parser.feed(page)
     policy = next(attributes["content"] for tag, attributes in parser.elements if "http-equiv" in attributes)
-    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-    assert not re.search(r"url\(|@import|https?:", page)
+    script, data = parser.scripts
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy == (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    assert json.loads(data)["exploration"] is None
+    assert not re.search(r"url\((?!#)|@import|https?:|xmlns", page)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|fetch\(|import\(", script)
 
 
 def test_links_lead_somewhere_and_names_are_given_once() -> None:
     parser = _Page()
-    parser.feed(reports.to_html(transcript()))
+    parser.feed(page_of(*hostile_captures()))
+    shown = {exchange["at"] for exchange in json.loads(parser.scripts[1])["exploration"]["exchanges"]}
     names = [attributes["id"] for _, attributes in parser.elements if "id" in attributes]
     links = {(attributes["href"] or "")[1:] for tag, attributes in parser.elements if tag == "a"}
     assert len(names) == len(set(names))
-    assert links - set(names) == set()
+    assert shown & links
+    assert {link for link in links if not link.startswith("?verdict=")} - set(names) - shown == set()
 
 
 def test_headings_stand_in_order() -> None:

@@ -84,8 +84,8 @@ def unclear(writing: Writing, value: str) -> Iterator[Exchange]:
 def assert_hidden(exchanges: Iterator[Exchange], value: str) -> None:
     capture = Capture(header=header(SPEC, redacted="none"), exchanges=tuple(exchanges), path="x.jsonl")
     report = reports.build([capture], SPEC)
-    for render in (reports.to_json, reports.to_markdown, reports.to_html):
-        text = render(report)
+    page = reports.to_html(report, reports.explore([capture], report, SPEC))
+    for text in (reports.to_json(report), reports.to_markdown(report), page):
         assert value not in text, text[text.index(value) - 300 :][:400]
 
 

@@ -18,19 +18,25 @@ FILES = ("index.html", "report.json", "report.md")
 
 
 @pytest.fixture(scope="module")
-def forum(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("reports") / "forum-2005"
-    result = qqlab("report", "captures/forum-2005.jsonl", "-o", directory)
-    assert result.returncode == 0, result.stderr
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("reports")
+    for name in ("forum-2005", "demo"):
+        result = qqlab("report", f"captures/{name}.jsonl", "-o", directory / name)
+        assert result.returncode == 0, result.stderr
     return directory
 
 
+@pytest.fixture(scope="module")
+def forum(made: Path) -> Path:
+    return made / "forum-2005"
+
+
 @pytest.mark.parametrize("name", FILES)
-def test_the_report_is_what_the_code_makes_now(name: str, forum: Path) -> None:
+@pytest.mark.parametrize("report", ["forum-2005", "demo"])
+def test_the_report_is_what_the_code_makes_now(report: str, name: str, made: Path) -> None:
     """After a change that is meant: make samples."""
-    assert (forum / name).read_text(encoding="utf-8") == (ROOT / "reports/forum-2005" / name).read_text(
-        encoding="utf-8"
-    )
+    today, committed = ((folder / report / name).read_text(encoding="utf-8") for folder in (made, ROOT / "reports"))
+    assert today == committed
 
 
 @pytest.mark.parametrize(

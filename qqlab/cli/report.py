@@ -21,6 +21,15 @@ def report(
     force: Force = False,
     spec: SpecOption = None,
     lang: LangOption = "en",
+    templates: Annotated[
+        Path | None,
+        typer.Option(
+            "--templates",
+            metavar="DIR",
+            help="Files here stand in for the templates of the same name (qqlab/report/templates).",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Document every command, field and code of captures against the spec: index.html, report.md, report.json.
 
@@ -31,9 +40,13 @@ def report(
     """
     if output is None and not json:
         raise UsageError("report", "there is nowhere to write to", "give -o DIR, or --json")
-    built = reports.build(read_captures(captures), read_spec(spec, lang), lang)
+    if templates is not None and not templates.is_dir():
+        raise UsageError(visible(str(templates)), "is no directory", "name one with templates in it")
+    read, known = read_captures(captures), read_spec(spec, lang)
+    built = reports.build(read, known, lang)
     if output is not None:
-        for path in reports.write_report(output, built, force=force):
+        explored = reports.explore(read, built, known)
+        for path in reports.write_report(output, built, explored, templates=templates, force=force):
             if json:
                 talk.say(f"qqlab: wrote {visible(str(path))}")
             else:

@@ -1,8 +1,9 @@
 """Reports: what captures show, held against the spec, as HTML, Markdown and JSON."""
 
 from qqlab.report.build import build
+from qqlab.report.explore import Exploration, explore
 from qqlab.report.files import write, write_report
 from qqlab.report.model import Report
 from qqlab.report.render import to_html, to_json, to_markdown
 
-__all__ = ["Report", "build", "to_html", "to_json", "to_markdown", "write", "write_report"]
+__all__ = ["Exploration", "Report", "build", "explore", "to_html", "to_json", "to_markdown", "write", "write_report"]

@@ -10,30 +10,47 @@ from qqlab.capture import Capture
 from qqlab.errors import InputError
 from qqlab.files import refuse_existing, replacing
 from qqlab.report.build import build
+from qqlab.report.explore import Exploration, explore
 from qqlab.report.model import Report
 from qqlab.report.render import to_html, to_json, to_markdown
 from qqlab.spec import Lang, Spec
 
-_RENDERERS = {"index.html": to_html, "report.md": to_markdown, "report.json": to_json}
+NAMES = ("index.html", "report.md", "report.json")
 
 
 def write(
-    directory: Path, captures: Sequence[Capture], spec: Spec, lang: Lang = "en", *, force: bool = False
+    directory: Path,
+    captures: Sequence[Capture],
+    spec: Spec,
+    lang: Lang = "en",
+    *,
+    templates: Path | None = None,
+    force: bool = False,
 ) -> list[Path]:
     """Write `index.html`, `report.md` and `report.json` into a directory, which is made where there is none.
 
-    Returns their paths. Raises InputError where one exists (unless `force`) or cannot be written.
+    `templates` is a directory with files that stand in for the package's own. Returns the paths. Raises InputError
+    where one exists (unless `force`) or cannot be written, or a template cannot be rendered.
     """
-    return write_report(directory, build(captures, spec, lang), force=force)
+    report = build(captures, spec, lang)
+    exploration = explore(captures, report, spec)
+    return write_report(directory, report, exploration, templates=templates, force=force)
 
 
-def write_report(directory: Path, report: Report, *, force: bool = False) -> list[Path]:
-    """Write a report that was built; otherwise as `write`."""
-    paths = [directory / name for name in _RENDERERS]
+def write_report(
+    directory: Path,
+    report: Report,
+    exploration: Exploration | None = None,
+    *,
+    templates: Path | None = None,
+    force: bool = False,
+) -> list[Path]:
+    """Write a report that was built, with exchanges to explore where they are given; otherwise as `write`."""
+    paths = [directory / name for name in NAMES]
     if not force:
         for path in paths:
             refuse_existing(path)
-    texts = [render(report) for render in _RENDERERS.values()]
+    texts = [to_html(report, exploration, templates), to_markdown(report, templates), to_json(report)]
     if directory.exists() and not directory.is_dir():
         raise InputError(str(directory), "is no directory", "name a directory to write into")
     try:

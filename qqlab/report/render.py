@@ -2,36 +2,81 @@
 
 Law: pure; layout stands in the templates, and nothing else does. Captured text is hostile: every value that a
 template prints passes through `visible` and the escaping of its medium by the environment, so that no template
-can forget it. What goes into attributes is made by `anchor` from a small alphabet.
+can forget it. What goes into attributes is made by `anchor` from a small alphabet. The page's one script is static, and
+named by its hash to the browser, which runs no other; what it shows it gets as data.
 """
 
-import re
-from collections.abc import Callable, Iterable
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    StrictUndefined,
+    TemplateError,
+    Undefined,
+)
 from markupsafe import Markup
 
+from qqlab.errors import InputError
 from qqlab.profile import Verdict
+from qqlab.report.anchors import anchor
+from qqlab.report.explore import Exploration
 from qqlab.report.model import CommandPart, DirectionPart, FieldPart, Report
 from qqlab.report.say import Say
+from qqlab.report.script import script_words
+from qqlab.report.units import seconds, share
 from qqlab.spec import Lang
 from qqlab.visible import json_safe, markdown_safe, visible
 
 LOUD: tuple[Verdict, ...] = ("contradicted", "undocumented")
 
-
-def to_html(report: Report) -> str:
-    """The report as one page that needs nothing beside itself."""
-    return _render("index.html.j2", report)
+# What a directory of templates may hold in the place of the package's own.
+TEMPLATES = ("index.html.j2", "parts.html.j2", "behaviour.html.j2", "report.md.j2", "style.css", "page.js")
 
 
-def to_markdown(report: Report) -> str:
-    """The report as GitHub-flavoured Markdown."""
-    return _render("report.md.j2", report)
+def to_html(report: Report, exploration: Exploration | None = None, templates: Path | None = None) -> str:
+    """The report as one page that needs nothing beside itself, with the exchanges to explore where they are given.
+
+    `templates` is a directory whose files stand in for the package's of the same name. Raises InputError where one of
+    them cannot be rendered.
+    """
+    # matplotlib takes as long to import as all of the command line; who asks for no page need not wait.
+    from qqlab.report.pictures import pictures  # noqa: PLC0415
+
+    say = Say(report.lang)
+    environment = _environment(True, report.lang, templates)
+    drawn = pictures(report, say)
+    script = _source(environment, "page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return _render(
+        environment,
+        "index.html.j2",
+        report,
+        pictures=drawn,
+        behaves=drawn.any or bool(report.behaviour.invariants),
+        rows=frozenset(_field_rows(report)),
+        explored=frozenset() if exploration is None else frozenset(one.at for one in exploration.exchanges),
+        sampled=0 if exploration is None else len(exploration.exchanges),
+        occurring=frozenset(_verdicts(report)),
+        script=Markup(script),
+        script_hash=Markup(f"sha256-{digest}"),
+        data=Markup(_inert({"words": script_words(say), "exploration": exploration})),
+    )
+
+
+def to_markdown(report: Report, templates: Path | None = None) -> str:
+    """The report as GitHub-flavoured Markdown; `templates` as for `to_html`."""
+    return _render(_environment(False, report.lang, templates), "report.md.j2", report)
 
 
 def to_json(report: Report) -> str:
@@ -39,25 +84,51 @@ def to_json(report: Report) -> str:
     return json_safe(msgspec.json.format(msgspec.json.encode(report), indent=2).decode()) + "\n"
 
 
-def anchor(*parts: object) -> str:
-    """The name of a part of the report: distinct for distinct parts, and safe in an attribute and in a link."""
-    return "-".join(re.sub(r"[^A-Za-z0-9_]", lambda match: f".{ord(match[0]):x}.", str(part)) for part in parts)
+def _inert(data: object) -> str:
+    """Data as JSON that ends no element and acts on nothing wherever it stands."""
+    text = json_safe(msgspec.json.encode(data).decode())
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _render(template: str, report: Report) -> str:
+def _field_rows(report: Report) -> Iterator[str]:
+    for command in report.commands:
+        for direction, part in command.directions.items():
+            for field in part.fields:
+                yield anchor("field", command.name, direction, field.name)
+
+
+def _verdicts(report: Report) -> Iterator[str]:
+    for command in report.commands:
+        for part in command.directions.values():
+            yield from (field.verdict for field in part.fields)
+    for code in report.codes:
+        yield from (value.verdict for value in code.values)
+
+
+def _source(environment: Environment, name: str) -> str:
+    """A template as it is written."""
+    loader: BaseLoader | None = environment.loader
+    return "" if loader is None else loader.get_source(environment, name)[0]
+
+
+def _render(environment: Environment, template: str, report: Report, **more: object) -> str:
     names = ", ".join(capture.file for capture in report.captures)
     spoken = frozenset(name.name for name in report.summary.versions.first)
-    environment = _environment(template.endswith(".html.j2"), report.lang)
-    return environment.get_template(template).render(
-        report=report, title=f"{report.spec.title}: {names or 'no capture'}", spoken=spoken
-    )
+    title = f"{report.spec.title}: {names}" if names else report.spec.title
+    try:
+        return environment.get_template(template).render(report=report, title=title, spoken=spoken, **more)
+    except TemplateError as error:
+        where = f"{getattr(error, 'filename', None) or template}:{getattr(error, 'lineno', None) or 1}"
+        raise InputError(where, f"the template cannot be rendered: {error.message or error}") from error
 
 
 @cache
-def _environment(html: bool, lang: Lang) -> Environment:
+def _environment(html: bool, lang: Lang, templates: Path | None = None) -> Environment:
     finalize = _visible if html else _markdown
+    say = Say(lang)
+    own = PackageLoader("qqlab.report", "templates")
     environment = Environment(
-        loader=PackageLoader("qqlab.report", "templates"),
+        loader=own if templates is None else ChoiceLoader([FileSystemLoader(templates), own]),
         autoescape=True,
         finalize=finalize,
         undefined=StrictUndefined,
@@ -66,19 +137,22 @@ def _environment(html: bool, lang: Lang) -> Environment:
         keep_trailing_newline=True,
     )
     environment.globals |= {
-        "_": _speaker(Say(lang), finalize),
-        "lang": lang,
+        "_": _speaker(say, finalize),
+        "lang": {"zh": "zh-Hans"}.get(lang, lang),
         "anchor": anchor,
         "mark": _mark,
-        "count": _count,
+        "count": say.count,
         "loud": _loud,
         "percent": _percent,
-        "repeats": _repeats,
-        "said": _said,
+        "repeats": lambda field: _repeats(field, say),
+        "said": lambda part: _said(part, say),
+        "share": share,
         "split": _split,
     }
     environment.filters |= {
+        "mark": _mark,
         "number": _number,
+        "seconds": seconds,
         "time": _time,
         "slug": lambda text: text.replace(" ", "-"),
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
@@ -121,37 +195,37 @@ def _number(number: int) -> str:
     return f"{number:,}"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}" if whole else "0"
 
 
-def _said(part: DirectionPart) -> str:
+def _said(part: DirectionPart, say: Say) -> str:
     """The messages of one direction, counted in words."""
-    parts = [_count(part.messages, "message")]
+    parts = [say.count(part.messages, "message")]
     if part.empty:
-        parts.append(f"{part.empty:,} without a body")
+        parts.append(say("{count:,} without a body", count=part.empty))
     if part.foreign.count:
-        parts.append(f"{part.foreign.count:,} not of the protocol")
-    return ", and ".join(parts)
+        parts.append(say("{count:,} not of the protocol", count=part.foreign.count))
+    return say(", and ").join(parts)
 
 
-def _repeats(field: FieldPart) -> str:
+def _repeats(field: FieldPart, say: Say) -> str:
     """That a field repeats the request's, and how often that was found so."""
     counts = field.repetition
     if counts is None:
         return ""
     if counts.unchecked and not counts.held and not counts.broken:
-        return "repeats the request: could not be checked, no request has a value there"
+        return say("repeats the request: could not be checked, no request has a value there")
     told = [
-        f"{what} {_count(number, 'time')}"
-        for what, number in (("held", counts.held), ("broken", counts.broken), ("not checkable", counts.unchecked))
+        sentence
+        for number, sentence in (
+            (counts.held, say("held {times}", times=say.count(counts.held, "time"))),
+            (counts.broken, say("broken {times}", times=say.count(counts.broken, "time"))),
+            (counts.unchecked, say("not checkable {times}", times=say.count(counts.unchecked, "time"))),
+        )
         if number
     ]
-    return "repeats the request" + (f": {', '.join(told)}" if told else "")
+    return say("repeats the request: {how}", how=say.several(told)) if told else say("repeats the request")
 
 
 def _loud(command: CommandPart) -> list[tuple[str, int]]:
