@@ -17,7 +17,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import msgspec
 
 from qqlab import failures, sheet
-from qqlab.capture import PROMISES, Header, Record, Storage, frame
+from qqlab.capture import PROMISES, Header, Record, Storage, following, frame, where
 from qqlab.capture import file as capture_file
 from qqlab.codec import CATALOGUE, Note
 from qqlab.diff import RULES, accepting, noise, rules
@@ -183,11 +183,22 @@ def captures() -> str:
         ("A body that was cut", _described(Cut)),
         ("The `decoded` part", _described(Record)),
         ("A note", _described(Note)),
-        ("`Capture.frame()`", inspect.getdoc(frame) or ""),
+        ("Frames for pandas", inspect.getdoc(frame) or ""),
+        ("Conditions", _conditions()),
+        ("A capture that grows", inspect.getdoc(following) or ""),
     ]
     promises = "\n".join(f"* `{sync}`: {text}." for sync, text in PROMISES.items())
     parts.insert(1, ("How a recording is kept", f"{_described(Storage)}\n\nWhat `sync` promises:\n\n{promises}"))
     return "# Captures\n\n" + "\n\n".join(f"## {title}\n\n{text}" for title, text in parts) + "\n"
+
+
+def _conditions() -> str:
+    """The language of `--where`."""
+    names = table(("name", "what"), ((f"`{name}`", one.about) for name, one in where.NAMES.items()))
+    functions = table(
+        ("function", "what"), ((f"`{name}(…)`", about) for name, (_, about, _) in where.FUNCTIONS.items())
+    )
+    return f"For `qqlab show --where`.\n\n{inspect.getdoc(where)}\n\n{names}\n\n{functions}"
 
 
 def other_formats() -> str:

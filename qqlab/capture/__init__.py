@@ -5,16 +5,19 @@ qqlab (`jq`, pandas) and is never read back.
 """
 
 from qqlab.capture.file import Header, Redacted, encode_line, header
+from qqlab.capture.following import follow
 from qqlab.capture.reading import Capture, Located, Stream, load, open_capture
 from qqlab.capture.record import Record, record
 from qqlab.capture.session import session, with_session
 from qqlab.capture.storage import PROMISES, Storage, Sync
 from qqlab.capture.together import joined, together
+from qqlab.capture.where import Condition
 from qqlab.capture.writing import Writer, check, save
 
 __all__ = [
     "PROMISES",
     "Capture",
+    "Condition",
     "Header",
     "Located",
     "Record",
@@ -25,6 +28,7 @@ __all__ = [
     "Writer",
     "check",
     "encode_line",
+    "follow",
     "header",
     "joined",
     "load",

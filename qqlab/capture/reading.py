@@ -55,6 +55,19 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
 
         return frame.frame(self.exchanges, spec or builtin())
 
+    def fields_frame(self, spec: Spec | None = None) -> "pd.DataFrame":
+        """The fields of all messages as a pandas frame, one row each; `qqlab.capture.frame` documents its columns."""
+        from qqlab.capture import frame  # noqa: PLC0415
+
+        return frame.fields_frame(self.exchanges, spec or builtin())
+
+    def rows_frame(self, spec: Spec | None = None) -> "pd.DataFrame":
+        """The friends, messages and other rows of all replies as a pandas frame, one row each; `qqlab.capture.frame`
+        documents its columns."""
+        from qqlab.capture import frame  # noqa: PLC0415
+
+        return frame.rows_frame(self.exchanges, spec or builtin())
+
 
 class Part:
     """One file of a capture, being read: its header, known at once, and then its exchanges, once.
@@ -213,7 +226,7 @@ class Stream:
         expected = 1
         for number in self._present():
             try:
-                part = _find(self._live, self.header, number) if self._live is not None else None
+                part = find_segment(self._live, self.header, number) if self._live is not None else None
             except InputError as error:
                 yield Gap(number, number, error)
                 expected = number + 1
@@ -259,7 +272,7 @@ def open_capture(path: Path | str) -> Stream:
     return Stream(part, Path(path))
 
 
-def _find(live: Path, head: Header, number: int) -> Part | None:
+def find_segment(live: Path, head: Header, number: int) -> Part | None:
     """The finished segment of this number beside the live file whose header this is, or None."""
     for path in segments.beside(live, number):
         try:

@@ -25,7 +25,7 @@ _READ = 256 << 10
 # Four bytes can stand for a block of 128 KiB, so that so many stand for no more than 32 MiB.
 _COMPRESSED = 1 << 10
 _WINDOW = 128 << 20
-_ZSTD = b"\x28\xb5\x2f\xfd"
+ZSTD = b"\x28\xb5\x2f\xfd"
 _KINDS = ((b"\x1f\x8b", "gzip", "gunzip it first"), (b"\xfd7zXZ", "xz", "unxz it first"), (b"PK\x03\x04", "zip", ""))
 
 
@@ -90,7 +90,7 @@ def _stdin() -> Callable[[int], bytes]:
 
 def _decompressed(read: Callable[[int], bytes], where: str) -> Iterator[bytes]:
     first = read(_READ)
-    if first.startswith(_ZSTD):
+    if first.startswith(ZSTD):
         yield from _unpacked(read, first, where)
         return
     for magic, kind, hint in _KINDS:

@@ -1,5 +1,6 @@
 """`qqlab show`: exchanges decoded, as a list or one in full."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,13 +12,16 @@ from rich.table import Table
 
 from qqlab import capture as captures
 from qqlab import wording
-from qqlab.capture import Capture
-from qqlab.cli.arguments import Json, SpecOption, read_captures, read_spec
-from qqlab.cli.console import counted, out, print_json
+from qqlab.capture import Capture, Condition
+from qqlab.capture.where import FUNCTIONS, NAMES
+from qqlab.cli import following
+from qqlab.cli.arguments import SpecOption, read_captures, read_spec
+from qqlab.cli.console import counted, out, print_json, talk
 from qqlab.cli.rows import COLUMNS, NARROW, WIDE, cells
 from qqlab.codec import Decoded, Field, Message, decode
 from qqlab.errors import InputError, UsageError
 from qqlab.exchange import Exchange, RawMessage
+from qqlab.formats.tally import Tally
 from qqlab.spec import Spec
 from qqlab.visible import visible
 
@@ -28,13 +32,30 @@ _REDACTED = {
     "none": "secrets as they were sent",
 }
 _WHOLE = ("id", "time", "ms")
+_NAMES = (
+    f"Names: {', '.join(NAMES)}, request.FIELD, reply.FIELD; "
+    f"with == != < <= > >= in and or not, {', '.join(FUNCTIONS)}. "
+    "What is missing fails every comparison but those with None."
+)
 
 
 def show(
     arguments: Annotated[
         list[str], typer.Argument(metavar="CAPTURE... [ID]", help="Capture files, and the id of one exchange.")
     ],
-    json: Json = False,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where", metavar="CONDITION", help=f"Only exchanges of which it holds. {_NAMES}", show_default=False
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON; with --follow a line for each exchange.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Print a table as CSV, as `qqlab export --format csv` writes it.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is written to the capture, until Ctrl-C.")
+    ] = False,
     spec: SpecOption = None,
 ) -> None:
     """List the exchanges of captures, decoded; or show one in full, with docs, code names and notes.
@@ -43,18 +64,58 @@ def show(
     Examples:
       qqlab show captures/forum-2005.jsonl
       qqlab show captures/forum-2005.jsonl 12
+      qqlab show captures/demo.jsonl --where 'reply.RES != 0 and account == 10001'
+      qqlab show captures/demo.jsonl --where '"list.count" in notes or elapsed > 0.5'
       qqlab show captures/forum-2005.jsonl --json | jq '.[].decoded.command'
+      qqlab show captures/demo.jsonl --where 'command == "GetMsgEx"' --csv > messages.csv
+      qqlab show mine.jsonl -f --where 'not ok'
     """
     known = read_spec(spec)
+    condition = None if where is None else Condition(where, known)
     files, wanted = _split(arguments)
-    loaded = read_captures(files)
+    if json and csv:
+        raise UsageError("--csv", "does not go with --json", "choose one")
+    if follow:
+        following.follow(_followed(files, wanted, csv), condition, known, json)
+        return
+    loaded = [_where(capture, condition) for capture in read_captures(files)]
     if wanted is not None:
+        if condition is not None or csv:
+            raise UsageError(wanted, "is one exchange, shown in full", "leave out its id, or --where and --csv")
         _show_one(loaded, wanted, known, json)
     elif json:
         print_json([as_json(exchange, known) for capture in loaded for exchange in capture.exchanges])
+    elif csv:
+        _print_csv(loaded, known)
     else:
         for capture in loaded:
             _print_list(capture, known)
+
+
+def _followed(files: list[Path], wanted: str | None, csv: bool) -> Path:
+    """The one capture that is followed. Raises UsageError for what cannot be."""
+    if csv:
+        raise UsageError("--follow", "does not go with --csv, whose columns are known at the end", "use --json")
+    if wanted is not None or len(files) > 1 or str(files[0]) == "-":
+        raise UsageError("--follow", "goes with one capture file", "for example qqlab show mine.jsonl --follow")
+    return files[0]
+
+
+def _where(capture: Capture, condition: Condition | None) -> Capture:
+    """The capture with those exchanges of which a condition holds."""
+    if condition is None:
+        return capture
+    return msgspec.structs.replace(capture, exchanges=tuple(filter(condition.holds, capture.exchanges)))
+
+
+def _print_csv(loaded: list[Capture], known: Spec) -> None:
+    # pandas takes four times as long to import as all of the command line; who asks for no table need not wait.
+    from qqlab.formats import csv as table  # noqa: PLC0415
+
+    tally = Tally()
+    table.write(sys.stdout.buffer, (exchange for capture in loaded for exchange in capture.exchanges), known, tally)
+    for line in tally.lines():
+        talk.say(f"qqlab: {visible(line)}")
 
 
 def _split(arguments: list[str]) -> tuple[list[Path], str | None]:
