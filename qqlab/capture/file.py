@@ -213,6 +213,12 @@ def _encoded(head: str) -> bytes:
 
 
 @lru_cache(1024)
+def _once(session: str, server: str, transport: str) -> tuple[str, str, str]:
+    """The same objects for the same names, as far as is remembered."""
+    return session, server, transport
+
+
+@lru_cache(1024)
 def _usual_head(head: str) -> bytes:
     return head.encode()
 
@@ -230,14 +236,16 @@ def parse_line(line: bytes, where: str, number: int | None = None) -> Exchange:
     damaged."""
     try:
         raw = _line_decoder.decode(line)
+        names = raw.session, raw.server, raw.transport
+        session, server, transport = _once(*names) if sum(map(len, names)) <= _LONGEST_USUAL else names
         return Exchange(
             id=raw.id,
-            session=raw.session,
+            session=session,
             time=raw.time,
             elapsed=raw.elapsed,
             client=raw.client,
-            server=raw.server,
-            transport=raw.transport,
+            server=server,
+            transport=transport,
             request=_unpack(raw.request),
             reply=_unpack(raw.reply),
             error=raw.error,

@@ -148,8 +148,9 @@ class Http:
             return
         connection = exchange.connection
         if connection is not None:
-            self._release(connection, exchange)
-            if exchange.on_kept and exchange.safe and exchange.unheard and not late:
+            if not (exchange.on_kept and exchange.keeps and connection.quiet):  # most often it stays what it is
+                self._release(connection, exchange)
+            if exchange.error is not None and exchange.may_go_again and not late:
                 self._send_again(exchange)  # it keeps its place, and its time goes on
                 return
         del self._under_way[exchange]
@@ -240,9 +241,9 @@ class _Exchange:
         self.began = self.started = monotonic()
 
     @property
-    def unheard(self) -> bool:
-        """Whether the connection ended before a byte of a reply came."""
-        return self.error is not None and not self.received
+    def may_go_again(self) -> bool:
+        """Whether it does no harm to send it once more, where a kept connection ended before a byte of a reply came."""
+        return self.on_kept and self.safe and not self.received
 
     @property
     def is_over(self) -> bool:
