@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, nodes
 
 from qqlab.codec import CATALOGUE
-from qqlab.report.retold import INNER, SHAPES
+from qqlab.report.retold import INNER, LACKS, SHAPES
 from qqlab.report.say import counting
 
 TEMPLATES = "qqlab/report/templates"
@@ -19,6 +19,7 @@ def everywhere(root: Path) -> dict[str, str]:
     """All sentences, each with a place where it stands."""
     found = {sentence: "the notes" for _, sentence in CATALOGUE.values()}
     found |= {sentence: "the notes' shapes" for shapes in SHAPES.values() for sentence in shapes}
+    found |= dict.fromkeys(LACKS, "what a capture lacks")
     found |= {sentence: "the notes' shapes" for parts in INNER.values() for _, sentence in parts if " " in sentence}
     for path in sorted((root / TEMPLATES).glob("*.j2")):
         for sentence, line in in_template(path.read_text(encoding="utf-8")):

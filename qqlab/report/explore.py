@@ -37,6 +37,9 @@ from qqlab.profile.masking import QUOTING
 from qqlab.redact import Redactor
 from qqlab.report.anchors import anchor
 from qqlab.report.model import Evidence, Report
+from qqlab.report.named import named
+from qqlab.report.retold import retold
+from qqlab.report.say import Say
 from qqlab.spec import Direction, Spec
 from qqlab.visible import visible
 
@@ -217,6 +220,7 @@ class _Looking:
 
     def __init__(self, report: Report, spec: Spec) -> None:
         self.spec = spec
+        self.say = Say(report.lang)
         self.redactor = Redactor(spec, policy="all", masks=True)
         self.masked = {field.name.upper() for _, _, field in spec.every_field() if field.secret or field.personal}
         self.commands = {command.name.upper(): command.name for command in report.commands}
@@ -244,7 +248,7 @@ class _Looking:
             account=self._role(masked.account, self.spec.roles.account),
             version=self._role(masked.version, self.spec.roles.version),
             transport=visible(clip(exchange.transport)),
-            status=wording.status(masked, self.spec),
+            status=self.say("no reply") if masked.reply is None else wording.status(masked, self.spec),
             error=visible(hidden.error or "", _LONGEST),
             notes=tuple(self._notes(plain, masked))[:_MOST_NOTES],
             request=self._said(hidden.request, plain.request, masked.request, name),
@@ -320,7 +324,7 @@ class _Looking:
             return ""
         case = case_of(field.spec, cells)
         code = self.spec.code(field.spec, value) if case is None else case_code(self.spec, case, value)
-        return wording.named(code)
+        return named(code, self.say)
 
     def _notes(self, plain: Decoded, masked: Decoded) -> Iterator[Told]:
         """What was noted, in words that were made without the masked values."""
@@ -330,7 +334,9 @@ class _Looking:
             text = texts.get((note.code, note.direction, note.field))
             message = None if note.direction is None else messages.get(note.direction)
             if text is None or self._quotes(note, message):
-                text = describe(note.code)
+                text = self.say.translated(describe(note.code))
+            else:
+                text = retold(note.code, text, self.say)
             yield Told(note.code, note.severity, visible(text, _LONGEST))
 
     def _quotes(self, note: Note, message: Message | None) -> bool:

@@ -21,6 +21,7 @@ from qqlab.report.model import (
     Findings,
     NotePart,
 )
+from qqlab.report.retold import lacking
 from qqlab.report.say import Say
 from qqlab.spec import Direction, Spec
 
@@ -50,7 +51,7 @@ def remarks(profile: Profile, spec: Spec, captures: Sequence[CapturePart], say: 
     """Sentences that a reader must know before all else."""
     for capture in captures:
         if capture.torn is not None:
-            yield capture.torn
+            yield lacking(capture.torn, say)
     printed = sum(capture.transports.get(TRANSCRIPT, 0) for capture in captures)
     if printed:
         yield _printed(printed, profile.exchanges, say)
@@ -74,14 +75,15 @@ def _printed(printed: int, of: int, say: Say) -> str:
         return say(
             "This is printed material (a transcript): no times, no heads; a missing reply means that none was printed."
         )
-    sentence = (
+    return say(
         "Of {exchanges} {count} is printed material (a transcript): no times, no heads; a missing reply means that "
         "none was printed."
         if printed == 1
         else "Of {exchanges} {count} are printed material (a transcript): no times, no heads; a missing reply means "
-        "that none was printed."
+        "that none was printed.",
+        exchanges=say.count(of, "exchange"),
+        count=printed,
     )
-    return say(sentence, exchanges=say.count(of, "exchange"), count=printed)
 
 
 def _versions(profile: Profile, spec: Spec, say: Say) -> Iterator[str]:
@@ -137,7 +139,7 @@ def findings(
         ("foreign messages", say("Messages that are not of the protocol"), True, _foreign(commands, say)),
         ("undocumented codes", say("Code values in no table"), True, _unknown_codes(codes, say)),
         ("failures", say("Commands that failed"), True, _failing(commands, say)),
-        ("notes", say("Errors and warnings"), True, _loud_notes(notes)),
+        ("notes", say("Errors and warnings"), True, _loud_notes(notes, say)),
         ("broken rules", say("Rules that were broken"), False, _broken(behaviour, say)),
         ("polling", say("Polling that is not as announced"), False, _polling(behaviour, say)),
         ("disputed codes", say("Code values that the sources disagree about"), False, _disputed(codes, say)),
@@ -261,12 +263,12 @@ def _failing(commands: Iterable[CommandPart], say: Say) -> Iterator[Finding]:
             )
 
 
-def _loud_notes(notes: Iterable[NotePart]) -> Iterator[Finding]:
+def _loud_notes(notes: Iterable[NotePart], say: Say) -> Iterator[Finding]:
     for note in notes:
         if note.severity != "info" and note.code != "body.foreign":  # those have findings of their own
             yield Finding(
                 title=note.code,
-                text=f"{note.doc} (×{note.count})",
+                text=say("{doc} (×{count})", doc=note.doc, count=note.count),
                 evidence=note.exchanges,
                 target=("note", note.code),
                 kind="notes",
@@ -311,8 +313,8 @@ def _disputed(codes: Iterable[CodePart], say: Say) -> Iterator[Finding]:
     for code in codes:
         for value in code.values:
             if value.disputed:
-                readings = "; ".join(
-                    f"{reading.meaning} ({', '.join(reading.source)})"
+                readings = say.translated("; ").join(
+                    say("{meaning} ({sources})", meaning=reading.meaning, sources=say.several(reading.source))
                     + ("" if reading.contradicts is None else say(", against {value}", value=reading.contradicts))
                     for reading in value.readings
                 )
@@ -324,7 +326,9 @@ def _disputed(codes: Iterable[CodePart], say: Say) -> Iterator[Finding]:
                 told = [side.text for side in value.sides if side.stands != "open"]
                 yield Finding(
                     title=f"{_table(code)} {value.value}",
-                    text=f"{readings}: {seen}" + "".join(f"; {text}" for text in dict.fromkeys(told)),
+                    text=say.translated("; ").join(
+                        [say("{name}: {what}", name=readings, what=seen), *dict.fromkeys(told)]
+                    ),
                     evidence=value.evidence,
                     target=("code", code.table, str(value.value)),
                     kind="disputed codes",
@@ -350,7 +354,7 @@ def _silent_codes(codes: Iterable[CodePart], say: Say) -> Iterator[Finding]:
     for code in codes:
         silent = [value for value in code.values if value.readings and not value.evidence.count]
         if silent:
-            names = ", ".join(
+            names = say.several(
                 f"{value.value} {' / '.join(reading.meaning for reading in value.readings)}" for value in silent
             )
             yield Finding(

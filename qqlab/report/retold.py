@@ -1,4 +1,4 @@
-"""A note's own sentence in another language.
+"""What other floors say in English, told in another language: a note's own sentence, what a capture lacks.
 
 Law: the codec says in English what is odd about a very case, with the values in it; here stand the shapes of its
 sentences, by the note's code, each a key of the catalogue. A sentence of no known shape stays as it is, and so does one
@@ -6,8 +6,8 @@ that quotes what somebody else said (an operating system's error). Pure.
 """
 
 import re
+from collections.abc import Iterable
 from functools import cache
-from typing import NamedTuple
 
 from qqlab.report.say import Say
 
@@ -59,6 +59,14 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "version.missing": ("no {field}",),
 }
 
+# What a capture says of what it lacks.
+LACKS = (
+    "{file}: the last line is cut off and was skipped ({count} bytes)",
+    "{file}: segment {first} to {last} of this recording does not stand beside it",
+    "{file}: segment {number} of this recording does not stand beside it",
+    "{file}: segment {number} of this recording is not among them",
+)
+
 # Notes whose sentence is a value alone, or somebody else's.
 UNSHAPED = frozenset(("command.unknown", "version.unknown", "exchange.error"))
 
@@ -66,27 +74,38 @@ UNSHAPED = frozenset(("command.unknown", "version.unknown", "exchange.error"))
 INNER = {"lengths": ((", ", "{field} has {count}"), (" and as ", "{length}"))}
 
 
-class _Shape(NamedTuple):
-    sentence: str
-    pattern: re.Pattern[str]
-
-
 def retold(code: str, text: str, say: Say) -> str:
     """A note's text in the language of `say`."""
     if say.lang == "en":
         return text
-    for sentence, pattern in _shapes(code if code in SHAPES else code.partition(".")[0]):
-        if found := pattern.fullmatch(text):
-            return say.translated(sentence).format(
-                **{name: _inner(name, value, say) for name, value in found.groupdict().items()}
-            )
+    return _again(SHAPES.get(code) or SHAPES.get(code.partition(".")[0], ()), text, say)
+
+
+def lacking(text: str, say: Say) -> str:
+    """What a capture says that it lacks, in the language of `say`."""
+    if say.lang == "en":
+        return text
+    return say.translated("; ").join(_again(LACKS, part, say) for part in text.split("; "))
+
+
+def where(place: str, say: Say) -> str:
+    """The place of a note, which is told by a command, a direction and a field, in the language of `say`."""
+    words = {"request": say("request"), "reply": say("reply")}
+    return " ".join(words.get(part, part) for part in place.split(" "))
+
+
+def _again(shapes: Iterable[str], text: str, say: Say) -> str:
+    for sentence in shapes:
+        if found := _pattern(sentence).fullmatch(text):
+            values = {name: _inner(name, value, say) for name, value in found.groupdict().items()}
+            return say.translated(sentence).format(**values)
     return text
 
 
 def has_shape(code: str, text: str) -> bool:
     """Whether a note's text is known to this module."""
-    shapes = _shapes(code if code in SHAPES else code.partition(".")[0])
-    return code in UNSHAPED or any(shape.pattern.fullmatch(text) for shape in shapes)
+    shapes = SHAPES.get(code) or SHAPES.get(code.partition(".")[0], ())
+    return code in UNSHAPED or any(_pattern(sentence).fullmatch(text) for sentence in shapes)
 
 
 def _inner(name: str, value: str, say: Say) -> str:
@@ -95,11 +114,6 @@ def _inner(name: str, value: str, say: Say) -> str:
         if joint in value and all(parts):
             return say.several(say.translated(sentence).format(**part.groupdict()) for part in parts if part)
     return value
-
-
-@cache
-def _shapes(code: str) -> tuple[_Shape, ...]:
-    return tuple(_Shape(sentence, _pattern(sentence)) for sentence in SHAPES.get(code, ()))
 
 
 @cache

@@ -40,7 +40,8 @@ def _why(kind: str, sample: Sample, basis: Basis) -> str:
         known = _known(field, sample.reply.command, "reply", basis)
         code = _code(field, known, basis)
         if code is not None and code.ok is wanted:
-            return f"{field.name} = {code.value}: {code.name}"
+            told = f"{field.name} = {code.value}"
+            return basis.say("{name}: {what}", name=told, what=code.name)
     return basis.say("a reply came")
 
 

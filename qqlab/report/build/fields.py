@@ -11,6 +11,7 @@ from qqlab.profile import CodeTally, FieldTally, MessageTally, Values, bound, fi
 from qqlab.report import model
 from qqlab.report.build.basis import Basis, condition, evidence, same
 from qqlab.report.build.codes import values as code_values
+from qqlab.report.retold import retold
 from qqlab.report.say import Say
 from qqlab.spec import Field
 
@@ -157,7 +158,7 @@ def _told(code: str, found: profiles.Contradiction, of: int, say: Say) -> str:
             count=found.evidence.count,
             messages=say.count(of, "message"),
         )
-    return found.text or say.translated(describe(code))
+    return retold(code, found.text, say) if found.text else say.translated(describe(code))
 
 
 def in_order(documented: Iterable[Field], tally: MessageTally, basis: Basis) -> tuple[model.FieldPart, ...]:

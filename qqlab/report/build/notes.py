@@ -6,6 +6,7 @@ from qqlab.codec import describe
 from qqlab.profile import Profile
 from qqlab.report import model
 from qqlab.report.build.basis import evidence
+from qqlab.report.retold import retold, where
 from qqlab.report.say import Say
 
 
@@ -20,7 +21,11 @@ def notes(profile: Profile, say: Say) -> Iterator[model.NotePart]:
             count=tally.count,
             exchanges=evidence(tally.exchanges),
             examples=tuple(
-                model.NoteExamplePart(where=example.where, text=example.text, exchange=example.exchange)
+                model.NoteExamplePart(
+                    where=where(example.where, say),
+                    text=None if example.text is None else retold(code, example.text, say),
+                    exchange=example.exchange,
+                )
                 for example in tally.examples
             ),
             more=tally.more,
