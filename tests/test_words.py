@@ -29,6 +29,11 @@ def test_every_sentence_is_translated(lang: str) -> None:
 
 
 @pytest.mark.parametrize("lang", TRANSLATED)
+def test_nothing_is_translated_that_nobody_says(lang: str) -> None:
+    assert [sentence for sentence in words(lang) if sentence not in SAID] == []
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
 def test_a_translation_has_the_same_placeholders_and_markup(lang: str) -> None:
     wrong = [
         sentence
