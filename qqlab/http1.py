@@ -288,7 +288,7 @@ def _inflate(packed: bytes, bits: int) -> bytes | None:
 def with_header(head: bytes, name: str, value: str) -> bytes:
     """The head with the first header of that name set to a value; every other byte stays. Absent: put at the end."""
     before, head = _parted(head)
-    pattern = re.compile(rb"(?im)^(" + _named(name) + rb"[ \t]*)[^\r\n]*")
+    pattern = re.compile(rb"(?i)(?<=\n)(" + _named(name) + rb"[ \t]*)[^\r\n]*")
     patched, count = pattern.subn(lambda match: match[1] + value.encode(), head, count=1)
     if count:
         return before + patched
@@ -302,7 +302,7 @@ def with_header(head: bytes, name: str, value: str) -> bytes:
 def without_header(head: bytes, name: str) -> bytes:
     """The head without any header of that name; every other byte stays."""
     before, head = _parted(head)
-    return before + re.sub(rb"(?im)^" + _named(name) + rb"[^\n]*(?:\n|\Z)", b"", head)
+    return before + re.sub(rb"(?i)(?<=\n)" + _named(name) + rb"[^\n]*(?:\n|\Z)", b"", head)
 
 
 def _named(name: str) -> bytes:
@@ -343,8 +343,8 @@ class Reader:
     a sentence that quotes no bytes (they may hold a secret), where the rest of the stream cannot be cut: all of it
     then belongs to the message under way. Memory is bounded: a body is cut at `limit` bytes (see `qqlab.bodies`).
     `bodiless` is asked when the head of a reply is read: whether its request was one whose replies have no body.
-    `patch` changes each head, from its start line on, before it is in a message; `passed` then gives the same bytes as
-    a stream.
+    `patch` is given each head, from its start line on, and changes what stands behind that line before it is in a
+    message; `passed` then gives the same bytes as a stream.
     """
 
     def __init__(
@@ -409,12 +409,11 @@ class Reader:
             yield self._finish()
 
     def passed(self, *, last: bool = False) -> bytes:
-        """What may be sent on, since this was asked before, where heads are patched: all but the head under way, or
-        the line that may begin one. That as well, as it came, where these were the `last` bytes."""
-        if last or self._framing is not None:
-            self._pass(len(self._buffer))
-        else:
-            self._pass(self._line if self._start is None else self._start)
+        """What may be sent on, since this was asked before, where heads are patched: all but what is behind the start
+        line of the head under way. That as well, as it came, where these were the `last` bytes."""
+        # A body may be longer than it said: what is in no message yet is what its server may be waiting for.
+        in_headers = self._framing is None and self._start is not None
+        self._pass(self._line if in_headers and not last else len(self._buffer))
         passed, self._passed = bytes(self._passed), bytearray()
         return passed
 
@@ -496,7 +495,7 @@ class Reader:
         patched = self._patch(proper)
         self._head = bytes(self._buffer[:start]) + patched
         self._pass(start)
-        self._passed += patched
+        self._passed += patched[self._given - start :]
         self._given = end
 
     def _find_head(self) -> int | None:

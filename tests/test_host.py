@@ -32,6 +32,7 @@ def test_a_head_becomes_what_mitmproxy_makes_of_it(headers: list[str]) -> None:
         (b"POST / HTTP/1.0\nHost:a\nX: 1\n\n", b"POST / HTTP/1.0\nHost:127.0.0.1:8001\nX: 1\n\n"),
         (b"POST / HTTP/1.0\nX:  1\n\n", b"POST / HTTP/1.0\nX:  1\nHost: 127.0.0.1:8001\n\n"),
         (b"POST HTTP/1.1\r\n\r\n", b"POST HTTP/1.1\r\nHost: 127.0.0.1:8001\r\n\r\n"),
+        (b"Host : HTTP/1.1\r\nHost: a\r\nhost:b\r\n\r\n", b"Host : HTTP/1.1\r\nHost: 127.0.0.1:8001\r\n\r\n"),
         (b"GET /?Host: HTTP/1.1\r\nHost : a\r\n\r\n", b"GET /?Host: HTTP/1.1\r\nHost : 127.0.0.1:8001\r\n\r\n"),
     ],
 )

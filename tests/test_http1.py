@@ -264,7 +264,11 @@ IN_CHUNKS = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def marked(head: bytes) -> bytes:
-    return b"\x01" + head + b"\x02"
+    line, newline, headers = head.partition(b"\n")
+    return line + newline + b"\x01" + headers + b"\x02"
+
+
+START = b"POST / HTTP/1.1"
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=20), st.integers(1, 50))
@@ -283,8 +287,9 @@ def test_heads_that_are_changed_change_nothing_else_however_the_stream_is_choppe
         assert stream[: start + size].startswith(passed.replace(b"\x01", b"").replace(b"\x02", b""))
     assert [(one.body, one.chunked) for one in messages] == [(one.body, one.chunked) for one in unchanged]
     for changed, one in zip(messages, unchanged, strict=True):
-        before = changed.head.partition(b"\x01")[0]
-        assert changed.head == before + marked(one.head.removeprefix(before))
+        headers = one.head.removeprefix(changed.head.partition(b"\x01")[0])
+        assert changed.head == one.head.removesuffix(headers) + b"\x01" + headers + b"\x02"
+        assert one.head.removesuffix(headers).endswith(b"\n")
     passed += reader.passed(last=True)
     rest = reader.flush()
     assert passed == b"".join(one.head + one.body for one in [*messages, *([rest] if rest else [])]) + reader.unread
@@ -294,23 +299,27 @@ def test_heads_that_are_changed_change_nothing_else_however_the_stream_is_choppe
 def test_no_head_of_another_protocol_is_changed() -> None:
     reader = Reader("request", patch=marked)
     reader.feed(HEAD + b"abc" + HEAD[:-1])
-    assert reader.passed() == marked(HEAD) + b"abc"
+    assert reader.passed() == marked(HEAD) + b"abc" + START
     reader.switch()
     reader.feed(b"\n" + HEAD)
-    assert reader.passed() == HEAD + HEAD
+    assert START + reader.passed() == HEAD + HEAD
 
 
 @pytest.mark.parametrize(
     ("stream", "passed"),
     [
-        (HEAD[:-1], b""),
+        (HEAD[:-1], START),
+        (START[:9], START[:9]),
+        (START + b"\r", START + b"\r"),
         (HEAD + b"a", marked(HEAD) + b"a"),
-        (HEAD + b"abc" + HEAD[:20], marked(HEAD) + b"abc"),
-        (HEAD + b"abcde\nf", marked(HEAD) + b"abcde\n"),
+        (HEAD + b"abc" + HEAD[:20], marked(HEAD) + b"abc" + START),
+        (HEAD + b"abcdef", marked(HEAD) + b"abcdef"),
+        (HEAD + b"abcde\nf", marked(HEAD) + b"abcde\nf"),
+        (HEAD + b"abcdef" + HEAD[:-1], marked(HEAD) + b"abcdef" + START),
         (IN_CHUNKS + b"5\r\nab", marked(IN_CHUNKS) + b"5\r\nab"),
         (IN_CHUNKS + b"5", marked(IN_CHUNKS) + b"5"),
         (b"POST / HTTP/1.0\r\n\r\nCMD=", marked(b"POST / HTTP/1.0\r\n\r\n") + b"CMD="),
-        (b"VER=1.4\nPOST", b"VER=1.4\n"),
+        (b"VER=1.4\nPOST", b"VER=1.4\nPOST"),
         (b"POST / HTTP/1.1\r\n" + bytes(http1.MAX_HEAD), b"POST / HTTP/1.1\r\n" + bytes(http1.MAX_HEAD)),
     ],
 )
@@ -527,6 +536,7 @@ def test_the_head_that_bytes_begin_with(head: bytes) -> None:
         (b"POST / HTTP/1.1\n\n", b"POST / HTTP/1.1\nHost: new\n\n"),
         (b"POST / HTTP/1.1", b"POST / HTTP/1.1"),
         (b"POST / HTTP/1.1\r\n\thOst\r: old\r\n\r\n", b"POST / HTTP/1.1\r\n\thOst\r: new\r\n\r\n"),
+        (b"Host : HTTP/1.1\r\nHost: old\r\n\r\n", b"Host : HTTP/1.1\r\nHost: new\r\n\r\n"),
     ],
 )
 def test_one_header_is_set_and_the_rest_stays(head: bytes, expected: bytes) -> None:

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
+import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import MITMDUMP, Process, free_port
 from mitmproxy import options
-from mitmproxy.addons import view
+from mitmproxy.addons import dumper, view
 from mitmproxy.tools import dump
 
 from qqlab import http1, spec
@@ -101,8 +104,10 @@ class Client:
 @contextlib.contextmanager
 def client(port: int) -> Iterator[Client]:
     made = Client(port)
-    yield made
-    made.close()
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 def request(
@@ -148,6 +153,9 @@ class Proxy:
     def stop(self) -> str:
         assert self._process.stop() == 0
         return self._process.output
+
+    def kill(self) -> None:
+        assert self._process.stop(signal.SIGKILL) == -signal.SIGKILL
 
 
 def ask(port: int, *requests: bytes) -> bytes:
@@ -273,12 +281,73 @@ def test_what_mitmproxy_would_refuse_or_tear_is_recorded(
         made.end()
         assert made.read() == REPLY
     assert server.sent.endswith(b"\r\nHost: to")
+    # A body that is longer than it says goes on whole: its server may wait for the rest, and the client for the reply.
+    long = request(9).replace(b"Content-Length: 36", b"Content-Length: 10")
+    with client(proxy.port) as made:
+        made.send(long)
+        assert made.read() == REPLY
+        assert server.sent.endswith(long.partition(b"\r\n\r\n")[2])
     # Other traffic is counted, and not recorded.
     assert ask(proxy.port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") == OTHER_REPLY
     output = proxy.stop()
     assert sequences(proxy.capture)[:8] == ["1", "2", "3", "4", "5", "6", "7", "8"]
     assert set(transports(proxy.capture)) == {"tcp"}
-    assert f"9 exchanges recorded in {proxy.capture}, 1 of other traffic passed by" in output
+    assert f"11 exchanges recorded in {proxy.capture}, 1 of other traffic passed by" in output
+
+
+def test_whoever_kills_the_proxy_loses_nothing_that_a_client_has_the_reply_of(
+    start: Callable[..., Process], server: Server, tmp_path: Path
+) -> None:
+    proxy = Proxy(start, tmp_path, server)
+    answered: list[list[str]] = [[], [], [], []]
+
+    def ask_on(number: int, rounds: int, at_once: int) -> None:
+        """So many rounds on each connection, until the proxy is gone."""
+        numbers = itertools.count(100_000 * (number + 1))
+        with contextlib.suppress(OSError):
+            while True:
+                with client(proxy.port) as made:
+                    for _ in range(rounds):
+                        asked = list(itertools.islice(numbers, at_once))
+                        made.send(b"".join(map(request, asked)))
+                        whole = made.read(at_once).count(REPLY)
+                        answered[number] += map(str, asked[:whole])
+
+    shapes = [(100_000, 1), (1, 1), (1, 1), (100_000, 5)]
+    clients = [threading.Thread(target=ask_on, args=(number, *shape)) for number, shape in enumerate(shapes)]
+    for thread in clients:
+        thread.start()
+    while any(len(one) < 50 for one in answered):
+        assert all(thread.is_alive() for thread in clients)
+        time.sleep(0.01)
+    proxy.kill()
+    for thread in clients:
+        thread.join(20)
+    assert set(itertools.chain(*answered)) - set(sequences(proxy.capture)) == set()
+    assert set(transports(proxy.capture)) == {"tcp"}
+
+
+@pytest.mark.parametrize("strategy", ["eager", "lazy"])
+def test_no_mode_leads_to_the_historical_servers_and_no_header_does(
+    strategy: str, start: Callable[..., Process], server: Server, tmp_path: Path
+) -> None:
+    port, other_port = free_port(), free_port()
+    process = start(
+        MITMDUMP, "--mode", f"reverse:http://tqq.tencent.com:8000@127.0.0.1:{port}",
+        "--mode", f"reverse:http://127.0.0.1:{server.port}@127.0.0.1:{other_port}", "-s", "addons/qq.py",
+        "--set", "flow_detail=0", "--set", f"connection_strategy={strategy}", "--set", "keep_host_header=true",
+        "--set", f"qq_capture={tmp_path / 'a.jsonl'}",
+    )  # fmt: skip
+    for listening in (port, other_port):
+        process.wait_for(f"listening at 127.0.0.1:{listening}")
+    historical = request(1, headers=b"Host: tqq.tencent.com:8000\r\n")
+    # mitmproxy says why where it connects for a request, and closes where it connects for a client.
+    assert (b"never contacted" in ask(port, historical)) is (strategy == "lazy")
+    assert ask(other_port, historical) == REPLY
+    assert server.sent == historical
+    assert process.stop() == 0
+    assert "not connected: tqq.tencent.com: the protocol's historical servers are never contacted" in process.output
+    assert transports(tmp_path / "a.jsonl")[-1] == ("http" if strategy == "lazy" else "tcp")
 
 
 @pytest.mark.parametrize(
@@ -328,6 +397,12 @@ class Beside:
     def server_connect(self, data: object) -> None: ...
 
 
+class Printing(dumper.Dumper):
+    """One of mitmproxy's that does more than print."""
+
+    def response(self, flow: object) -> None: ...
+
+
 class Looking(Beside):
     """One that has."""
 
@@ -341,6 +416,7 @@ class Looking(Beside):
         ((Beside(),), {"keep_host_header": True, "showhost": True}, (False, False)),
         ((), {"qq_redact": "none", "qq_marks": False}, (False, False)),
         ((Looking(),), {}, (False, True)),
+        ((Printing(),), {}, (True, True)),
         ((view.View(),), {}, (True, True)),
         ((), {"flow_detail": 2}, (True, True)),
         ((), {"modify_body": ["/~q/a/b"]}, (False, True)),

@@ -96,7 +96,7 @@ def _sees_messages(addon: object) -> bool:
 
 def _is_silent(addon: object) -> bool:
     """Whether it only prints what passes, and would print nothing."""
-    return isinstance(addon, dumper.Dumper) and not ctx.options.flow_detail
+    return type(addon) is dumper.Dumper and not ctx.options.flow_detail
 
 
 def _has(addon: object, names: Iterable[str]) -> bool:

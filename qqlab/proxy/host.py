@@ -28,5 +28,5 @@ def with_host(head: bytes, host: str) -> bytes:
     """A request's head that names this host, where the first header of that kind stands, or else at the end. Further
     ones are gone."""
     patched = http1.with_header(head, _NAME, host)
-    first = _LINE.search(patched)
+    first = _LINE.search(patched, patched.find(b"\n") + 1)
     return patched if first is None else patched[: first.end()] + _LINE.sub(b"", patched[first.end() :])
