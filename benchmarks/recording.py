@@ -99,17 +99,21 @@ def record(folder: Path, scale: float) -> Iterator[Result]:
 
 
 def memory(folder: Path, scale: float) -> Iterator[Result]:
-    """How much the recorder's memory grows over nine tenths of a long recording."""
-    number = int(40_000 * scale)
-    arguments = _addon(folder / "memory.jsonl")
-    with origin() as behind, proxy(folder, [*_tcp(behind), *arguments]) as (port, process):
+    """How much the recorder's memory grows over nine tenths of a long recording, in both modes that relay bytes."""
+    for name, mode in (("TCP", _tcp), ("HTTP", reverse_http)):
+        yield _grown(folder, name, mode, int(40_000 * scale))
+
+
+def _grown(folder: Path, name: str, mode: Callable[[int], list[str | Path]], number: int) -> Result:
+    arguments = _addon(folder / f"memory-{name}.jsonl")
+    with origin() as behind, proxy(folder, [*mode(behind), *arguments]) as (port, process):
         taken = []
         for part in (number // 10, number - number // 10):
             ask(port, part)
             taken.append(resident(process) / 1e6)
     grown = taken[1] - taken[0]
-    yield Result(
-        name="memory",
+    return Result(
+        name=f"memory, {name}",
         what=f"after {number} less after {number // 10}",
         median=grown,
         least=grown,
