@@ -5,13 +5,14 @@ does; `tests/test_docs.py` holds the committed files to what this makes now.
 """
 
 import inspect
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
-from types import UnionType
+from types import ModuleType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -27,6 +28,7 @@ from qqlab.findings import FORMATS, document
 from qqlab.formats import csv, flows, har, mark, pcap, transcripts
 from qqlab.net import http, kept, pace, running, workers
 from qqlab.net import lines as net_lines
+from qqlab.profile import histogram, verdict
 from qqlab.proxy import choice
 from qqlab.proxy import commands as typed
 from qqlab.proxy.alone import HARMLESS
@@ -47,6 +49,12 @@ from qqlab.replay import (
     schedule,
     selection,
 )
+from qqlab.report import changes as report_changes
+from qqlab.report import findings as report_findings
+from qqlab.report import model as report_model
+from qqlab.report import older
+from qqlab.report.build import disputes, invariants
+from qqlab.report.model import Part
 from qqlab.spec import builtin, model
 from qqlab.testserver import deviate
 from qqlab.verify import RULES as VERIFICATION
@@ -266,6 +274,46 @@ def _running() -> str:
     )
 
 
+def report() -> str:
+    """What `report.json` holds."""
+    tables = [kind for kind in vars(report_model).values() if isinstance(kind, type) and issubclass(kind, Part)]
+    tables.remove(Part)
+    tables.sort(key=lambda kind: kind is not report_model.Report)
+    parts = "\n\n".join(f"### {table.__name__}\n\n{_described(table)}" for table in tables)
+    return (
+        "# Reports\n\nWhat `qqlab report` writes for programs: `report.json`, which `qqlab report --json` prints. "
+        f"`qqlab_report` is {report_model.FORMAT}: names and meanings stay while that number does; new keys may come. "
+        "[The JSON Schema](report.schema.json) holds a whole report, and a test holds the committed ones to it.\n\n"
+        "```sh\nqqlab report captures/demo.jsonl --json | jq '.top[] | .title + \": \" + .text'\n"
+        "qqlab report tuesday.jsonl --against monday.jsonl --json | jq '.changes'\n```\n\n"
+        "Times are RFC 3339, durations seconds. Secret and personal values are null, or `••••` in the raw text of an "
+        "example.\n\n"
+        f"## Verdicts\n\n{_law(verdict)}\n\n"
+        f"## What matters most\n\n{_law(report_findings)}\n\n"
+        f"## What traffic says for a side of a dispute\n\n{_law(disputes)}\n\n"
+        f"## Changes (`--against`)\n\n{_law(report_changes)}\n\n{_law(older)}\n\n"
+        f"## Rules that hold, or not\n\n{_law(invariants)}\n\n"
+        f"## Durations\n\n{_law(histogram)}\n\n"
+        f"## The document\n\n{parts}\n"
+    )
+
+
+def _law(module: ModuleType) -> str:
+    """A module's docstring."""
+    return (inspect.getdoc(module) or "").strip()
+
+
+def report_schema() -> str:
+    """The JSON Schema of `report.json`."""
+    made = msgspec.json.schema(report_model.Report)
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"qqlab report, format {report_model.FORMAT}",
+    }
+    made["$defs"]["Report"]["properties"]["qqlab_report"] = {"const": report_model.FORMAT}
+    return json.dumps(head | made, indent=1, ensure_ascii=False) + "\n"
+
+
 def spec() -> str:
     """What may stand in a spec file."""
     tables: list[type[msgspec.Struct]] = [
@@ -330,6 +378,8 @@ FILES: dict[str, Callable[[], str]] = {
     "captures.md": captures,
     "formats.md": other_formats,
     "replay-reference.md": replaying,
+    "report.md": report,
+    "report.schema.json": report_schema,
     "spec.md": spec,
     "protocol.md": protocol,
 }

@@ -30,6 +30,15 @@ def report(
             show_default=False,
         ),
     ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against",
+            metavar="OLD",
+            help="Tell what changed since OLD: captures (repeat it), a report.json, or a spec file.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Document every command, field and code of captures against the spec: index.html, report.md, report.json.
 
@@ -37,13 +46,15 @@ def report(
     Examples:
       qqlab report captures/forum-2005.jsonl -o reports/forum-2005
       qqlab report monday.jsonl tuesday.jsonl --json | jq '.findings'
+      qqlab report tuesday.jsonl --against monday.jsonl --json | jq '.changes'
     """
     if output is None and not json:
         raise UsageError("report", "there is nowhere to write to", "give -o DIR, or --json")
     if templates is not None and not templates.is_dir():
         raise UsageError(visible(str(templates)), "is no directory", "name one with templates in it")
     read, known = read_captures(captures), read_spec(spec, lang)
-    built = reports.build(read, known, lang)
+    older = reports.read_older(against, lang) if against else None
+    built = reports.build(read, known, lang, against=older)
     if output is not None:
         explored = reports.explore(read, built, known)
         for path in reports.write_report(output, built, explored, templates=templates, force=force):

@@ -5,8 +5,8 @@ Law: of a field,
 * `contradicted`: documented, and some value is not of the documented type, none of the constants, in no code table,
   a count that disagrees with the rows, or a repetition that does not repeat; or its list is not as long as those
   beside it; or a whole message that must have it has not, even where no message has;
-* `under-sampled`: documented, and in none of so few messages of its command and direction (fewer than `ENOUGH`) that it
-  may well be in others: with 95% confidence in no more than 3/n of all (`bound`);
+* `under-sampled`: documented, and in none of so few messages of its command and direction (fewer than 300) that it may
+  well be in others: with 95% confidence in no more than 3/n of all (`bound`);
 * `never seen`: the same of enough messages, or of none at all, which says nothing;
 * `only empty`: seen, documented, and never with a value, so nothing can be said of it;
 * `disputed`: else confirmed, but sources read a value that it had in different ways, and the traffic does not settle

@@ -7,6 +7,8 @@ appearance.
 
 from collections.abc import Sequence
 
+import msgspec
+
 from qqlab.capture import Capture
 from qqlab.report import findings, model
 from qqlab.report.build.basis import Basis
@@ -17,14 +19,19 @@ from qqlab.report.build.commands import commands
 from qqlab.report.build.coverage import coverage
 from qqlab.report.build.notes import notes
 from qqlab.report.build.summary import spec_part, summary
+from qqlab.report.changes import between_reports, between_specs
+from qqlab.report.older import Older
 from qqlab.report.say import Say
 from qqlab.spec import Lang, Spec
 
 __all__ = ["build"]
 
 
-def build(captures: Sequence[Capture], spec: Spec, lang: Lang = "en") -> model.Report:
-    """Make the report of some captures, held against a spec, in a language; the spec's texts are in its own."""
+def build(captures: Sequence[Capture], spec: Spec, lang: Lang = "en", *, against: Older | None = None) -> model.Report:
+    """Make the report of some captures, held against a spec, in a language; the spec's texts are in its own.
+
+    With `against`, it tells what changed: of the spec where that is an older spec, else of the traffic.
+    """
     named = names(captures)
     basis = Basis(profiled(captures, named, spec), spec, Say(lang))
     parts = tuple(capture_part(capture, name) for capture, name in zip(captures, named, strict=True))
@@ -33,7 +40,7 @@ def build(captures: Sequence[Capture], spec: Spec, lang: Lang = "en") -> model.R
     noted = tuple(notes(basis.profile, basis.say))
     going_on = behaviour(basis)
     found = tuple(findings.findings(told, tables, noted, going_on, basis.say))
-    return model.Report(
+    report = model.Report(
         qqlab_report=model.FORMAT,
         lang=lang,
         spec=spec_part(spec),
@@ -48,3 +55,15 @@ def build(captures: Sequence[Capture], spec: Spec, lang: Lang = "en") -> model.R
         top=findings.top(found),
         behaviour=going_on,
     )
+    return report if against is None else _held_against(against, report, spec, lang)
+
+
+def _held_against(older: Older, report: model.Report, spec: Spec, lang: Lang) -> model.Report:
+    """The report with what changed."""
+    if older.spec is not None:
+        changes, exchanges = tuple(between_specs(older.spec, spec, Say(lang))), None
+    else:
+        before = older.report or build(older.captures, spec, lang)
+        changes, exchanges = tuple(between_reports(before, report, Say(lang))), before.summary.exchanges
+    known = model.Against(name=older.name, kind=older.kind, exchanges=exchanges)
+    return msgspec.structs.replace(report, against=known, changes=changes)
