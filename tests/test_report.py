@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from conftest import qqlab
+from drawn import busy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -228,7 +229,7 @@ def test_the_kind_of_evidence_is_told_at_the_top(render: Callable[[Report], str]
 
 
 def test_a_code_table_is_named_once() -> None:
-    headings = re.findall(r"(?m)^### .*</a>(.*)$", reports.to_markdown(transcript()))
+    headings = re.findall(r"(?m)^### <a id=\"code-.*</a>(.*)$", reports.to_markdown(transcript()))
     assert headings[:3] == ["RES", "RS (login)", "CD (add)"]
 
 
@@ -415,18 +416,32 @@ def test_hostile_text_stays_text_in_html() -> None:
     ]
 
 
+def prose(text: str) -> str:
+    """Markdown without its code, which readers show as it is: indented lines between empty ones, and diagrams."""
+    text = re.sub(r"(?ms)^```mermaid\n.*?^```\n", "", text)
+    return re.sub(r"(?m)(?<=\n\n)(?:^    [><!] .*\n)+(?=\n)", "", text)
+
+
 def test_hostile_text_stays_text_in_markdown() -> None:
-    text = reports.to_markdown(hostile_report())
-    assert not set(text) & {"\x1b", "\x07", "\u202e"}
+    whole = reports.to_markdown(hostile_report())
+    text = prose(whole)
+    assert not set(whole) & {"\x1b", "\x07", "\u202e"}
     assert set(re.findall(r"</?(\w+)", text)) == {"a"}
     assert not [link for link in re.findall(r"(?<!\\)\]\(([^)]*)\)", text) if not link.startswith("#")]
     assert not re.findall(r"(?<!\\)`|https?://|www\.", text)
     cells = [len(re.findall(r"(?<!\\)\|", line)) for line in text.split("\n")]
     assert [(before, after) for before, after in pairwise(cells) if before and after and before != after] == []
     assert all(
-        line == "" or re.match(r"#{1,3} |\| |\|-|- |> |[A-Z*]|confirmed|never seen|\*\*", line)
+        line == "" or re.match(r"#{1,3} |\| |\|-|- |> |\d+\. |[A-Z*]|confirmed|never seen|\*\*", line)
         for line in text.split("\n")
     )
+
+
+def test_hostile_text_stays_text_in_diagrams() -> None:
+    diagrams = re.findall(r"(?ms)^```mermaid\n(.*?)^```\n", reports.to_markdown(busy(built(SMALL), HOSTILE)))
+    assert [diagram.split("\n")[0] for diagram in diagrams] == ["stateDiagram-v2", "sequenceDiagram"]
+    for line in "".join(diagrams).split("\n"):
+        assert re.fullmatch(r"[\w .+-]*|    [\w .+,:×()>-]*|    state \"[\w .+-]*\" as s\d+", line), line
 
 
 def test_hostile_text_is_inert_in_json() -> None:

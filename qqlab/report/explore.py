@@ -128,7 +128,7 @@ def explore(
     labelled = list(_labelled(captures, report))
     ids = cited(report)
     first = [at for at, (label, _) in enumerate(labelled) if clip(label) in ids][:most]
-    rest = _even([one for _, one in labelled], frozenset(first), most - len(first), spec)
+    rest = _even([one for _, one in labelled], frozenset(first), most, spec)[: most - len(first)]
     looking = _Looking(report, spec)
     kept: dict[int, Explored] = {}
     room = most_text
@@ -182,22 +182,25 @@ def _labelled(captures: Sequence[Capture], report: Report) -> Iterator[tuple[str
 
 
 def _even(exchanges: Sequence[Exchange], taken: frozenset[int], most: int, spec: Spec) -> list[int]:
-    """So many others: as many of each command as there is room for, spread evenly, in no order."""
+    """Others, up to so many in all: as many of each command as there is room for, spread evenly, in no order."""
     others = [at for at in range(len(exchanges)) if at not in taken]
-    if len(others) > most:
+    if len(exchanges) > most:
         by_command: dict[bytes, list[int]] = {}
-        for at in others:
+        for at in range(len(exchanges)):
             by_command.setdefault(_named(exchanges[at], spec), []).append(at)
-        others = []
+        others, room = [], most
         groups = sorted(by_command.values(), key=len)
         for number, group in enumerate(groups):
-            share = max(0, most - len(others)) // (len(groups) - number)
-            others += _spread(group, share)
+            cited_of_it = sum(at in taken for at in group)
+            share = max(cited_of_it, min(len(group), room // (len(groups) - number)))
+            others += _spread([at for at in group if at not in taken], share - cited_of_it)
+            room -= share
     random.Random(0).shuffle(others)  # so that what there is no room for is spread as well
     return others
 
 
 def _spread(indices: Sequence[int], most: int) -> Sequence[int]:
+    most = max(0, most)
     return indices if len(indices) <= most else [indices[at * len(indices) // most] for at in range(most)]
 
 

@@ -24,6 +24,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangl
 from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from qqlab.report.mermaid import chosen
 from qqlab.report.model import Behaviour, CommandPart, MessageKind, PollingPart, PresencePart, Report, SessionPart, Step
 from qqlab.report.say import Say
 from qqlab.report.units import seconds
@@ -74,7 +75,6 @@ _SVG = "{http://www.w3.org/2000/svg}"
 _MOST_COMMANDS = 24
 _MOST_STEPS = 30
 _MOST_ROWS = 24
-_MOST_SESSIONS = 3
 
 
 class Pictures(NamedTuple):
@@ -106,12 +106,6 @@ def pictures(report: Report, say: Say) -> Pictures:
             presence=_presence(behaviour.presence, say),
             messages=_messages(behaviour.messages, say),
         )
-
-
-def chosen(sessions: Iterable[SessionPart]) -> Sequence[SessionPart]:
-    """The sessions to draw: those that show the most different commands."""
-    telling = [one for one in sessions if one.steps]
-    return sorted(telling, key=lambda one: -len({step.command for step in one.steps}))[:_MOST_SESSIONS]
 
 
 def _shown(text: str, limit: int = 28) -> str:
@@ -223,7 +217,7 @@ def _transitions(behaviour: Behaviour, say: Say) -> Markup:
     names = _order(behaviour)
     places = {name: at for at, name in enumerate(names)}
     steps = [step for step in behaviour.transitions if step.before in places and step.after in places]
-    most = max((step.count for step in steps), default=1)
+    most = max(8, *(step.count for step in steps))
     row, label = 30.0, 58.0
     figure, axes = _sheet(_WIDTH, 14 + row * len(names))
     middle = _WIDTH / 2
@@ -400,7 +394,8 @@ def _timed(axes: Axes, names: Sequence[str], label: str) -> None:
     axes.xaxis.set_major_locator(LogLocator(base=10, numticks=6))
     axes.xaxis.set_minor_locator(LogLocator(base=10, subs=(2, 5), numticks=20))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    is_narrow = axes.get_xlim()[1] / axes.get_xlim()[0] < 40
+    axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: seconds(value)) if is_narrow else NullFormatter())
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel(label, fontsize=9)
 
@@ -460,7 +455,7 @@ def _presence(presence: Sequence[PresencePart], say: Say) -> Markup:
 def _clock(start: datetime, value: float, span: float) -> str:
     at = start + timedelta(seconds=value)
     if span < 10:
-        return f"+{value:.1f} s"
+        return f"+{seconds(value)}" if value >= 0 else ""
     return at.strftime("%H:%M:%S" if span < 3600 else "%H:%M" if span < 86400 else "%m-%d")
 
 

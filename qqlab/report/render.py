@@ -31,6 +31,7 @@ from qqlab.errors import InputError
 from qqlab.profile import Verdict
 from qqlab.report.anchors import anchor
 from qqlab.report.explore import Exploration
+from qqlab.report.mermaid import chosen, sequence, states
 from qqlab.report.model import CommandPart, DirectionPart, FieldPart, Report
 from qqlab.report.say import Say
 from qqlab.report.script import script_words
@@ -39,6 +40,9 @@ from qqlab.spec import Lang
 from qqlab.visible import json_safe, markdown_safe, visible
 
 LOUD: tuple[Verdict, ...] = ("contradicted", "undocumented")
+
+# What is said of fields that nobody saw.
+SILENT: tuple[Verdict, ...] = ("never seen", "under-sampled")
 
 # What a directory of templates may hold in the place of the package's own.
 TEMPLATES = ("index.html.j2", "parts.html.j2", "behaviour.html.j2", "report.md.j2", "style.css", "page.js")
@@ -76,7 +80,9 @@ def to_html(report: Report, exploration: Exploration | None = None, templates: P
 
 def to_markdown(report: Report, templates: Path | None = None) -> str:
     """The report as GitHub-flavoured Markdown; `templates` as for `to_html`."""
-    return _render(_environment(False, report.lang, templates), "report.md.j2", report)
+    telling = chosen(report.behaviour.sessions)
+    environment = _environment(False, report.lang, templates)
+    return _render(environment, "report.md.j2", report, drawn_session=telling[0] if telling else None)
 
 
 def to_json(report: Report) -> str:
@@ -142,6 +148,10 @@ def _environment(html: bool, lang: Lang, templates: Path | None = None) -> Envir
         "anchor": anchor,
         "mark": _mark,
         "count": say.count,
+        "code": _code,
+        "escapes": lambda characters: _escapes(characters, say),
+        "sequence": lambda session, status: Markup(sequence(session, status, say)),
+        "states": lambda behaviour: Markup(states(behaviour, say)),
         "loud": _loud,
         "percent": _percent,
         "repeats": lambda field: _repeats(field, say),
@@ -177,6 +187,20 @@ def _speaker(say: Say, finalize: Callable[[Any], Any]) -> Callable[..., Markup]:
 def _mark(*parts: object) -> Markup:
     """An anchor as Markdown may hold it unescaped."""
     return Markup(anchor(*parts))
+
+
+def _code(mark: str, text: str, cut: bool) -> Markup:
+    """Text as a line of code, which Markdown leaves as it is."""
+    return Markup(f"    {mark}{visible(text)}{' …' if cut else ''}")
+
+
+def _escapes(characters: Iterable[str], say: Say) -> str:
+    """Which characters travel as what."""
+    names = {"\r": "CR", "\n": "LF"}
+    return say.several(
+        say("{character} travels as {escape}", character=names.get(one, f"“{one}”"), escape=f"%{ord(one):02x}")
+        for one in characters
+    )
 
 
 def _visible(value: Any) -> Any:
@@ -251,7 +275,7 @@ class _Told(NamedTuple):
 def _split(fields: Iterable[FieldPart], spoken: frozenset[str]) -> _Told:
     told = _Told([], [], [])
     for field in fields:
-        if field.verdict == "never seen" and field.versions and spoken.isdisjoint(field.versions):
+        if field.verdict in SILENT and field.versions and spoken.isdisjoint(field.versions):
             told.elsewhere.append(field)
         elif field.common and field.verdict not in LOUD:
             told.common.append(field)

@@ -150,7 +150,7 @@
     const box = find("find");
     const list = find("hits");
     const MOST = {command: 6, field: 12, code: 8, exchange: 8};
-    const head = row => row.querySelector("th").firstElementChild.textContent;
+    const head = row => row.querySelector("th > a").textContent;
     const entries = [
       ...all("[data-group][id^=command-]").map(one => ["command", one.querySelector("h3 > a").textContent, doc(one), one.id]),
       ...all("tr[data-verdict][id^=field-]").map(row => ["field", head(row), `${row.dataset.of} ${doc(row)}`, row.id]),
