@@ -372,6 +372,22 @@ def test_real_packets_of_a_real_server(
     assert sorted(told(row) for row in seen if row["qq.seq"] != ["987654"]) == wanted
 
 
+def test_it_speaks_chinese(tshark: Callable[..., str], tmp_path: Path) -> None:
+    script, path = tmp_path / "zh.lua", tmp_path / "a.pcap"
+    assert qqlab("spec", "export", "--format", "wireshark", "--lang", "zh", "-o", script).returncode == 0
+    reply = body(1, "&RES=20")
+    made = (
+        Connection()
+        .handshake()
+        .say(True, ASKS % (len(body(1, "")), body(1, "")))
+        .say(False, SAYS % (len(reply), reply))
+    )
+    path.write_bytes(pcap(made.close().packets))
+    meaning = specs.builtin("zh").codes["RES"].by_value[20].name
+    assert re.search("[\u4e00-\u9fff]", meaning)
+    assert f"RES: {meaning} (20)" in tshark("-r", path, "-Y", "qq.res == 20", "-O", "qq", script=script)
+
+
 HOSTILE = '"]]--\\\n\r\0\u202e${os.execute("touch owned")}%s%n]==]\'; os.exit(9) --'
 
 

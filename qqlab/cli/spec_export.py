@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from qqlab.cli.arguments import Force, SpecOption, read_spec
+from qqlab.cli.arguments import Force, LangOption, SpecOption, read_spec
 from qqlab.cli.console import talk
 from qqlab.errors import UsageError
 from qqlab.files import are_same, check_replaceable, replacing
@@ -23,18 +23,22 @@ def export(
     ] = Path("-"),
     force: Force = False,
     spec: SpecOption = None,
+    lang: LangOption = "en",
 ) -> None:
     """Write the spec as OpenAPI, as a dissector for Wireshark, as a JSON Schema of captures, or as Markdown.
+
+    With --lang the texts of the spec (docs, meanings of codes) are in that language; headings stay English.
 
     \b
     Examples:
       qqlab spec export --format openapi -o openapi.json
       qqlab spec export --format wireshark -o qq.lua
       tshark -X lua_script:qq.lua -r packets.pcapng -Y qq -T fields -e qq.cmd -e qq.login.rs
+      qqlab spec export --format wireshark --lang zh -o qq-zh.lua
       qqlab spec export --format jsonschema -o capture.schema.json
       qqlab spec export --format markdown --spec my.toml -o my.md
     """
-    text = EXPORTS[format_].render(read_spec(spec))
+    text = EXPORTS[format_].render(read_spec(spec, lang))
     if str(output) == "-":
         sys.stdout.write(text)
         return
