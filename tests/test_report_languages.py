@@ -53,7 +53,8 @@ def told() -> Report:
 
 
 def words_of(text: str) -> set[str]:
-    return set(re.findall(r"[A-Za-z][\w.-]*", text))
+    """The words in Latin letters; no digits of pictures, and nothing of one letter."""
+    return {word for word in re.findall(r"[A-Za-z][\w.-]+", text) if not re.fullmatch(r"[0-9a-f]{20,}", word)}
 
 
 def allowed(report: Report) -> set[str]:

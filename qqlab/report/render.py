@@ -144,6 +144,7 @@ def _environment(html: bool, lang: Lang, templates: Path | None = None) -> Envir
     )
     environment.globals |= {
         "_": _speaker(say, finalize),
+        **_marks(say),
         "lang": {"zh": "zh-Hans"}.get(lang, lang),
         "anchor": anchor,
         "mark": _mark,
@@ -182,6 +183,18 @@ def _speaker(say: Say, finalize: Callable[[Any], Any]) -> Callable[..., Markup]:
         return Markup(say.translated(sentence)).format(**ready)
 
     return speak
+
+
+def _marks(say: Say) -> dict[str, str]:
+    """The punctuation that templates set themselves: between things of a list, clauses and sentences, behind a name."""
+    return {
+        "comma": say.translated(", "),
+        "semicolon": say.translated("; "),
+        "clause": say("{one}, {other}", one="", other=""),
+        "colon": say("{name}: {what}", name="", what=""),
+        "gap": say("{one} {other}", one="", other=""),
+        "stop": say("{one}.", one=""),
+    }
 
 
 def _mark(*parts: object) -> Markup:
