@@ -27,7 +27,7 @@ def follow(path: Path, go_on: Callable[[], bool], say: Callable[[str], None]) ->
     line each, of what is missing and of a file that begins anew. Raises InputError as reading a capture does.
     """
     recording, expected = "", 1
-    while (opened := _open(path, go_on)) is not None:
+    while (opened := _open(path, go_on, is_there=expected == 1)) is not None:
         with opened as file:
             tail = _Tail(file, path, go_on)
             head = tail.header()
@@ -45,18 +45,16 @@ def follow(path: Path, go_on: Callable[[], bool], say: Callable[[str], None]) ->
             expected = head.segment + 1
 
 
-def _open(path: Path, go_on: Callable[[], bool]) -> BinaryIO | None:
-    """The file, once there is one again; None where nobody wants to wait for it."""
-    first = True
+def _open(path: Path, go_on: Callable[[], bool], is_there: bool) -> BinaryIO | None:
+    """The file, once there is one again where it was before; None where nobody wants to wait for that."""
     while True:
         try:
             return path.open("rb", buffering=0)
         except FileNotFoundError as error:
-            if first and not path.parent.is_dir():
+            if is_there:
                 raise InputError(str(path), error.strerror or str(error)) from error
         except OSError as error:
             raise InputError(str(path), error.strerror or str(error)) from error
-        first = False
         if not go_on():
             return None
 
