@@ -50,7 +50,7 @@ class Told(NamedTuple):
 class _Page(NamedTuple):
     """The last page of a list that is not complete: the cursors that began it and that should go on with it."""
 
-    first: str | None
+    first: str
     next: str
     label: str
     time: datetime | None
@@ -124,6 +124,7 @@ class SessionFold:
 
     def _session(self, name: str) -> _Session:
         """The session of that name; the one that was quiet longest makes room for a new one."""
+        name = clip(name)
         session = self.sessions.pop(name, None)
         if session is None:
             if len(self.sessions) >= FOLLOWED:
@@ -177,6 +178,7 @@ class SessionFold:
         number = None if request is None else request.text(self.spec.roles.sequence)
         if number is None:
             return
+        number = clip(number)
         if session.number is not None:
             self.behaviour.numbers.add(number != session.number, told.label, told.time)
         session.number = number
@@ -212,7 +214,7 @@ class SessionFold:
         paging, request, reply = command.paging, told.decoded.request, told.decoded.reply
         if paging is None or request is None:
             return
-        cursor, page = request.text(paging.cursor), session.pages.pop(command.name, None)
+        cursor, page = clip(request.text(paging.cursor) or ""), session.pages.pop(command.name, None)
         if page is not None:
             if cursor == page.next or cursor != page.first:
                 self._held(self.behaviour.cursors, command.name).add(cursor == page.next, told.label, told.time)
@@ -283,7 +285,7 @@ def _last_key(command: Command, paging: Paging, reply: Message) -> str | None:
     for table in reply.tables:
         if table.spec.key is not None and table.rows:
             key = table.rows[-1].cells.get(table.spec.key)
-            return None if key is None else str(key)
+            return None if key is None else clip(str(key))
     return None
 
 
