@@ -224,6 +224,9 @@ def test_a_page_of_the_protocol_holds_all_that_is_known(known: Spec) -> None:
     assert page.count("| 30 | busy | forum-2005 |") == page.count("| 30 | away | mobile-1.4 |") == 1
     for name in known.sources:
         assert f"| {name}" in page
+    links = set(re.findall(r"\]\(#([^)]*)\)", page))
+    assert links == {f"code-{field.codes.lower()}" for _, _, field in known.every_field() if field.codes is not None}
+    assert all(f"\n## code {name.removeprefix('code-')}\n" in page.lower() for name in links)
 
 
 @given(st.lists(st.text(max_size=8), max_size=8))

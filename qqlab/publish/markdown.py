@@ -11,6 +11,7 @@ from qqlab.publish import sample
 from qqlab.spec import DIRECTIONS, CodeTable, Command, Direction, Field, Spec
 from qqlab.visible import markdown_safe
 
+_PLAIN = re.compile(r"[A-Za-z0-9]+")
 _FENCE = re.compile("`{3,}")
 
 
@@ -107,9 +108,15 @@ def _fields(spec: Spec, direction: Direction, fields: tuple[Field, ...]) -> Iter
 
 
 def _type(field: Field) -> str:
-    codes = f" ({markdown_safe(field.codes)})" if field.codes else ""
+    codes = f" ({_linked(field.codes)})" if field.codes else ""
     constants = f", {' or '.join(map(markdown_safe, field.constants))}" if field.constants else ""
     return ("list of " if field.list else "") + field.type + codes + constants
+
+
+def _linked(codes: str) -> str:
+    """The name of a code table, with a link to it where the name makes a plain one."""
+    shown = markdown_safe(codes)
+    return f"[{shown}](#code-{codes.lower()})" if _PLAIN.fullmatch(codes) else shown
 
 
 def _flags(field: Field) -> str:
