@@ -341,13 +341,13 @@ def test_no_mode_leads_to_the_historical_servers_and_no_header_does(
     for listening in (port, other_port):
         process.wait_for(f"listening at 127.0.0.1:{listening}")
     historical = request(1, headers=b"Host: tqq.tencent.com:8000\r\n")
-    # mitmproxy says why where it connects for a request, and closes where it connects for a client.
-    assert (b"never contacted" in ask(port, historical)) is (strategy == "lazy")
+    with client(port) as made:  # which mitmproxy 11 leaves waiting where it connects before anything is asked
+        made.send(historical)
+        process.wait_for("not connected: tqq.tencent.com: the protocol's historical servers are never contacted")
     assert ask(other_port, historical) == REPLY
     assert server.sent == historical
     assert process.stop() == 0
-    assert "not connected: tqq.tencent.com: the protocol's historical servers are never contacted" in process.output
-    assert transports(tmp_path / "a.jsonl")[-1] == ("http" if strategy == "lazy" else "tcp")
+    assert set(transports(tmp_path / "a.jsonl")) == {"http" if strategy == "lazy" else "tcp"}
 
 
 @pytest.mark.parametrize(
