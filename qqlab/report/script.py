@@ -35,7 +35,7 @@ def script_words(say: Say) -> dict[str, object]:
         "field": _("Field"),
         "value": _("Value"),
         "rows": _("Rows"),
-        "row_count": _("{count} rows"),
+        "row_count": _("Rows: {count}"),
         "more_fields": _("{count} more fields"),
         "before": _("← Previous"),
         "after": _("Next →"),
