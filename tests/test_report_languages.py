@@ -112,6 +112,16 @@ def test_a_chinese_report_in_markdown_says_nothing_in_english(told: Report) -> N
     assert words_of(plain) - allowed(told) == set()
 
 
+def test_emphasis_ends_where_markdown_sees_it_end(told: Report) -> None:
+    """A mark before the stars and a letter behind them: then they would be taken for a beginning."""
+    assert re.findall(r".{,9}[：，。；、）]\*+\w.{,9}", render.to_markdown(told)) == []
+
+
+def test_chinese_sentences_are_not_torn_by_blanks(told: Report) -> None:
+    text = render.to_markdown(told)
+    assert re.findall(r"[\u4e00-\u9fff][,;:] |[。；：] (?=[\u4e00-\u9fff“])| [，。；：、]", text) == []
+
+
 def test_the_sentences_of_the_model_are_chinese_and_its_codes_are_not(told: Report) -> None:
     english = build([load(path) for path in NAMES], specs.builtin())
     assert (told.lang, english.lang) == ("zh", "en")

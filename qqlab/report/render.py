@@ -186,8 +186,12 @@ def _speaker(say: Say, finalize: Callable[[Any], Any]) -> Callable[..., Markup]:
 
 
 def _marks(say: Say) -> dict[str, str]:
-    """The punctuation that templates set themselves: between things of a list, clauses and sentences, behind a name."""
+    """The punctuation that templates set themselves: between things of a list, clauses and sentences,
+    behind a name, around what stands aside."""
+    opens, closes = say("{meaning} ({sources})", meaning="", sources="\0").split("\0")
     return {
+        "opens": opens,
+        "closes": closes,
         "comma": say.translated(", "),
         "semicolon": say.translated("; "),
         "clause": say("{one}, {other}", one="", other=""),
