@@ -1,7 +1,8 @@
 """Codes that sources read differently: each side, and what the traffic says for it.
 
 Law: traffic settles a dispute only where two readings cannot both be right because each has the other's value for
-something else, and only one of the two values is in use. What a value means, no count of it can tell.
+something else, and only one of the two values is in use. What a value means, no count of it can tell: that a value
+occurs speaks for none of its readings where it has several, and against none of another value's.
 """
 
 from collections.abc import Mapping
@@ -70,28 +71,34 @@ def _word(
 ) -> tuple[model.Stand, str]:
     """What the traffic says for a reading, and why."""
     own, rival = counts.get(known.value, 0), _rival(table, known, reading)
-    if rival is not None:
-        return _against_rival(known.value, own, rival, counts.get(rival, 0), say)
-    others = [other for other in known.readings if other is not reading]
-    fallen = [
-        other for other in others if (theirs := _rival(table, known, other)) is not None and counts.get(theirs, 0)
-    ]
-    if own and fallen and len(fallen) == len(others):
-        return "for", say("the other readings of {value} have a value of their own, which occurs", value=known.value)
-    if own:
-        return "open", say("{value} occurs ({times}); what it means, traffic cannot tell", value=known.value, times=own)
-    return "open", say("{value} was never seen", value=known.value)
-
-
-def _against_rival(value: int, own: int, rival: int, theirs: int, say: Say) -> tuple[model.Stand, str]:
-    if own and not theirs:
-        return "for", say("{value} occurs ({times}), {rival} was never seen", value=value, times=own, rival=rival)
-    if theirs and not own:
-        return "against", say(
-            "{rival} occurs ({times}), {value} was never seen", value=value, times=theirs, rival=rival
-        )
-    if own:
+    theirs = 0 if rival is None else counts.get(rival, 0)
+    if rival is not None and own and theirs:
         return "open", say(
-            "both occur: {value} ({times}) and {rival} ({others})", value=value, times=own, rival=rival, others=theirs
+            "both occur: {value} ({times}) and {rival} ({others})",
+            value=known.value,
+            times=own,
+            rival=rival,
+            others=theirs,
         )
-    return "open", say("neither {value} nor {rival} was seen", value=value, rival=rival)
+    if rival is not None and own and len(known.readings) == 1:
+        return "for", say("{value} occurs ({times}), {rival} was never seen", value=known.value, times=own, rival=rival)
+    if rival is not None and theirs and len(table.by_value[rival].readings) == 1:
+        return "against", say(
+            "{rival} occurs ({times}), {value} was never seen", value=known.value, times=theirs, rival=rival
+        )
+    if rival is not None and not own and not theirs:
+        return "open", say("neither {value} nor {rival} was seen", value=known.value, rival=rival)
+    return _by_the_others(table, known, reading, counts, say)
+
+
+def _by_the_others(
+    table: CodeTable, known: CodeValue, reading: Reading, counts: Mapping[int, int], say: Say
+) -> tuple[model.Stand, str]:
+    """Whether all other readings of the same value have fallen, since what they say has a value of its own."""
+    own = counts.get(known.value, 0)
+    if not own:
+        return "open", say("{value} was never seen", value=known.value)
+    others = [_rival(table, known, other) for other in known.readings if other is not reading]
+    if others and all(rival is not None and counts.get(rival, 0) for rival in others):
+        return "for", say("the other readings of {value} have a value of their own, which occurs", value=known.value)
+    return "open", say("{value} occurs ({times}); what it means, traffic cannot tell", value=known.value, times=own)
