@@ -179,13 +179,13 @@ class _Day:
         if command == "Logout":
             person.inside = False
             if chance.random() < 0.4:
-                self._send(person, chance.choice(("GetMsgEx", "List")), self._page(person, "List", (2, 160)))
+                self._send(person, "GetMsgEx", ())
 
     def _page(self, person: _Person, command: str, sizes: tuple[int, ...]) -> tuple[tuple[str, Value], ...]:
         return ("TN", self.chance.choice(sizes)), ("UN", person.cursor.get(command, "0"))
 
     def _search(self) -> tuple[tuple[str, Value], ...]:
-        asked = (("AG", self.chance.choice(("", "20-25"))), ("SX", str(self.chance.randint(0, 1))))
+        asked = (("AG", self.chance.choice(("", f"{self.chance.randint(16, 40)}-{self.chance.randint(41, 60)}"))), ("SX", str(self.chance.randint(0, 1))))
         place = ("PV", f"{self.chance.choice(_PLACES)}{self.chance.choice(('', '东', '西'))}")
         return tuple(one for one in (*asked, place) if self.chance.random() < 0.8)
 

@@ -5,6 +5,7 @@ exchanges (`MOST_HELD` of them, or fewer where they are large), which are then c
 the traffic, however long it is. What is remembered of accounts is bounded; who was silent longest is forgotten first.
 """
 
+import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, combinations
@@ -61,6 +62,9 @@ class Learned:
         self.escaped: Counter[str] = Counter()
         self.exchanges = self.foreign = self.more_commands = 0
         self._room = Room()
+        # The separator, escaped for the pair alone.
+        self._once = re.compile(b"%%%02x" % ord(separator.mark), re.IGNORECASE)
+        self._pages: OrderedDict[tuple[str, str], _Last] = OrderedDict()
         self._lasts: OrderedDict[str, _Last] = OrderedDict()
         self._spellings: dict[str, Counter[str]] = {}
 
@@ -148,7 +152,8 @@ class Learned:
         own.layout_counts[layout] += 1
         status = message.values.get(self.found.status, "")[:8]
         own.statuses[status, layout] += 1
-        self._conditions(own, message, status, layout)
+        version = (request or message).values.get(self.found.version, "")
+        self._conditions(own, message, (status, version), layout)
         self._tables(own, message)
 
     def _spelling(self, name: str, written: str) -> None:
@@ -163,7 +168,8 @@ class Learned:
         raw = message.escaped.get(name)
         if raw is not None:
             field.layered += is_layered(raw)
-            self.escaped.update({character for character in text if character in "&%\r\n" or character == self.separator.mark})
+            field.once += self._once.search(raw) is not None
+            self.escaped.update({character for character in text if character in f"&%\r\n{self.separator.mark}"})
         if text == "":
             return
         field.filled.add(label)
@@ -188,10 +194,11 @@ class Learned:
         else:
             field.broken += 1
 
-    def _conditions(self, own: MessageTally, message: Message, status: str, layout: int) -> None:
-        """Which layouts come with which values of what may be a code."""
-        for name, text in message.values.items():
-            if name in own.wide or not (shapes.is_code(text) or name == self.found.version):
+    def _conditions(self, own: MessageTally, message: Message, of: tuple[str, str], layout: int) -> None:
+        """Which layouts come with which values of what may be a code; under no name, with which version was asked."""
+        status, version = of
+        for name, text in (("", version), *message.values.items()):
+            if name in own.wide or not (name == "" or shapes.is_code(text)):
                 continue
             values = own.condition_values.setdefault(name, set())
             values.add(text)
@@ -233,7 +240,10 @@ class Learned:
         lists = {} if reply is None else self._lists(name, reply)
         if lists:
             _limit(own.limits, request, lists)
-        self._lasts[account] = _Last(
+            page = self._pages.pop((account, name), None)
+            if page is not None:
+                self._go_on(own, page, request)
+        now = _Last(
             name,
             request,
             reply,
@@ -241,8 +251,12 @@ class Learned:
             {one: items[-1] for one, items in lists.items() if items},
             sum(map(len, lists.values())),
         )
-        if len(self._lasts) > _MOST_ACCOUNTS:
-            self._lasts.popitem(last=False)
+        self._lasts[account] = now
+        if lists:
+            self._pages[account, name] = now
+        for kept in (self._lasts, self._pages):
+            if len(kept) > _MOST_ACCOUNTS:
+                kept.popitem(last=False)
 
     def _lists(self, name: str, reply: Message) -> dict[str, tuple[str, ...]]:
         """What look like lists of a reply to that command."""
@@ -264,8 +278,8 @@ class Learned:
             elif status in after.statuses or len(after.statuses) < 24:
                 after.statuses[status] = after.statuses.get(status, 0) + 1
 
-    def _again(self, own: CommandTally, last: _Last, request: Message, reply: Message | None) -> None:
-        """The same command again: does it go on where the last reply ended, and does it hear the same?"""
+    def _go_on(self, own: CommandTally, last: _Last, request: Message) -> None:
+        """The same command again: does it go on where its last reply ended?"""
         went_on = False
         for field, text in request.values.items():
             if field in self.found.names:
@@ -273,10 +287,14 @@ class Learned:
             lists = [one for one, item in last.lasts.items() if item == text]
             own.continued.update((field, one) for one in lists)
             went_on = went_on or (bool(lists) and text != last.request.values.get(field))
-            if not lists and len(others := own.others.setdefault(field, Counter())) < 8:
-                others[tally.key(text)] += 1
+            others = own.others.setdefault(field, Counter())
+            if not lists:
+                others[tally.key(text) if tally.key(text) in others or len(others) < 8 else "\0others"] += 1
         for field, value in _codes(last.reply, self.found.names) if last.reply is not None else ():
             own.completes.setdefault(field, {}).setdefault(value, [0, 0])[not went_on] += 1
+
+    def _again(self, own: CommandTally, last: _Last, request: Message, reply: Message | None) -> None:
+        """The same command at once again: if it asks the same, does it hear the same?"""
         if reply is not None and last.reply is not None and last.status == reply.values.get(self.found.status, ""):
             if _without(request, self.found.sequence) == _without(last.request, self.found.sequence):
                 self._repeat(own, last, reply)

@@ -28,7 +28,7 @@ UNREPEATED = 12
 FOLLOWS = 3
 SHARE = 0.8
 # What is allowed to go wrong in what otherwise always holds: a message that was damaged on its way.
-EXCEPTIONS = 0.005
+EXCEPTIONS = 0.01
 
 
 def holds(good: int, bad: int, least: int = EQUAL) -> bool:

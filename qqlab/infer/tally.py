@@ -73,6 +73,22 @@ class Values:
         if len(owners) < _MOST_OWNERS and account not in owners:
             owners.append(account)
 
+    def take(self, other: "Values") -> None:
+        """Count those of another tally, too."""
+        for value, count in other.counts.items():
+            if value in self.counts:
+                self.counts[value] += count
+                self.repeated += 1
+            elif len(self.counts) < MOST_VALUES:
+                self.counts[value], self.owners[value] = count, []
+            else:
+                self.more += count
+                continue
+            owners = dict.fromkeys(self.owners[value] + other.owners[value])
+            self.owners[value] = list(owners)[:_MOST_OWNERS]
+        self.more += other.more
+        self.repeated += other.repeated
+
     @property
     def shared(self) -> int:
         """How many values more than one account had."""
@@ -118,6 +134,16 @@ class Shapes:
         if value is not None:
             self._number(value)
 
+    def take(self, other: "Shapes") -> None:
+        """Count those of another tally, too."""
+        for name in ("count", "numbers", "digits", "hexes", "versions", "tokens", "codes", "zero_led", "lettered", "grown"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        lows = [low for low in (self.low, other.low) if low is not None]
+        highs = [high for high in (self.high, other.high) if high is not None]
+        self.low, self.high = min(lows, default=None), max(highs, default=None)
+        self.shortest, self.longest = min(self.shortest, other.shortest), max(self.longest, other.longest)
+        self.characters.update(other.characters)
+
     def _number(self, value: int) -> None:
         self.numbers += 1
         self.low = value if self.low is None else min(self.low, value)
@@ -132,18 +158,33 @@ class FieldTally:
     `whole` and `whole_values` are of the value, `parts` and `part_values` of its items. `split` counts values that
     hold the separator, `ended` those that end in it. `held` and `broken` count repetitions of the request's field of
     the same name, `cased` those that held but for case, `repeated` the first distinct values that were repeated.
-    `layered` counts values that were escaped twice, `spellings` how the name was written.
+    `layered` counts values that were escaped twice, `once` those that hold the separator escaped once.
     """
 
     def __init__(self, room: Room) -> None:
         self.seen = Evidence()
         self.filled = Evidence()
-        self.spellings: Counter[str] = Counter()
         self.whole, self.parts = Shapes(), Shapes()
         self.whole_values, self.part_values = Values(room), Values(room)
-        self.split = self.ended = self.layered = 0
+        self.split = self.ended = self.layered = self.once = 0
         self.held = self.cased = self.broken = 0
         self.repeated: set[str] = set()
+
+
+    def take(self, other: "FieldTally") -> None:
+        """Count what another command has of the field, too."""
+        for mine, its in ((self.seen, other.seen), (self.filled, other.filled)):
+            for label in its.ids:
+                mine.add(label)
+            mine.count += its.count - len(its.ids)
+            mine.more = mine.more or its.more
+        self.whole.take(other.whole)
+        self.parts.take(other.parts)
+        self.whole_values.take(other.whole_values)
+        self.part_values.take(other.part_values)
+        for name in ("split", "ended", "layered", "once", "held", "cased", "broken"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.repeated |= other.repeated
 
 
 class Pair(msgspec.Struct):
