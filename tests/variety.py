@@ -40,6 +40,7 @@ class _Person:
         self.encodes = self.line is None and number % 5 == 1
         self.sequence = 100
         self.inside = False
+        self.wishes: list[str] = []
         self.cursor: dict[str, str] = {}
 
 
@@ -152,12 +153,15 @@ class _Day:
 
     def _ask(self, person: _Person) -> None:
         chance, other = self.chance, self.chance.choice(self.people[:24]).account.uin
+        if person.wishes and chance.random() < 0.7:
+            answer = (("UN", person.wishes.pop()), ("CD", chance.choice((0, 1))), ("RS", f"好, {chance.randint(1, 99)}"))
+            self._send(person, "Ack_AddToList", answer)
         wish = (chance.choice((0, 1, 2, 2)), f"{chance.choice(_WORDS)}, {chance.randint(1, 500)}")
         acts = [
             ("GetMsgEx", (), 22),
             ("CLTMSG", (("UN", other), ("MG", f"{chance.choice(_WORDS)} {chance.randint(1, 999)}")), 22),
             ("List", self._page(person, "List", (2, 3, 4, 160)), 8),
-            ("Query_Stat", self._page(person, "Query_Stat", (2, 3, 50)), 8),
+            ("Query_Stat", self._page(person, "Query_Stat", (1, 1, 2, 50)), 8),
             ("GetInfo", (("LV", chance.choice((1, 2, 3, 3))), ("UN", other)), 14),
             ("Change_Stat", (("ST", chance.choice((10, 20, 30, 40, 50, 60, 70))),), 6),
             ("AddToList", (("UN", other),), 6),
@@ -174,7 +178,7 @@ class _Day:
             ]
         command, values, _ = chance.choices(acts, [weight for _, _, weight in acts])[0]
         self._send(person, command, values)
-        if command in ("GetMsgEx", "List", "GetInfo", "Query_Stat", "SimpleInfo2") and chance.random() < 0.3:
+        if command in ("GetMsgEx", "List", "GetInfo", "Query_Stat", "SimpleInfo2", "Query_Stat2") and chance.random() < 0.3:
             self._send(person, command, values)  # at once again
         if command == "Logout":
             person.inside = False
@@ -215,6 +219,9 @@ class _Day:
     def _go_on(self, person: _Person, command: str, reply: bytes) -> None:
         """Where the next page of a list begins."""
         said = {pair.key: pair.value or b"" for pair in wire.split(reply)}
+        if b"MT" in said and b"MN" in said:
+            kinds = zip(said[b"MT"].split(b","), said[b"UN"].split(b","), strict=True)
+            person.wishes += [who.decode() for kind, who in kinds if kind == b"2"]
         if b"FN" in said and b"SN" in said:
             rows = said[b"UN"].split(b",")
             person.cursor[command] = rows[-2].decode() if said[b"FN"] == b"0" and len(rows) > 1 else "0"

@@ -14,7 +14,7 @@ from qqlab.infer import effects, outcome, presence, tables, values
 from qqlab.infer.draft import Draft, DraftCommand, DraftField, Why
 from qqlab.infer.fold import Learned
 from qqlab.infer.presence import Presence
-from qqlab.infer.support import ALWAYS, VARIED, bound, cited, holds
+from qqlab.infer.support import ALWAYS, VARIED, bound, cited, holds, times
 from qqlab.infer.tally import CommandTally, FieldTally, MessageTally, Room
 from qqlab.spec import (
     DIRECTIONS,
@@ -60,6 +60,7 @@ class _Codes(NamedTuple):
     direction: Direction
     field: str
     seen: Counter[int]
+    first: dict[int, str]
     ok: dict[int, bool]
 
 
@@ -76,6 +77,8 @@ class Conclusion:
         self.ok = outcome.statuses(self.commands, self.common["reply"])
         self.uses: dict[tuple[str, Direction, str], _Codes] = {}
         self.limited = {name: effects.limits(own) | effects.cursors(own) for name, own in self.commands.items()}
+        self.account_names: set[str] = set()
+        self.account_names = {part.name for part in self._every_part() if part.told.account}
         self.parts = {(name, d): self._parts(name, own, d) for name, own in self.commands.items() for d in DIRECTIONS}
         self.shared: dict[Direction, list[_Part]] = {d: self._shared(d) for d in DIRECTIONS}
         self.tables = self._tables()
@@ -147,9 +150,15 @@ class Conclusion:
         for field in found:
             no_code = field in counted or (direction == "request" and field in self.limited[name])
             tally = messages.fields[field]
-            told = values.tell(tally, self._known("", direction, is_list=field in lists, no_code=no_code))
+            known = self._known("", direction, is_list=field in lists, no_code=no_code)
+            told = values.tell(tally, known._replace(namesake=field in self.account_names))
             parts.append(self._own_part(name, direction, field, told, tally, messages))
         return parts
+
+    def _every_part(self) -> Iterator[_Part]:
+        for name, own in self.commands.items():
+            for direction in DIRECTIONS:
+                yield from self._parts(name, own, direction)
 
     def _own_part(
         self, name: str, direction: Direction, field: str, told: values.Told, tally: FieldTally, own: MessageTally
@@ -175,10 +184,10 @@ class Conclusion:
         echo, reason = self._echo(name, direction, tally)
         why.append(reason)
         if told.codes:
-            seen = Counter[int]()
-            for text, count in (tally.part_values if told.list else tally.whole_values).texts():
-                seen[int(text)] += count
-            self.uses[command, direction, name] = _Codes(command, direction, name, seen, {})
+            counted = tally.part_values if told.list else tally.whole_values
+            seen = Counter({int(text): count for text, count in counted.texts()})
+            first = {int(text): counted.first[text] for text, _ in counted.texts()}
+            self.uses[command, direction, name] = _Codes(command, direction, name, seen, first, {})
         return _Part(name, told, present, echo, tally, of, tuple(one for one in (*why, *told.doubts) if one))
 
     def _echo(self, name: str, direction: Direction, tally: FieldTally) -> tuple[bool, str]:
@@ -273,14 +282,15 @@ class Conclusion:
             seen = sum((used.seen for used in uses), Counter[int]())
             ok = {value: good for used in uses for value, good in used.ok.items()}
             where = ", ".join(f"{self._spelled(u.command) or 'every'} {u.direction}" for u in uses)
-            made = tuple(self._code(value, seen[value], ok.get(value)) for value in sorted(seen))
+            first = {value: label for used in reversed(uses) for value, label in used.first.items()}
+            made = tuple(self._code(value, seen[value], first[value], ok.get(value)) for value in sorted(seen))
             doc = f"Values of {self.learned.spelled(uses[0].field)} ({where}); traffic does not say what they mean."
             tables_[name] = CodeTable(doc=doc, values=made), ()
         return tables_
 
-    def _code(self, value: int, count: int, ok: bool | None) -> CodeValue:
+    def _code(self, value: int, count: int, first: str, ok: bool | None) -> CodeValue:
         meaning = {True: "it worked", False: "it did not work", None: "meaning unknown"}[ok]
-        reading = Reading(meaning=f"{meaning}; seen {count} times", source=self.source)
+        reading = Reading(meaning=f"{meaning}; seen {times(count)}, first in {first}", source=self.source)
         return CodeValue(value=value, ok=ok, readings=(reading,))
 
     # ------------------------------------------------------------------------------------------------ its parts
@@ -517,7 +527,8 @@ def _can_be_key(part: _Part) -> int:
 
 
 def _alike(seen: set[int], other: set[int]) -> bool:
-    return len(seen & other) * 2 >= len(seen | other)
+    """Whether one table could hold both: each value of the one is the other's, too."""
+    return len(seen & other) == min(len(seen), len(other)) > 1
 
 
 def conclude(learned: Learned, name: str, source: str, described: Source) -> Draft:

@@ -174,14 +174,14 @@ class Learned:
             return
         field.filled.add(label)
         field.whole.add(text)
-        field.whole_values.add(text, account)
+        field.whole_values.add(text, account, label)
         mark = self.separator.mark
         field.split += mark in text
         field.ended += text.endswith(mark)
         for item in shapes.items(text, mark)[:_MOST_ITEMS]:
             if item:
                 field.parts.add(item)
-                field.part_values.add(item, account)
+                field.part_values.add(item, account, label)
 
     def _echo(self, field: FieldTally, asked: str, said: str) -> None:
         if asked == "":

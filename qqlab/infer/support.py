@@ -44,3 +44,8 @@ def bound(count: int) -> str:
 def cited(evidence: Evidence) -> str:
     """The first exchanges of an evidence, as a spec names them."""
     return ", ".join(evidence.ids) + (", …" if evidence.more else "")
+
+
+def times(count: int) -> str:
+    """So many times, in words."""
+    return "once" if count == 1 else f"{count} times"

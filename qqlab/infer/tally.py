@@ -45,26 +45,28 @@ def key(text: str) -> str:
 
 
 class Values:
-    """How often each value came, and which accounts it belonged to (at most three of each value).
+    """How often each value came, in which exchange first, and which accounts it belonged to (at most three of each).
 
     `more` counts those that found no room, `repeated` how often a value came again.
     """
 
     def __init__(self, room: Room) -> None:
         self.counts: dict[str, int] = {}
+        self.first: dict[str, str] = {}
         self.owners: dict[str, list[str]] = {}
         self.more = 0
         self.repeated = 0
         self._room = room
 
-    def add(self, text: str, account: str) -> None:
-        """Count a value."""
+    def add(self, text: str, account: str, label: str) -> None:
+        """Count a value that an account had in an exchange."""
         value = key(text)
         if value in self.counts:
             self.counts[value] += 1
             self.repeated += 1
         elif len(self.counts) < MOST_VALUES and self._room.take():
             self.counts[value] = 1
+            self.first[value] = label
             self.owners[value] = []
         else:
             self.more += 1
@@ -80,7 +82,7 @@ class Values:
                 self.counts[value] += count
                 self.repeated += 1
             elif len(self.counts) < MOST_VALUES:
-                self.counts[value], self.owners[value] = count, []
+                self.counts[value], self.first[value], self.owners[value] = count, other.first[value], []
             else:
                 self.more += count
                 continue

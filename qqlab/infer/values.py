@@ -37,13 +37,14 @@ class Told(NamedTuple):
 
 class Known(NamedTuple):
     """What is known beside a field: the accounts, what is a list by what stands beside it, what no code is (counts,
-    limits, cursors) and with what role the field is."""
+    limits, cursors) and with what role the field is. `namesake` says that fields of this name are accounts elsewhere."""
 
     accounts: Collection[str]
     is_list: bool
     no_code: bool
     role: str
     direction: str
+    namesake: bool = False
 
 
 def tell(field: FieldTally, known: Known) -> Told:
@@ -52,7 +53,7 @@ def tell(field: FieldTally, known: Known) -> Told:
     seen, values = (field.parts, field.part_values) if is_list else (field.whole, field.whole_values)
     if not seen.count:
         return Told("text", is_list, doubts=("under-sampled: never with a value, so its type is a guess",))
-    account = known.role == "account" or (known.role == "" and _is_account(seen, values, known.accounts))
+    account = known.role == "account" or (known.role == "" and _is_account(seen, values, known))
     kind, reason = _type(seen, values, known, account)
     told = Told(kind, is_list, account=account, why=(*why, reason), layers=_layers(field, is_list))
     if known.role not in ("", "status"):
@@ -116,10 +117,12 @@ def _type(seen: Shapes, values: Values, known: Known, account: bool) -> tuple[Fi
     return "text", f"{seen.shortest} to {seen.longest} characters"
 
 
-def _is_account(seen: Shapes, values: Values, accounts: Collection[str]) -> bool:
-    """Whether values are accounts: many are known ones, and all have the form of one."""
+def _is_account(seen: Shapes, values: Values, known: Known) -> bool:
+    """Whether values are accounts: many are known ones (some, where other fields of the name are accounts), and all
+    have the form of one."""
+    accounts = known.accounts
     met = _met(values, accounts)
-    if met < ACCOUNTS or met * 2 < len(values.counts):
+    if met < ACCOUNTS or (met * 2 < len(values.counts) and not known.namesake):
         return False
     lengths = {len(account) for account in accounts}
     digits = all(map(shapes.is_digits, accounts))
