@@ -20,13 +20,14 @@ from qqlab.capture import header, save
 from qqlab.codec import Value, derive, encode_message
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.testserver import Accounts, State
-from qqlab.testserver.accounts import Account
+from qqlab.testserver.accounts import Account, Policy
 
 _BEGIN = datetime(2026, 3, 1, 8, tzinfo=UTC)
-_WORDS = "你好 在吗? 1+1=2 山,水&100% 再见\r\n 哈哈 a=b 明天见 ok, 谢谢 三点; 北京|上海".split(" ")
-_PLACES = "云南省 北京市 上海市 广东省 四川省 江苏省 浙江省 湖北省 山东省 福建省 河南省 湖南省".split()
-_NAMES = "雨 山 水 强 星 云 月 风 花 雪 石 林".split()
-_POLICIES = ("anyone", "approval", "nobody")
+_WORDS = ["你好", "在吗?", "1+1=2", "山,水&100%", "再见\r\n", "哈哈", "a=b", "ok,", "谢谢", "三点;", "北京|上海"]
+_PLACES = ["云南省", "北京市", "上海市", "广东省", "四川省", "江苏省", "浙江省", "湖北省", "山东省", "福建省", "河南省"]
+_NAMES = ["雨", "山", "水", "强", "星", "云", "月", "风", "花", "雪", "石", "林"]
+_POLICIES: tuple[Policy, ...] = ("anyone", "approval", "nobody")
+_POLLED = ("GetMsgEx", "List", "GetInfo", "Query_Stat", "SimpleInfo2", "Query_Stat2")
 _LC, _MOBILE_LC = "9326B87B234E7235", "812822641C978097"
 
 
@@ -154,7 +155,11 @@ class _Day:
     def _ask(self, person: _Person) -> None:
         chance, other = self.chance, self.chance.choice(self.people[:24]).account.uin
         if person.wishes and chance.random() < 0.7:
-            answer = (("UN", person.wishes.pop()), ("CD", chance.choice((0, 1))), ("RS", f"好, {chance.randint(1, 99)}"))
+            answer = (
+                ("UN", person.wishes.pop()),
+                ("CD", chance.choice((0, 1))),
+                ("RS", f"好, {chance.randint(1, 99)}"),
+            )
             self._send(person, "Ack_AddToList", answer)
         wish = (chance.choice((0, 1, 2, 2)), f"{chance.choice(_WORDS)}, {chance.randint(1, 500)}")
         acts = [
@@ -178,7 +183,10 @@ class _Day:
             ]
         command, values, _ = chance.choices(acts, [weight for _, _, weight in acts])[0]
         self._send(person, command, values)
-        if command in ("GetMsgEx", "List", "GetInfo", "Query_Stat", "SimpleInfo2", "Query_Stat2") and chance.random() < 0.3:
+        if (
+            command in ("GetMsgEx", "List", "GetInfo", "Query_Stat", "SimpleInfo2", "Query_Stat2")
+            and chance.random() < 0.3
+        ):
             self._send(person, command, values)  # at once again
         if command == "Logout":
             person.inside = False
@@ -189,7 +197,8 @@ class _Day:
         return ("TN", self.chance.choice(sizes)), ("UN", person.cursor.get(command, "0"))
 
     def _search(self) -> tuple[tuple[str, Value], ...]:
-        asked = (("AG", self.chance.choice(("", f"{self.chance.randint(16, 40)}-{self.chance.randint(41, 60)}"))), ("SX", str(self.chance.randint(0, 1))))
+        age = f"{self.chance.randint(16, 40)}-{self.chance.randint(41, 60)}"
+        asked = (("AG", self.chance.choice(("", age))), ("SX", str(self.chance.randint(0, 1))))
         place = ("PV", f"{self.chance.choice(_PLACES)}{self.chance.choice(('', '东', '西'))}")
         return tuple(one for one in (*asked, place) if self.chance.random() < 0.8)
 

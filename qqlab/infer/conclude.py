@@ -123,8 +123,8 @@ class Conclusion:
                 whole.take(own.fields[name])
         role = self.roles.get(name, "")
         if whole.seen.count == 0:
-            told = values.Told("text", why=(f"no field was found that is the {role}: the format of specs asks for one",))
-            return _Part(name, told, Presence(), False, whole, of, told.why)
+            why = (f"no such field was seen here: the format of specs asks for one that is the {role}",)
+            return _Part(name, values.Told("text"), Presence(), False, whole, of, why)
         told = values.tell(whole, self._known(role, direction, is_list=False, no_code=False))
         present = self._shared_presence(name, owns, whole, of)
         part = self._part("", direction, name, told, present, whole, of)
@@ -145,13 +145,15 @@ class Conclusion:
     def _parts(self, name: str, own: CommandTally, direction: Direction) -> list[_Part]:
         messages = own.messages(direction)
         lists, counted = tables.beside(messages), tables.counts(messages)
+        may_be = tables.may_be_beside(messages)
         found = [field for field in messages.fields if field not in self.common[direction]]
         parts = []
         for field in found:
             no_code = field in counted or (direction == "request" and field in self.limited[name])
             tally = messages.fields[field]
             known = self._known("", direction, is_list=field in lists, no_code=no_code)
-            told = values.tell(tally, known._replace(namesake=field in self.account_names))
+            known = known._replace(namesake=field in self.account_names, may_be_list=field in may_be)
+            told = values.tell(tally, known)
             parts.append(self._own_part(name, direction, field, told, tally, messages))
         return parts
 
@@ -212,7 +214,7 @@ class Conclusion:
                 parts = {part.name: part for part in self.parts[name, direction]}
                 order = self._order(own.messages(direction), list(parts))
                 lists = [field for field in order if parts[field].told.list]
-                made = tables.tables(own.messages(direction), lists, lambda one, p=parts: _can_be_key(p[one]))
+                made = tables.tables(own.messages(direction), lists, {one: _can_be_key(parts[one]) for one in lists})
                 found.setdefault(name, []).extend((direction, table) for table in made)
         return found
 
@@ -333,7 +335,8 @@ class Conclusion:
             looks += f"numbers from {seen.low} to {seen.high}"
         else:
             looks += {"digits": "identifiers", "version": "versions", "code": "codes"}.get(told.type, told.type)
-        return f"{what}{looks[:1].upper()}{looks[1:]}; in {part.tally.seen.count} of {part.of} messages: {cited(part.tally.seen)}."
+        where = f"in {part.tally.seen.count} of {part.of} messages: {cited(part.tally.seen)}"
+        return f"{what}{looks[:1].upper()}{looks[1:]}; {where}."
 
     def _known_versions(self) -> list[str]:
         """The versions that requests said, and replies, in order of appearance."""
@@ -382,12 +385,21 @@ class Conclusion:
         return DraftCommand(
             name=self._spelled(name),
             command=command,
-            why=(f"{told.effect}: {told.why}",),
+            why=(f"{told.effect}: {told.why}", *self._open(name, own)),
             request=self._fields(name, own, "request", names),
             reply=self._fields(name, own, "reply", names),
             rows=tuple(self._rows(number, *one) for number, one in enumerate(self.tables[name], 1)),
             paging=None if pages is None else self._paging(name, pages),
         )
+
+    def _open(self, name: str, own: CommandTally) -> Iterator[str]:
+        """The lists of which it is open whether they are rows."""
+        for direction in DIRECTIONS:
+            lists = [part.name for part in self.parts[name, direction] if part.told.list]
+            open_ = tables.undecided(own.messages(direction), lists)
+            if open_:
+                named = ", ".join(map(self.learned.spelled, open_))
+                yield f"under-sampled: {named} of the {direction} may be columns of one table"
 
     def _fields(
         self, name: str, own: CommandTally, direction: Direction, names: dict[tuple[str, Direction, str], str]
@@ -406,7 +418,8 @@ class Conclusion:
         rich = effects.is_rich(
             [part.name for part in reply if not part.echo], [part.name for part in reply if part.told.list]
         )
-        return effects.effect(own, secret, leads_in, rich, self.good)
+        judges = any(used.ok for key, used in self.uses.items() if key[:2] == (name, "reply"))
+        return effects.effect(own, secret, leads_in, rich and not judges, self.good)
 
     def _push_key(self, name: str) -> str | None:
         accounts = [part.name for part in self.parts[name, "reply"] if part.told.account]
@@ -420,7 +433,7 @@ class Conclusion:
             columns=tuple(map(spelled, table.columns)),
             source=self.source,
             key=None if table.key is None else spelled(table.key),
-            count=None if table.count is None else spelled(table.count),
+            count=None if table.counted is None else spelled(table.counted),
             ordered=table.key is None,
             direction=direction,
         )
@@ -535,4 +548,3 @@ def conclude(learned: Learned, name: str, source: str, described: Source) -> Dra
     """The draft of a spec of that name from what was learned, all under one source."""
     title = f"{name}, inferred from traffic"
     return Conclusion(learned, source).draft(name, title, described)
-

@@ -124,9 +124,7 @@ class Learned:
         own.versions[request.values.get(self.found.version, "")[:16]] += 1
         self._message(own.request, label, request, None, account)
 
-    def _reply(
-        self, own: CommandTally, label: str, request: Message | None, reply: Message, account: str
-    ) -> None:
+    def _reply(self, own: CommandTally, label: str, request: Message | None, reply: Message, account: str) -> None:
         if request is None:
             own.exchanges.add(label)
             own.unasked += 1
@@ -136,9 +134,7 @@ class Learned:
 
     # ----------------------------------------------------------------------------------------------- messages
 
-    def _message(
-        self, own: MessageTally, label: str, message: Message, request: Message | None, account: str
-    ) -> None:
+    def _message(self, own: MessageTally, label: str, message: Message, request: Message | None, account: str) -> None:
         own.messages += 1
         self.charsets.update(message.charsets)
         for name, text in message.values.items():
@@ -161,9 +157,7 @@ class Learned:
         if written in known or len(known) < 4:
             known[written] += 1
 
-    def _field(
-        self, field: FieldTally, label: str, name: str, text: str, message: Message, account: str
-    ) -> None:
+    def _field(self, field: FieldTally, label: str, name: str, text: str, message: Message, account: str) -> None:
         field.seen.add(label)
         raw = message.escaped.get(name)
         if raw is not None:
@@ -227,14 +221,11 @@ class Learned:
 
     # ----------------------------------------------------------------------------------- what follows on what
 
-    def _follow(
-        self, own: CommandTally, name: str, request: Message, reply: Message | None, account: str
-    ) -> None:
+    def _follow(self, own: CommandTally, name: str, request: Message, reply: Message | None, account: str) -> None:
         status = "" if reply is None else reply.values.get(self.found.status, "")
         last = self._lasts.pop(account, None)
         if last is not None:
             self._after(self.commands[last.command], last, name, status)
-            own.before[last.status] += 1
             if last.command == name:
                 self._again(own, last, request, reply)
         lists = {} if reply is None else self._lists(name, reply)
@@ -295,9 +286,10 @@ class Learned:
 
     def _again(self, own: CommandTally, last: _Last, request: Message, reply: Message | None) -> None:
         """The same command at once again: if it asks the same, does it hear the same?"""
-        if reply is not None and last.reply is not None and last.status == reply.values.get(self.found.status, ""):
-            if _without(request, self.found.sequence) == _without(last.request, self.found.sequence):
-                self._repeat(own, last, reply)
+        if reply is None or last.reply is None or last.status != reply.values.get(self.found.status, ""):
+            return
+        if _without(request, self.found.sequence) == _without(last.request, self.found.sequence):
+            self._repeat(own, last, reply)
 
     def _repeat(self, own: CommandTally, last: _Last, reply: Message) -> None:
         assert last.reply is not None

@@ -22,7 +22,7 @@ _TWICE = re.compile(rb"%25[0-9A-Fa-f]{2}")
 
 
 class Message(NamedTuple):
-    """One message. `values` maps each name, in upper case and in order, to its first value with the pair's layer undone.
+    """One message. `values` maps each name, in upper case and in order, to its first value, the pair's layer undone.
 
     `spelled` has the names as they were written. `escaped` are the raw values of those fields that hold `%`. `charsets`
     are those that explained its text. `odd` counts segments that are no field.
@@ -76,14 +76,14 @@ def read(body: bytes) -> Message | None:
     escaped: dict[str, bytes] = {}
     charsets: set[str] = set()
     odd = 0
-    for key, value in wire.split(body):
-        if value is None or _NAME.fullmatch(key) is None:
-            odd += key != b"" or value is not None
+    for key, whole in wire.split(body):
+        if whole is None or _NAME.fullmatch(key) is None:
+            odd += key != b"" or whole is not None
             continue
         name = key.decode("ascii").upper()
         if name in values or len(values) >= MOST_FIELDS:
             continue
-        value = value[:LONGEST]
+        value = whole[:LONGEST]
         text = texts.decode(texts.unescape(value, plus), CHARSETS)
         values[name], spelled[name] = text.value, key.decode("ascii")
         if not value.isascii() or b"%" in value:

@@ -42,7 +42,8 @@ def judged(command: CommandTally, field: str, values: Collection[int], good: Cal
 
 def _failing(command: CommandTally, field: str, value: str, good: Callable[[str], bool]) -> float | None:
     """The share of those who were told this value, under a good status, that tried again or were refused next."""
-    after = [one for (status, name, said), one in command.after.items() if (name, said) == (field, value) and good(status)]
+    told = (one for (status, *of), one in command.after.items() if of == [field, value] and good(status))
+    after = list(told)
     total = sum(one.total for one in after)
     return sum(map(_bad(good), after)) / total if total >= FOLLOWS else None
 

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from qqlab.infer import shapes
 from qqlab.infer.message import Message, Seen
+from qqlab.infer.support import ALWAYS
 from qqlab.spec import Roles
 
 EVERY = 0.95
 MOST_VERSIONS = 8
 MOST_STATUSES = 40
-_ENOUGH_BITS = 0.1
 
 
 class Found(NamedTuple):
@@ -96,35 +96,39 @@ class _Search:
     # --------------------------------------------------------------------------------------------- each role
 
     def _command(self) -> tuple[str, str] | None:
-        scored = [(self._said(name), -place, name) for place, name in enumerate(_common(self.asked))]
-        bits, _, name = max(scored, default=(0.0, 0, ""))
-        if bits > _ENOUGH_BITS:
+        usual = self._foretold("")
+        scored = [(self._foretold(name) - usual, -place, name) for place, name in enumerate(_common(self.asked))]
+        more, _, name = max(scored, default=(0, 0, ""))
+        if more >= max(3, 0.1 * len(self.asked)):
             kinds = len({request.values[name].upper() for request in self.asked if name in request.values})
-            return name, f"in every request; its {kinds} values say which other fields stand there ({bits:.2f} bits)"
+            told = f"one of its {kinds} values foretells which fields stand there, {more} times more often than chance"
+            return name, f"in every request; {told}" + ("" if more >= ALWAYS else ": under-sampled")
         return self._lone_command()
 
     def _lone_command(self) -> tuple[str, str] | None:
-        """Where all requests have the same fields: what is one word that replies repeat."""
+        """Where too little is said of other fields: what is words that most replies repeat."""
         for name in _common(self.asked):
             values = {request.values[name].upper() for request in self.asked if name in request.values}
-            is_word = len(values) == 1 and not any(shapes.is_digits(value[:1]) for value in values)
-            if is_word and self._echoed(name) > EVERY:
-                return name, "a word that all requests have and replies repeat; under-sampled: there is one command"
+            if not any(shapes.is_digits(value[:1]) for value in values) and self._echoed(name) > 0.7:
+                return name, f"words ({len(values)}) that all requests have and replies repeat; under-sampled"
         return None
 
-    def _said(self, name: str) -> float:
-        """How much a field says about which fields stand in its exchange, in bits, beyond what chance would."""
-        both = Counter(
-            (request.values[name].upper(), _layout(request, name), _layout(reply, name))
-            for request, reply in self.pairs
-            if request is not None and name in request.values
-        )
-        return _information(((value, (asked, said)), count) for (value, asked, said), count in both.items())
+    def _foretold(self, name: str) -> int:
+        """How often an exchange has the fields of the last one with the same value; under no name, of the last one."""
+        last: dict[str, tuple[object, object]] = {}
+        hits = 0
+        for request, reply in self.pairs or [(reply, None) for reply in self.replies]:
+            value = "" if request is None else request.values.get(name, "").upper()
+            now = _layout(request, name), _layout(reply, name)
+            then = last.get(value, ((), ()))
+            hits += (then[0] == now[0]) + (then[1] == now[1] != ())
+            last[value] = now
+        return hits
 
     def _version(self, *, dotted: bool) -> tuple[str, str] | None:
         best: list[tuple[int, int, str]] = []
         for place, name in enumerate(_common(self.asked)):
-            values = {m.values[name] for m in self.requests + self.replies if name in m.values and m.values[name]}
+            values = {m.values[name] for m in self.requests + self.replies if m.values.get(name)}
             if name in self.taken or not values or len(values) > MOST_VERSIONS:
                 continue
             both = bool(self.replies) and _share(self.replies, name) >= EVERY
@@ -142,13 +146,13 @@ class _Search:
             changed = sum(one != other for one, other in pairwise(values)) / max(1, len(values) - 1)
             if name in self.taken or len(set(values)) < 3 or changed < 0.9:
                 continue
-            echoed = self._echoed(name) > EVERY
-            if echoed or _grows(values):
-                best.append((int(echoed), len(set(values)) / len(values), name))
+            repeats = int(self._echoed(name) > EVERY)
+            if repeats or _grows(values):
+                best.append((repeats, len(set(values)) / len(values), name))
         if not best:
             return None
-        echoed, _, name = max(best)
-        return name, "another value in nearly each request" + (", which the reply repeats" if echoed else ", growing")
+        repeats, _, name = max(best)
+        return name, "another value in nearly each request" + (", which the reply repeats" if repeats else ", growing")
 
     def _account(self) -> tuple[str, str] | None:
         best: list[tuple[int, int, str, str]] = []
@@ -187,10 +191,11 @@ class _Search:
         for place, name in enumerate(_common(self.replies)):
             values = {reply.values[name] for reply in self.replies if name in reply.values}
             asked = _share(self.requests, name) if self.requests else 0.0
-            codes = all(map(shapes.is_code, values)) and len(values) <= MOST_STATUSES
-            if name in self.taken or asked > 0.5 or not codes:
+            is_code = all(map(shapes.is_code, values)) and len(values) <= MOST_STATUSES
+            if name in self.taken or asked > 0.5 or not is_code:
                 continue
-            best.append((self._decides(name, command), -place, name, len(values)))
+            bits = self._decides(name, command)
+            best.append((bits, -place, name, len(values)))
         if not best:
             return None
         bits, _, name, kinds = max(best)

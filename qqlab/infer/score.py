@@ -1,13 +1,15 @@
 """How well an inferred spec does: what it claims, against what a spec that is known to be true says.
 
-Law: pure. A claim is one fact: of a command that it exists, what it does, how its reply is spelled, which fields of it
-follow on each other (the order of requests is the client's), how it is paged; of a field that it exists in that direction, its type's class, that it is a list, must be
-there (always, under a condition, or need not), repeats the request's, is a constant, a code, a secret, an account, made
-anew each time, of some versions only; of a code's value that it means success or failure; of lists that they are rows,
-their key and their count; of each role its field. Only what occurred counts. Recall is the share of the true spec's
-claims that the inferred one makes too; every claim of the inferred one that the true one does not make, or makes
-otherwise, is false. What no traffic could tell is named, with its reason, and counts neither way. No claims are meanings,
-and whether text is personal, which are judgements of people.
+Law: pure. A claim is one fact. Of a command: that it exists, what it does, how its reply is spelled, which fields of
+the reply follow on each other (the order of requests is the client's), how it is paged. Of a field: that it exists in
+that direction, its type's class, that it is a list, must be there (always, under a condition, or need not), repeats the
+request's, is a constant, a code, a secret, an account, made anew each time, of some versions only. Of a code's value:
+that it means success or failure. Of lists: that they are rows, their key, their count. And each role's field. Meanings,
+and whether text is personal, are people's judgements and no claims.
+
+Only what occurred counts. Recall is the share of the true spec's claims that the inferred one makes too; every claim
+of the inferred one that the true one does not make, or makes otherwise, is false. What no traffic could tell is named,
+with its reason, and counts neither way.
 """
 
 from collections import Counter
@@ -78,7 +80,7 @@ def score(inferred: Spec, truth: Spec, learned: Learned) -> Score:
     missed: list[str] = []
     false: list[str] = []
     for claim in dict.fromkeys((*true, *made)):
-        said, claimed = true.get(claim), made.get(claim)
+        said, claimed = true.get(claim), _meant(made.get(claim), true.get(claim), claim, learned)
         if said != claimed and (reason := _untold(claim, said, claimed, truth, learned)) is not None:
             untold[reason] += 1
             continue
@@ -93,6 +95,16 @@ def score(inferred: Spec, truth: Spec, learned: Learned) -> Score:
     told = sum(all_ for _, all_ in kinds.values())
     right = sum(good for good, _ in kinds.values())
     return Score(told, right, tuple(missed), tuple(false), dict(untold), {k: (g, a) for k, (g, a) in kinds.items()})
+
+
+def _meant(claimed: object, said: object, claim: Claim, learned: Learned) -> object:
+    """A claim, or None where it abstains: that a field need not be there is claimed only where one message lacked it,
+    and says nothing of a condition."""
+    if not isinstance(claimed, Presence) or not isinstance(said, Presence) or claimed.required:
+        return claimed
+    own = learned.commands[claim.command].messages(claim.direction)
+    never_absent = own.fields[claim.field].seen.count == own.messages
+    return None if said.required and (never_absent or said.when) else claimed
 
 
 # ------------------------------------------------------------------------------------------------- what a spec says
@@ -210,7 +222,7 @@ def _of_value(claim: Claim, said: object, field: Field, tally: FieldTally) -> st
     small = whole.numbers == whole.count and len(values.counts) <= CODES and not values.more
     if kind == "code" and said is None and small:
         return "few"
-    plain = whole.numbers == whole.count or whole.hexes == whole.count
+    plain = whole.count in (whole.numbers, whole.hexes)
     if kind == "type" and field.type == "text" and plain:
         return "text"
     if kind == "fresh" and said is not None and values.repeated > 0:

@@ -28,7 +28,7 @@ def find(messages: Iterable[tuple[str, Message]]) -> Separator:
     held: Counter[str] = Counter()
     weighed = {mark: _Weighed(mark) for mark in MARKS}
     for kind, message in messages:
-        for name, text in message.values.items():
+        for text in message.values.values():
             held.update(mark for mark in set(text) if mark in weighed)
         for mark, one in weighed.items():
             if held[mark]:
@@ -89,7 +89,5 @@ class _Weighed:
     def why(self) -> str:
         """What speaks for it, in words."""
         ended, agreeing = self._terminated, self._agreeing
-        return (
-            f"{len(ended)} fields end in it in each of {sum(ended)} values; "
-            f"{len(agreeing)} pairs of lists, or of a list and a number, are as long as it says in {sum(agreeing)} messages"
-        )
+        together = f"{len(agreeing)} pairs of lists, or of a list and a number, agree in {sum(agreeing)} messages"
+        return f"{len(ended)} fields end in it in each of {sum(ended)} values; {together}"

@@ -18,6 +18,8 @@ SIDE = 4
 EACH = 5
 # How many values a code has at most, and how large one is.
 CODES = 16
+# A code comes back to earlier values in such a share of messages; what does not is a setting of a server or a client.
+RESTLESS = 0.05
 # A constant came in so many messages, from so many accounts.
 CONSTANT = 12
 ACCOUNTS = 3

@@ -45,25 +45,28 @@ def key(text: str) -> str:
 
 
 class Values:
-    """How often each value came, in which exchange first, and which accounts it belonged to (at most three of each).
+    """How often each value came, in which exchange first, and to which accounts it belonged (at most three of each).
 
-    `more` counts those that found no room, `repeated` how often a value came again.
+    `more` counts those that found no room, `repeated` how often a value came again, `returned` how often it did so
+    after another one.
     """
 
     def __init__(self, room: Room) -> None:
         self.counts: dict[str, int] = {}
         self.first: dict[str, str] = {}
         self.owners: dict[str, list[str]] = {}
-        self.more = 0
-        self.repeated = 0
+        self.more = self.repeated = self.returned = 0
         self._room = room
+        self._last = ""
 
     def add(self, text: str, account: str, label: str) -> None:
         """Count a value that an account had in an exchange."""
         value = key(text)
+        last, self._last = self._last, value
         if value in self.counts:
             self.counts[value] += 1
             self.repeated += 1
+            self.returned += value != last
         elif len(self.counts) < MOST_VALUES and self._room.take():
             self.counts[value] = 1
             self.first[value] = label
@@ -90,6 +93,7 @@ class Values:
             self.owners[value] = list(owners)[:_MOST_OWNERS]
         self.more += other.more
         self.repeated += other.repeated
+        self.returned += other.returned
 
     @property
     def shared(self) -> int:
@@ -104,6 +108,9 @@ class Values:
     def texts(self) -> Iterator[tuple[str, int]]:
         """The values that were kept as they are, with their counts."""
         return ((text, count) for text, count in self.counts.items() if not text.startswith("\0"))
+
+
+_COUNTED = ("count", "numbers", "digits", "hexes", "versions", "tokens", "codes", "zero_led", "lettered", "grown")
 
 
 class Shapes:
@@ -138,7 +145,7 @@ class Shapes:
 
     def take(self, other: "Shapes") -> None:
         """Count those of another tally, too."""
-        for name in ("count", "numbers", "digits", "hexes", "versions", "tokens", "codes", "zero_led", "lettered", "grown"):
+        for name in _COUNTED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         lows = [low for low in (self.low, other.low) if low is not None]
         highs = [high for high in (self.high, other.high) if high is not None]
@@ -171,7 +178,6 @@ class FieldTally:
         self.split = self.ended = self.layered = self.once = 0
         self.held = self.cased = self.broken = 0
         self.repeated: set[str] = set()
-
 
     def take(self, other: "FieldTally") -> None:
         """Count what another command has of the field, too."""
@@ -302,7 +308,6 @@ class CommandTally:
         self.request = MessageTally(room)
         self.reply = MessageTally(room)
         self.after: dict[tuple[str, str, str], After] = {}
-        self.before: Counter[str] = Counter()
         self.again = Again()
         self.limits: dict[tuple[str, str], Limit] = {}
         self.continued: Counter[tuple[str, str]] = Counter()

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from qqlab.infer import shapes
-from qqlab.infer.support import ACCOUNTS, BITS, CODES, CONSTANT, EACH, UNREPEATED
+from qqlab.infer.support import ACCOUNTS, BITS, CODES, CONSTANT, EACH, RESTLESS, UNREPEATED
 from qqlab.infer.tally import FieldTally, Shapes, Values
 from qqlab.spec import FieldType
 
@@ -37,7 +37,8 @@ class Told(NamedTuple):
 
 class Known(NamedTuple):
     """What is known beside a field: the accounts, what is a list by what stands beside it, what no code is (counts,
-    limits, cursors) and with what role the field is. `namesake` says that fields of this name are accounts elsewhere."""
+    limits, cursors) and with what role the field is. `namesake`: other fields of this name are accounts.
+    `may_be_list`: what stands beside it may say how long it is, as far as was seen."""
 
     accounts: Collection[str]
     is_list: bool
@@ -45,6 +46,7 @@ class Known(NamedTuple):
     role: str
     direction: str
     namesake: bool = False
+    may_be_list: bool = False
 
 
 def tell(field: FieldTally, known: Known) -> Told:
@@ -88,7 +90,7 @@ def _list(field: FieldTally, known: Known) -> tuple[bool, tuple[str, ...]]:
     filled = field.filled.count
     if known.role or not filled:
         return known.is_list, ()
-    if field.ended == filled and filled >= 3:
+    if field.ended == filled and (filled >= 3 or known.may_be_list):
         return True, (f"all {filled} values end in the separator",)
     if known.is_list and field.split:
         return True, ("as many items as what stands beside it says, at several lengths",)
@@ -139,6 +141,8 @@ def _codes(seen: Shapes, values: Values) -> tuple[int, ...]:
     distinct = len(values.counts)
     if seen.codes != seen.count or values.more or not 2 <= distinct <= CODES or seen.count < EACH * distinct:
         return ()
+    if _is_setting(values):
+        return ()
     once = sum(count == 1 for count in values.counts.values())
     return tuple(sorted({int(text) for text, _ in values.texts()})) if once * 50 <= seen.count else ()
 
@@ -147,11 +151,17 @@ def _constants(seen: Shapes, values: Values) -> tuple[str, ...]:
     """Values that come all the time, whoever sends them; of numbers only a single one, for several are a code."""
     distinct = len(values.counts)
     most = 1 if seen.numbers == seen.count else _MOST_CONSTANTS
-    if values.more or distinct > most or any(value.startswith("\0") for value in values.counts):
+    long = any(value.startswith("\0") for value in values.counts)
+    if values.more or long or distinct > most or (distinct > 1 and _is_setting(values)):
         return ()
     if min(values.counts.values()) < CONSTANT or any(len(owners) < ACCOUNTS for owners in values.owners.values()):
         return ()
     return tuple(values.counts)
+
+
+def _is_setting(values: Values) -> bool:
+    """Whether values rest for long, and differ between days, servers or clients rather than between messages."""
+    return values.returned < RESTLESS * sum(values.counts.values())
 
 
 def _secret(seen: Shapes, values: Values, known: Known) -> str | None:
@@ -162,7 +172,7 @@ def _secret(seen: Shapes, values: Values, known: Known) -> str | None:
         return None
     if seen.tokens == seen.count and seen.shortest == seen.longest >= 16:
         bits = shapes.entropy(seen.characters) * seen.longest
-        if bits >= BITS and values.shared <= max(1, _SHARED * distinct):
+        if bits >= BITS and values.shared <= max(2, _SHARED * distinct):
             return f"{distinct} values of {bits:.0f} bits each, shared by no two accounts: a secret"
     never_again = values.repeated == 0 and known.direction == "reply" and seen.shortest >= 6
     if never_again and seen.digits == seen.count and 0.2 < seen.grown / seen.count < 0.8 and _is_wide(seen):
