@@ -17,7 +17,7 @@ FLOORS = [
     {"sheet"},
     {"conversation"},
     {"capture", "redact", "diff", "profile", "testserver"},
-    {"replay", "report", "verify", "findings", "publish"},
+    {"replay", "report", "verify", "findings", "publish", "infer"},
     {"net", "proxy"},
     {"formats"},
     {"demo"},

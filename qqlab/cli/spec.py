@@ -1,4 +1,4 @@
-"""`qqlab spec`: show the known spec, check one's own."""
+"""`qqlab spec`: show the known spec, check one's own, learn one from traffic."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qqlab import spec as specs
+from qqlab.cli import spec_infer, spec_update
 from qqlab.cli.arguments import LangOption, SpecOption, read_spec
 from qqlab.cli.console import out
 from qqlab.errors import ExitCode, UsageError
@@ -20,6 +21,8 @@ from qqlab.visible import visible
 app = typer.Typer(
     help="Show the known spec, check a spec file, or export it.", no_args_is_help=True, rich_markup_mode=None
 )
+app.command("infer")(spec_infer.infer)
+app.command("update")(spec_update.update)
 
 
 @app.command()

@@ -332,7 +332,7 @@ class Conclusion:
         seen = part.tally.parts if told.list else part.tally.whole
         looks = "list of " if told.list else ""
         if told.type == "int" and seen.count:
-            looks += f"numbers from {seen.low} to {seen.high}"
+            looks += seen.span
         else:
             looks += {"digits": "identifiers", "version": "versions", "code": "codes"}.get(told.type, told.type)
         where = f"in {part.tally.seen.count} of {part.of} messages: {cited(part.tally.seen)}"
@@ -410,16 +410,14 @@ class Conclusion:
 
     def _effect(self, name: str, own: CommandTally) -> effects.Told:
         reply = self.parts[name, "reply"]
-        secret = any(part.told.secret for part in self.parts[name, "request"])
-        leads_in = own.asked > 0 and any(
-            other != name and any(part.told.secret for part in self.parts.get((other, "request"), ()))
-            for other in own.answers
-        )
+        parts = ((other, part) for other in self.commands for part in self.parts[other, "request"])
+        secret = {other for other, part in parts if part.told.secret}
+        leads_in = any(other != name and other in secret for other in own.answers)
         rich = effects.is_rich(
             [part.name for part in reply if not part.echo], [part.name for part in reply if part.told.list]
         )
         judges = any(used.ok for key, used in self.uses.items() if key[:2] == (name, "reply"))
-        return effects.effect(own, secret, leads_in, rich and not judges, self.good)
+        return effects.effect(own, name, secret, leads_in, rich and not judges, self.good)
 
     def _push_key(self, name: str) -> str | None:
         accounts = [part.name for part in self.parts[name, "reply"] if part.told.account]

@@ -24,16 +24,23 @@ class Told(NamedTuple):
     sure: bool = True
 
 
-def effect(own: CommandTally, secret: bool, leads_in: bool, rich: bool, good: Callable[[str], bool]) -> Told:
-    """What a command does. `leads_in`: the reply of a command that carries a secret answers it; `rich`: its own reply
-    has a list, or several fields of its own."""
+def effect(
+    own: CommandTally,
+    name: str,
+    secret: Collection[str],
+    leads_in: bool,
+    rich: bool,
+    good: Callable[[str], bool],
+) -> Told:
+    """What the command of that name does. `secret` are the commands that carry a secret; `leads_in`: the reply of one
+    of them answers it; `rich`: its own reply has a list, or several fields of its own."""
     if own.asked == 0:
         return Told("push", f"{own.unasked} times, never asked for")
-    if secret:
+    if name in secret:
         return Told("auth", "it carries a secret")
     if leads_in:
         return Told("auth", "what answers it also answers a command with a secret")
-    failed, total = _refused_after(own, good)
+    failed, total = _refused_after(own, secret, good)
     if total >= FOLLOWS and failed >= SHARE * total:
         return Told("auth", f"after it {failed} of {total} other requests were refused")
     again = own.again
@@ -44,10 +51,12 @@ def effect(own: CommandTally, secret: bool, leads_in: bool, rich: bool, good: Ca
     return Told("write", "under-sampled: nothing tells what it does, and a write is the careful guess", sure=False)
 
 
-def _refused_after(own: CommandTally, good: Callable[[str], bool]) -> tuple[int, int]:
-    """Of the requests that follow on a success of this command and are another's: how many were refused."""
+def _refused_after(own: CommandTally, secret: Collection[str], good: Callable[[str], bool]) -> tuple[int, int]:
+    """Of the requests that follow on a success of this command, are another's and carry no secret: how many were
+    refused."""
     after = [one for (status, name, _), one in own.after.items() if name == "" and good(status)]
-    every = [(status, count) for one in after for status, count in one.statuses.items()]
+    counted = ((key, count) for one in after for key, count in one.others.items())
+    every = [(status, count) for (name, status), count in counted if name not in secret]
     return sum(count for status, count in every if not good(status)), sum(count for _, count in every)
 
 

@@ -254,7 +254,7 @@ class Learned:
         said = self._said(reply, self.found.command) or name
         fields = self.commands[said].reply.fields if said in self.commands else {}
         mark = self.separator.mark
-        found = ((one, text) for one, text in reply.values.items() if one in fields and fields[one].ended)
+        found = ((one, text) for one, text in reply.values.items() if one in fields and fields[one].split)
         return {one: shapes.items(text, mark) for one, text in found}
 
     def _after(self, own: CommandTally, last: _Last, name: str, status: str) -> None:
@@ -266,8 +266,8 @@ class Learned:
             after = own.after.setdefault(key, After())
             if name == last.command:
                 after.retried += 1
-            elif status in after.statuses or len(after.statuses) < 24:
-                after.statuses[status] = after.statuses.get(status, 0) + 1
+            elif (name, status) in after.others or len(after.others) < 200:
+                after.others[name, status] = after.others.get((name, status), 0) + 1
 
     def _go_on(self, own: CommandTally, last: _Last, request: Message) -> None:
         """The same command again: does it go on where its last reply ended?"""

@@ -49,4 +49,4 @@ def _failing(command: CommandTally, field: str, value: str, good: Callable[[str]
 
 
 def _bad(good: Callable[[str], bool]) -> Callable[[After], int]:
-    return lambda after: after.retried + sum(count for status, count in after.statuses.items() if not good(status))
+    return lambda after: after.retried + sum(count for (_, status), count in after.others.items() if not good(status))

@@ -164,7 +164,8 @@ def _of_field(
     flags = ("list", "echo", "secret", "account", "fresh")
     yield from ((Claim(flag, *of), True) for flag in flags if getattr(field, flag))
     if field.constants:
-        seen = tuple(sorted(one for one in field.constants if one in tally.whole_values.counts))
+        values = tally.part_values if field.list else tally.whole_values
+        seen = tuple(sorted(one for one in field.constants if one in values.counts))
         yield Claim("constant", *of), seen
     if field.versions:
         yield Claim("versions", *of), tuple(sorted(field.versions))

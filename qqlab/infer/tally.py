@@ -153,6 +153,13 @@ class Shapes:
         self.shortest, self.longest = min(self.shortest, other.shortest), max(self.longest, other.longest)
         self.characters.update(other.characters)
 
+    @property
+    def span(self) -> str:
+        """Within which bounds numbers are; of long ones, which may be somebody's, only how long they are."""
+        if self.longest > 5:
+            return f"numbers of {self.shortest} to {self.longest} digits"
+        return f"numbers from {self.low} to {self.high}"
+
     def _number(self, value: int) -> None:
         self.numbers += 1
         self.low = value if self.low is None else min(self.low, value)
@@ -260,15 +267,16 @@ class MessageTally:
 
 
 class After(msgspec.Struct):
-    """What an account did after something: how often it tried the same again, and which status its next request got."""
+    """What an account did after something: how often it tried the same again, and else which command it sent next, and
+    with which status that was answered."""
 
     retried: int = 0
-    statuses: dict[str, int] = {}
+    others: dict[tuple[str, str], int] = {}
 
     @property
     def total(self) -> int:
         """How often anything came."""
-        return self.retried + sum(self.statuses.values())
+        return self.retried + sum(self.others.values())
 
 
 class Again(msgspec.Struct):

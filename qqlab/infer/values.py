@@ -13,7 +13,7 @@ from qqlab.infer.support import ACCOUNTS, BITS, CODES, CONSTANT, EACH, RESTLESS,
 from qqlab.infer.tally import FieldTally, Shapes, Values
 from qqlab.spec import FieldType
 
-_MOST_CONSTANTS = 8
+_MOST_CONSTANTS = 4
 _MOST_SECRET = 128
 _SHARED = 0.02  # of secrets: those that many who guess have in common
 
@@ -115,7 +115,7 @@ def _type(seen: Shapes, values: Values, known: Known, account: bool) -> tuple[Fi
     if seen.numbers == seen.count:
         if not known.no_code and seen.longest >= 6 and seen.digits == seen.count and len(values.counts) > CODES:
             return "digits", f"digits in all {seen.count}, up to {seen.longest} of them"
-        return "int", f"numbers from {seen.low} to {seen.high} in all {seen.count}"
+        return "int", f"{seen.span} in all {seen.count}"
     return "text", f"{seen.shortest} to {seen.longest} characters"
 
 

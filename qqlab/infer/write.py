@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from qqlab.infer.draft import Draft, DraftCommand, DraftField, Why
-from qqlab.spec import DIRECTIONS
+from qqlab.spec import DIRECTIONS, CodeTable
 from qqlab.visible import visible
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -46,14 +46,19 @@ def _lines(draft: Draft) -> Iterator[str]:
     if not draft.codes:
         yield from ("", "[codes]")
     for name, (table, why) in draft.codes.items():
-        yield from ("", *_comments(why), f"[codes.{_key(name)}]", f"doc = {_value(table.doc)}")
-        for value in table.values:
-            yield from _table(f"[[codes.{_key(name)}.values]]", value)
+        yield from code_lines(name, table, why)
     yield from _rule("commands")
     if not draft.commands:
         yield from ("", "[commands]")
     for command in draft.commands:
         yield from command_lines(command)
+
+
+def code_lines(name: str, table: CodeTable, why: Why = ()) -> Iterator[str]:
+    """One table of codes, as it stands in a spec file."""
+    yield from ("", *_comments(why), f"[codes.{_key(name)}]", f"doc = {value_text(table.doc)}")
+    for value in table.values:
+        yield from _table(f"[[codes.{_key(name)}.values]]", value)
 
 
 def command_lines(command: DraftCommand) -> Iterator[str]:
@@ -93,14 +98,15 @@ def _comments(why: Why) -> Iterator[str]:
 
 
 def _pairs(table: Mapping[str, Any]) -> Iterator[str]:
-    return (f"{_key(name)} = {_value(value)}" for name, value in table.items())
+    return (f"{_key(name)} = {value_text(value)}" for name, value in table.items())
 
 
 def _key(name: str) -> str:
     return name if _BARE.fullmatch(name) else _text(name)
 
 
-def _value(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A value as it stands behind the equals sign."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -111,7 +117,7 @@ def _value(value: Any) -> str:
         case dict():
             return "{ " + ", ".join(_pairs(value)) + " }"
         case _:
-            return "[" + ", ".join(map(_value, value)) + "]"
+            return "[" + ", ".join(map(value_text, value)) + "]"
 
 
 def _text(text: str) -> str:

@@ -1,0 +1,186 @@
+"""A spec brought up to what traffic shows: what is added, what stays, what is decided and what is not."""
+
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import auction
+import msgspec
+import pytest
+import tomlkit
+import variety
+from conftest import qqlab
+
+from qqlab import report
+from qqlab import spec as specs
+from qqlab.capture import Capture, header, save
+from qqlab.errors import InputError
+from qqlab.exchange import Exchange
+from qqlab.infer.update import Proposal, propose
+
+TEXT = specs.text(None)
+
+
+@cache
+def traffic() -> tuple[Exchange, ...]:
+    return tuple(variety.days(7, 180))
+
+
+def proposed(text: str, exchanges: tuple[Exchange, ...] | None = None) -> Proposal:
+    return propose(text, "poor.toml", [(one.id, one) for one in exchanges or traffic()], "Captured traffic: days.jsonl")
+
+
+def without(*cuts: Callable[[Any], None]) -> str:
+    """The packaged spec with something missing."""
+    document = tomlkit.parse(TEXT)
+    for cut in cuts:
+        cut(document)
+    return tomlkit.dumps(document)
+
+
+def field(command: str, direction: str, name: str) -> Callable[[Any], None]:
+    def cut(document: Any) -> None:
+        fields = document["commands"][command][direction]
+        at = next(number for number, one in enumerate(fields) if one["name"] == name)
+        del fields[at]
+
+    return cut
+
+
+def code(table: str, value: int) -> Callable[[Any], None]:
+    def cut(document: Any) -> None:
+        values = document["codes"][table]["values"]
+        at = next(number for number, one in enumerate(values) if one["value"] == value)
+        del values[at]
+
+    return cut
+
+
+def command(name: str) -> Callable[[Any], None]:
+    return lambda document: document["commands"].pop(name)
+
+
+def undocumented(text: str, exchanges: tuple[Exchange, ...]) -> list[str]:
+    """The kinds of what the report finds undocumented."""
+    capture = Capture(header=header(specs.builtin(), redacted="none"), exchanges=exchanges, path="days.jsonl")
+    built = report.build([capture], specs.parse(text, "new"))
+    return [kind.kind for kind in built.findings if kind.kind.startswith("undocumented")]
+
+
+POOR = without(
+    command("Finger"),
+    field("Login", "reply", "SG"),
+    field("GetInfo", "reply", "AD"),
+    field("GetInfo", "reply", "CY"),
+    field("CLTMSG", "request", "MG"),
+    code("presence", 40),
+    code("message", 99),
+)
+
+
+def test_applying_it_leaves_nothing_undocumented() -> None:
+    assert undocumented(POOR, traffic()) != []
+    assert undocumented(proposed(POOR).text, traffic()) == []
+
+
+def test_applied_twice_it_has_nothing_more_to_say() -> None:
+    once = proposed(POOR)
+    assert once.changes
+    again = proposed(once.text)
+    assert again.changes == ()
+    assert again.text == once.text
+
+
+def test_comments_and_order_of_the_file_survive() -> None:
+    """Taking out what was put in, and what settles a dispute, leaves the file as it was, line for line."""
+    after = proposed(POOR).text.splitlines()
+    rest = iter(after)
+    lost = [line for line in POOR.splitlines() if line not in rest and "contradicts" not in line]
+    assert [line for line in lost if line.startswith("#")] == []
+    before = [line for line in POOR.splitlines() if line.startswith("#")]
+    assert [line for line in after if line in set(before)] == before
+
+
+def test_what_is_put_in_stands_where_messages_have_it() -> None:
+    spec = specs.parse(proposed(POOR).text, "new")
+    reply = [one.name for one in spec.commands["GetInfo"].reply]
+    known = [one.name for one in specs.builtin().commands["GetInfo"].reply]
+    assert reply == known
+
+
+def test_what_is_put_in_names_the_capture_and_is_careful() -> None:
+    spec = specs.parse(proposed(POOR).text, "new")
+    new = {name: spec.field(spec.command("GetInfo"), "reply", name) for name in ("AD", "CY")}
+    assert all(one is not None and one.source == ("traffic",) and one.personal for one in new.values())
+    token = spec.field(spec.command("Login"), "reply", "SG")
+    assert token is not None
+    assert token.secret
+    assert spec.sources["traffic"].title == "Captured traffic: days.jsonl"
+    assert spec.commands["Finger"].effect == "write"
+
+
+def test_a_dispute_is_settled_where_traffic_decides() -> None:
+    found = proposed(TEXT)
+    table = specs.parse(found.text, "new").codes["add"]
+    assert [reading.contradicts for value in table.values for reading in value.readings] == [None] * 4
+    assert table.by_value[3].readings[0].source == ("forum-2005", "traffic")
+    assert table.by_value[2].readings[0].source == ("csharp-2010",)
+    assert any(line.startswith("dispute add 3 against 2 is settled") for line in found.changes)
+    assert any(line.startswith("presence 30 (busy / away)") for line in found.undecided)
+    assert any(line.startswith("presence 30 against 50: both were seen") for line in found.undecided)
+
+
+def test_a_dispute_with_little_traffic_stays() -> None:
+    found = proposed(TEXT, traffic()[:60])
+    assert "under-sampled" in " ".join(found.undecided)
+    assert "contradicts = 3" in found.text
+
+
+def test_a_spec_that_has_it_all_stays_as_it_is() -> None:
+    settled = proposed(TEXT).text
+    assert proposed(settled).text == settled
+
+
+def test_a_spec_written_with_inline_tables_is_brought_up_too() -> None:
+    text = Path(__file__).with_name("auction.toml").read_text(encoding="utf-8")
+    document = tomlkit.parse(text).unwrap()
+    document["codes"]["verdict"]["values"].pop()
+    fields = document["commands"]["offer"].pop("reply")
+    assert fields
+    exchanges = tuple(auction.traffic(400))
+    found = propose(tomlkit.dumps(document), "inline", [(one.id, one) for one in exchanges], "x")
+    assert undocumented(found.text, exchanges) == []
+
+
+def test_what_is_no_spec_is_refused() -> None:
+    with pytest.raises(InputError, match="is not TOML"):
+        propose("[", "broken.toml", [], "x")
+
+
+def test_the_command_line_prints_a_patch_that_applies(tmp_path: Path, require: Callable[[str], str]) -> None:
+    tool = require("patch")
+    spec, capture = tmp_path / "poor.toml", tmp_path / "days.jsonl"
+    spec.write_text(POOR, encoding="utf-8")
+    save(capture, header(specs.builtin(), redacted="none"), traffic(), specs.builtin())
+    done = qqlab("spec", "update", spec, capture)
+    assert done.returncode == 1
+    assert "field SG of Login reply is new" in done.stderr
+    assert spec.read_text(encoding="utf-8") == POOR
+    subprocess.run([tool, "-s", str(spec)], input=done.stdout, text=True, check=True)
+    assert spec.read_text(encoding="utf-8") == proposed(POOR).text
+    assert qqlab("spec", "update", spec, capture).returncode == 0
+
+
+def test_the_spec_itself_is_written_only_when_forced(tmp_path: Path) -> None:
+    spec, capture = tmp_path / "poor.toml", tmp_path / "days.jsonl"
+    spec.write_text(POOR, encoding="utf-8")
+    exchanges = [msgspec.structs.replace(one) for one in traffic()[:100]]
+    save(capture, header(specs.builtin(), redacted="none"), exchanges, specs.builtin())
+    assert qqlab("spec", "update", spec, capture, "-o", spec).returncode == 3
+    assert spec.read_text(encoding="utf-8") == POOR
+    assert qqlab("spec", "update", spec, capture, "-o", spec, "--force").returncode == 0
+    assert spec.read_text(encoding="utf-8") != POOR
+    assert qqlab("spec", "check", spec).returncode == 0
+    assert qqlab("spec", "update", spec, capture, "-o", capture, "--force").returncode == 2
