@@ -26,6 +26,19 @@ from qqlab.errors import ExitCode
 from qqlab.exchange import Cut, Exchange, RawMessage
 from qqlab.findings import FORMATS, document
 from qqlab.formats import csv, flows, har, mark, pcap, transcripts
+from qqlab.infer import conclude as infer_conclude
+from qqlab.infer import effects as infer_effects
+from qqlab.infer import outcome as infer_outcome
+from qqlab.infer import presence as infer_presence
+from qqlab.infer import roles as infer_roles
+from qqlab.infer import score as infer_score
+from qqlab.infer import separator as infer_separator
+from qqlab.infer import support as infer_support
+from qqlab.infer import tables as infer_tables
+from qqlab.infer import tally as infer_tally
+from qqlab.infer import update as infer_update
+from qqlab.infer import values as infer_values
+from qqlab.infer.score import UNTOLD
 from qqlab.net import http, kept, pace, running, workers
 from qqlab.net import lines as net_lines
 from qqlab.profile import histogram, verdict
@@ -333,6 +346,40 @@ def spec() -> str:
     )
 
 
+def inferring() -> str:
+    """How a spec is learned from traffic, and how well."""
+    told = (
+        ("The roles of fields", infer_roles),
+        ("Lists", infer_separator),
+        ("Values", infer_values),
+        ("Presence", infer_presence),
+        ("Rows", infer_tables),
+        ("Success and failure", infer_outcome),
+        ("Effects and pages", infer_effects),
+        ("How much is enough", infer_support),
+        ("What is quoted", infer_conclude),
+        ("What is held in memory", infer_tally),
+        ("How well it does", infer_score),
+    )
+    parts = "\n\n".join(f"## {title}\n\n{_law(module)}" for title, module in told)
+    untold = table(("what counts neither way", "why"), UNTOLD.items())
+    return (
+        "# From traffic to a spec\n\n`qqlab spec infer CAPTURE... -o my.toml` writes a spec from traffic alone. Every "
+        "claim has its evidence beside it: how many messages, the first exchanges, what could still hide. Meanings are for "
+        "you to write: the names of codes, what fields are for, which text is personal.\n\n"
+        "```sh\nqqlab spec infer monday.jsonl tuesday.jsonl -o my.toml\nqqlab spec check my.toml\n"
+        "qqlab report monday.jsonl --spec my.toml -o report\n```\n\n"
+        "It wants variety rather than length: several accounts, refusals as well as successes, the same asked twice, "
+        "lists of several lengths, more than one server. A few exchanges of each command give types, lists and order; "
+        "some dozens give what must be there, codes and secrets.\n\n"
+        f"{parts}\n\n{untold}\n\n"
+        "`--score SPEC` says all this of your traffic and a spec that you trust: recall, precision, each claim that is "
+        "missed or false, and what counts neither way.\n\n"
+        f"## A spec brought up to date\n\n{_law(infer_update)}\n\n"
+        "```sh\nqqlab spec update my.toml monday.jsonl > my.patch\npatch my.toml < my.patch\n```\n"
+    )
+
+
 def protocol() -> str:
     """The built-in spec as the page that `qqlab spec export --format markdown` makes of any."""
     return markdown.protocol(builtin())
@@ -381,6 +428,7 @@ FILES: dict[str, Callable[[], str]] = {
     "report.md": report,
     "report.schema.json": report_schema,
     "spec.md": spec,
+    "infer.md": inferring,
     "protocol.md": protocol,
 }
 

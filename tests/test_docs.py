@@ -37,7 +37,9 @@ def test_every_command_has_a_help_text_with_an_example_and_stands_in_the_readme(
     assert names == sorted(names)
     assert set(names) >= {"demo", "diff", "export", "import", "record", "replay", "report", "serve", "show", "spec"}
     for name in names:
-        subcommands = [[name, "show"], [name, "check"], [name, "export"]] if name == "spec" else [[name]]
+        subcommands = (
+            [[name, word] for word in ("show", "check", "export", "infer", "update")] if name == "spec" else [[name]]
+        )
         for command in subcommands:
             assert f"qqlab {' '.join(command)} " in qqlab(*command, "--help").stdout.split("Example")[1], command
         assert f"qqlab {name}" in README, name

@@ -11,7 +11,7 @@ from qqlab.cli.console import counted, talk
 from qqlab.cli.traffic import title, traffic
 from qqlab.errors import InputError
 from qqlab.files import replacing
-from qqlab.infer import conclude, learn, toml
+from qqlab.infer import drafted, learn, toml
 from qqlab.infer.score import UNTOLD, Score, score
 from qqlab.spec import Source
 from qqlab.visible import visible
@@ -54,7 +54,7 @@ def infer(
         )
     trust = f"{counted(learned.exchanges, 'exchange')}, read by a program and by nobody yet"
     source = Source(title=title(captures), trust=trust, primary=True)
-    draft = conclude(learned, name, "traffic", source)
+    draft = drafted(learned, name, "traffic", source)
     text = toml(draft)
     if output is None:
         typer.echo(text, nl=False)

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from qqlab.exchange import Exchange
-from qqlab.infer.conclude import conclude
+from qqlab.infer.conclude import drafted
 from qqlab.infer.draft import Draft
 from qqlab.infer.fold import Learned, learn
 from qqlab.infer.write import toml
 from qqlab.spec import Source
 
-__all__ = ["Draft", "Learned", "conclude", "infer", "learn", "toml"]
+__all__ = ["Draft", "Learned", "drafted", "infer", "learn", "toml"]
 
 
 def infer(exchanges: Iterable[tuple[str, Exchange]], name: str = "inferred", title: str = "Captured traffic") -> str:
@@ -17,4 +17,4 @@ def infer(exchanges: Iterable[tuple[str, Exchange]], name: str = "inferred", tit
     the traffic is."""
     learned = learn(exchanges)
     trust = f"{learned.exchanges} exchanges, read by a program and by nobody yet"
-    return toml(conclude(learned, name, "traffic", Source(title=title, trust=trust, primary=True)))
+    return toml(drafted(learned, name, "traffic", Source(title=title, trust=trust, primary=True)))

@@ -542,7 +542,7 @@ def _alike(seen: set[int], other: set[int]) -> bool:
     return len(seen & other) == min(len(seen), len(other)) > 1
 
 
-def conclude(learned: Learned, name: str, source: str, described: Source) -> Draft:
+def drafted(learned: Learned, name: str, source: str, described: Source) -> Draft:
     """The draft of a spec of that name from what was learned, all under one source."""
     title = f"{name}, inferred from traffic"
     return Conclusion(learned, source).draft(name, title, described)
