@@ -365,8 +365,8 @@ def inferring() -> str:
     untold = table(("what counts neither way", "why"), UNTOLD.items())
     return (
         "# From traffic to a spec\n\n`qqlab spec infer CAPTURE... -o my.toml` writes a spec from traffic alone. Every "
-        "claim has its evidence beside it: how many messages, the first exchanges, what could still hide. Meanings are for "
-        "you to write: the names of codes, what fields are for, which text is personal.\n\n"
+        "claim has its evidence beside it: how many messages, the first exchanges, what could still hide. Meanings "
+        "are for you to write: the names of codes, what fields are for, which text is personal.\n\n"
         "```sh\nqqlab spec infer monday.jsonl tuesday.jsonl -o my.toml\nqqlab spec check my.toml\n"
         "qqlab report monday.jsonl --spec my.toml -o report\n```\n\n"
         "It wants variety rather than length: several accounts, refusals as well as successes, the same asked twice, "

@@ -1,5 +1,6 @@
 """A spec brought up to what traffic shows: what is added, what stays, what is decided and what is not."""
 
+import difflib
 import subprocess
 from collections.abc import Callable
 from functools import cache
@@ -11,13 +12,14 @@ import msgspec
 import pytest
 import tomlkit
 import variety
-from conftest import qqlab
+from conftest import ROOT, qqlab
 
 from qqlab import report
 from qqlab import spec as specs
-from qqlab.capture import Capture, header, save
+from qqlab.capture import Capture, header, load, save
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
+from qqlab.infer import infer
 from qqlab.infer.update import Proposal, propose
 
 TEXT = specs.text(None)
@@ -94,13 +96,11 @@ def test_applied_twice_it_has_nothing_more_to_say() -> None:
 
 
 def test_comments_and_order_of_the_file_survive() -> None:
-    """Taking out what was put in, and what settles a dispute, leaves the file as it was, line for line."""
-    after = proposed(POOR).text.splitlines()
-    rest = iter(after)
-    lost = [line for line in POOR.splitlines() if line not in rest and "contradicts" not in line]
-    assert [line for line in lost if line.startswith("#")] == []
-    before = [line for line in POOR.splitlines() if line.startswith("#")]
-    assert [line for line in after if line in set(before)] == before
+    """Nothing of the file goes but the readings of the dispute that is settled."""
+    patch = list(difflib.unified_diff(POOR.splitlines(), proposed(POOR).text.splitlines(), n=0))
+    gone = [line for line in patch[2:] if line.startswith("-")]
+    assert len(gone) == 3
+    assert all(line == "-value = 2" or "contradicts" in line for line in gone)
 
 
 def test_what_is_put_in_stands_where_messages_have_it() -> None:
@@ -184,3 +184,16 @@ def test_the_spec_itself_is_written_only_when_forced(tmp_path: Path) -> None:
     assert spec.read_text(encoding="utf-8") != POOR
     assert qqlab("spec", "check", spec).returncode == 0
     assert qqlab("spec", "update", spec, capture, "-o", capture, "--force").returncode == 2
+
+
+def test_what_one_version_has_is_asked_of_no_other() -> None:
+    """A spec of 1.1 learns from traffic of 1.4 alone: nothing new is required of 1.1, or laid to another command."""
+    known = infer([(one.id, one) for one in load(ROOT / "captures/demo.jsonl").exchanges])
+    lines = load(ROOT / "captures/lines.jsonl").exchanges
+    found = proposed(known, lines)
+    spec = specs.parse(found.text, "new")
+    added = [one for _, _, one in spec.every_field() if one.name in ("CON", "SID", "XP", "LG", "SG")]
+    assert {(one.versions, one.required) for one in added} == {(("1.4",), False)}
+    assert spec.field(spec.command("Login"), "reply", "NT") is None
+    assert undocumented(found.text, lines) == []
+    assert "\n\n\n" not in found.text

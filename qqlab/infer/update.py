@@ -6,6 +6,7 @@ in, under a source that names the capture, and where a dispute is settled, the r
 proposal is a spec that can be read. What traffic cannot decide is said, not guessed.
 """
 
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -85,9 +86,15 @@ class _Update:
         if not self.changes:
             return Proposal(self.before, (), tuple(self.undecided))
         self._add("sources", self.source, _table(self.draft.sources[self.source]))
-        made = tomlkit.dumps(self.document)
+        made = self._even(tomlkit.dumps(self.document))
         specs.parse(made, where)
         return Proposal(made, tuple(self.changes), tuple(self.undecided))
+
+    def _even(self, made: str) -> str:
+        """The same without a second blank line, where the file had none and it means the same."""
+        even = made.replace("\n\n\n", "\n\n")
+        keeps = "\n\n\n" not in self.before and tomllib.loads(even) == tomllib.loads(made)
+        return even if keeps else made
 
     def _add(self, section: str, name: str, made: Table) -> None:
         """A table of its own at the end of a section."""
@@ -152,17 +159,34 @@ class _Update:
         common = self._drafted(self.draft.request if direction == "request" else self.draft.reply, name)
         if common is not None and self._is_nowhere(direction, name):
             self.shared.add((direction, name.upper()))
-            self._put(self.document["common"], direction, common, ())
+            self._put(self.document["common"], direction, self._as_seen(common), ())
             self.changes.append(f"field {common.field.name} of every {direction} is new")
             return
         drafted = self.drafted.get(command.upper())
         own = common or (None if drafted is None else self._drafted(drafted.fields(direction), name))
+        if own is None and self._is_of_a_new_command(direction, name):
+            return  # the reply of a command that the spec did not know counted as another's
         if own is None:
             doc = f"In {times(seen.count)}, first in {seen.ids[0]}."
             own = DraftField(Field(name=name, type="text", doc=doc, source=(self.source,)), ())
         order = () if drafted is None else tuple(one.field.name.upper() for one in drafted.fields(direction))
-        self._put(self.document["commands"][command], direction, own, order)
+        self._put(self.document["commands"][command], direction, self._as_seen(own), order)
         self.changes.append(f"field {own.field.name} of {command} {direction} is new, seen {times(seen.count)}")
+
+    def _is_of_a_new_command(self, direction: Direction, name: str) -> bool:
+        new = (one for one in self.draft.commands if self.spec.command(one.name) is None)
+        return any(self._drafted(one.fields(direction), name) is not None for one in new)
+
+    def _as_seen(self, drafted: DraftField) -> DraftField:
+        """A new field of what the spec has already: only of the versions that were seen, where it has others."""
+        seen = {version for one in self.draft.commands for version in one.command.versions}
+        known = {*self.spec.versions, *self._unknown_versions()}
+        if not seen & known or seen >= known or drafted.field.versions:
+            return drafted
+        versions = tuple(version for version in self.draft.versions if version in seen & known)
+        return drafted._replace(
+            field=msgspec.structs.replace(drafted.field, required=False, when={}, versions=versions)
+        )
 
     def _drafted(self, fields: Iterable[DraftField], name: str) -> DraftField | None:
         return next((one for one in fields if one.field.name.upper() == name.upper()), None)
