@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from qqlab import spec as specs
 from qqlab.capture import load
-from qqlab.report import Report, build, render
+from qqlab.report import Report, build, read_older, render
 
 
 def test_what_fills_a_sentence_is_escaped_as_what_a_template_prints() -> None:
@@ -132,3 +132,12 @@ def test_the_sentences_of_the_model_are_chinese_and_its_codes_are_not(told: Repo
     ]
     for one in told.findings:
         assert re.search("[\u4e00-\u9fff]", one.title)
+
+
+def test_what_changed_is_told_in_chinese() -> None:
+    older = read_older([NAMES[2]], "zh")
+    changes = build([load(NAMES[0])], specs.builtin("zh"), "zh", against=older).changes
+    told = {change.text for change in changes or ()}
+    assert "出现情况：由“总是”变为“有时”" in told
+    kinds = {"text", "digits", "int", "hex"}
+    assert {word for text in told for word in words_of(text)} <= kinds

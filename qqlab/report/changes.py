@@ -149,8 +149,23 @@ def _domain(where: _Where, old: FieldPart, new: FieldPart, say: Say) -> Iterator
 
 
 def _changed(where: _Where, aspect: str, before: str, after: str, evidence: Evidence | None, say: Say) -> Change:
-    text = say("{aspect}: {before}, now {after}", aspect=aspect, before=before or "-", after=after or "-")
+    if aspect != "values":  # which are captured text
+        before, after = _state(before, say), _state(after, say)
+    name = {"type": say("type"), "presence": say("presence"), "values": say("values")}.get(aspect, aspect)
+    text = say("{aspect}: {before}, now {after}", aspect=name, before=before or "-", after=after or "-")
     return where.change("changed", text, evidence, aspect=aspect, before=before, after=after)
+
+
+def _state(word: str, say: Say) -> str:
+    """What a thing is or was, where that is one of these words."""
+    words = {
+        "always": say("always"),
+        "sometimes": say("sometimes"),
+        "never": say("never"),
+        "yes": say("yes"),
+        "no": say("no"),
+    }
+    return words.get(word, word)
 
 
 def _listed(values: Iterable[str]) -> str:

@@ -371,7 +371,7 @@ def _silent_commands(commands: Iterable[CommandPart], say: Say) -> Iterator[Find
         if not command.seen:
             yield Finding(
                 title=command.name,
-                text=say("{doc} Version {versions}.", doc=command.doc, versions=", ".join(command.versions)),
+                text=say("{doc} Version {versions}.", doc=command.doc, versions=say.several(command.versions)),
                 evidence=Evidence(count=0),
                 target=("command", command.name),
                 kind="commands never seen",

@@ -100,7 +100,9 @@ def _rows(command: Command, basis: Basis) -> Iterator[model.InvariantPart]:
             yield _rule(f"count.{where}", title, [tally.counted[rows.name]], target)
         if len(rows.columns) > 1 and rows.name in tally.even:
             title = basis.say(
-                "{command}: {columns} are lists of one length", command=command.name, columns=", ".join(rows.columns)
+                "{command}: {columns} are lists of one length",
+                command=command.name,
+                columns=basis.say.several(rows.columns),
             )
             yield _rule(f"columns.{where}", title, [tally.even[rows.name]], ("command", command.name))
 
