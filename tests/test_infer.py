@@ -222,8 +222,18 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(own.request.fields) == 10
         assert own.request.more > 0
         assert len(own.request.layouts) <= tally.MOST_LAYOUTS
+        assert own.request.condition_values.keys() <= {"", *own.request.fields}
         assert all(len(field.whole_values.counts) <= 20 for field in own.request.fields.values())
     assert infer(made([("a=1", "b=2")]))
+
+
+def test_commands_versions_and_spellings_without_end_are_bounded() -> None:
+    look = [("LOOK".translate({ord("O"): "oO"[n % 2]}) + "x" * (n // 2), n) for n in range(600)]
+    head = "V=1.{}&C={}&N={}&A=u{}"
+    rows = [(n, name, n, n % 5) for name, n in look]
+    learned = learn(made((head.format(*row), head.format(*row) + "&S=0") for row in rows))
+    assert len(learned.commands) <= tally.MOST_COMMANDS
+    assert all(len(own.versions) <= tally.MOST_NAMES for own in learned.commands.values())
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)

@@ -19,6 +19,8 @@ from qqlab.infer.message import Message, Seen, is_layered, see
 from qqlab.infer.tally import (
     MOST_COMMANDS,
     MOST_CONDITIONS,
+    MOST_FIELDS,
+    MOST_NAMES,
     MOST_PAIRS,
     After,
     CommandTally,
@@ -37,6 +39,7 @@ _MOST_BYTES = 32 << 20
 _MOST_ACCOUNTS = 2000
 _MOST_ITEMS = 200
 _MOST_LISTS = 16
+_MOST_CODES = 24
 
 
 class _Last(NamedTuple):
@@ -119,9 +122,10 @@ class Learned:
     def _request(self, own: CommandTally, label: str, request: Message, account: str, answer: str) -> None:
         own.exchanges.add(label)
         own.asked += 1
-        own.names[request.values.get(self.found.command, "").strip(" ")] += 1
-        own.answers[answer] += answer != ""
-        own.versions[request.values.get(self.found.version, "")[:16]] += 1
+        _count(own.names, request.values.get(self.found.command, "").strip(" ")[:64])
+        if answer:
+            _count(own.answers, answer)
+        _count(own.versions, request.values.get(self.found.version, "")[:16])
         self._message(own.request, label, request, None, account)
 
     def _reply(self, own: CommandTally, label: str, request: Message | None, reply: Message, account: str) -> None:
@@ -129,7 +133,7 @@ class Learned:
             own.exchanges.add(label)
             own.unasked += 1
         if (said := reply.values.get(self.found.command, "")) != "":
-            own.replies[said] += 1
+            _count(own.replies, said[:64])
         self._message(own.reply, label, reply, request, account)
 
     # ----------------------------------------------------------------------------------------------- messages
@@ -192,12 +196,14 @@ class Learned:
         """Which layouts come with which values of what may be a code; under no name, with which version was asked."""
         status, version = of
         for name, text in (("", version), *message.values.items()):
-            if name in own.wide or not (name == "" or shapes.is_code(text)):
+            is_kept = name in own.fields and name not in own.wide and shapes.is_code(text)
+            if not (name == "" or is_kept):
                 continue
             values = own.condition_values.setdefault(name, set())
-            values.add(text)
-            if len(values) > 24:
+            if text not in values and len(values) == _MOST_CODES:
                 own.wide.add(name)
+                continue
+            values.add(text)
             key = (status, name, text.strip(" ")[:16], layout)
             if key in own.conditions or len(own.conditions) < MOST_CONDITIONS:
                 own.conditions[key] += 1
@@ -273,7 +279,7 @@ class Learned:
         """The same command again: does it go on where its last reply ended?"""
         went_on = False
         for field, text in request.values.items():
-            if field in self.found.names:
+            if field in self.found.names or field not in own.request.fields:
                 continue
             lists = [one for one, item in last.lasts.items() if item == text]
             own.continued.update((field, one) for one in lists)
@@ -282,7 +288,9 @@ class Learned:
             if not lists:
                 others[tally.key(text) if tally.key(text) in others or len(others) < 8 else "\0others"] += 1
         for field, value in _codes(last.reply, self.found.names) if last.reply is not None else ():
-            own.completes.setdefault(field, {}).setdefault(value, [0, 0])[not went_on] += 1
+            values = own.completes.setdefault(field, {}) if len(own.completes) < MOST_FIELDS else {}
+            if value in values or len(values) < 24:
+                values.setdefault(value, [0, 0])[not went_on] += 1
 
     def _again(self, own: CommandTally, last: _Last, request: Message, reply: Message | None) -> None:
         """The same command at once again: if it asks the same, does it hear the same?"""
@@ -300,6 +308,12 @@ class Learned:
             own.again.other += 1
         own.again.emptied += last.length > 0 and length == 0
         own.again.refilled += last.length > 0 and length > 0
+
+
+def _count(names: Counter[str], name: str) -> None:
+    """Count a name, if it is none too many."""
+    if name in names or len(names) < MOST_NAMES:
+        names[name] += 1
 
 
 def _without(message: Message, name: str) -> Mapping[str, str]:

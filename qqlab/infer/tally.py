@@ -21,6 +21,7 @@ MOST_KEPT = 300_000  # values of all fields together
 MOST_LAYOUTS = 300
 MOST_CONDITIONS = 20_000
 MOST_PAIRS = 400
+MOST_NAMES = 50  # spellings of a command, versions, commands that answer it
 _LONGEST = 64
 _MOST_OWNERS = 3
 
