@@ -10,7 +10,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -128,8 +128,11 @@ def _drawn(figure: Figure, name: str, title: str) -> Markup:
             if child.tag in (f"{_SVG}metadata", f"{_SVG}style"):
                 parent.remove(child)
     used = set(re.findall(r"#([\w-]+)", " ".join(_references(root))))
+    # matplotlib makes names of floating-point numbers, whose last bits differ between builds of numpy.
+    there = (element.get("id") for element in root.iter())
+    names = {own: f"{name}-{at}" for at, own in enumerate(one for one in there if one in used)}
     for element in root.iter():
-        _cleaned(element, name, used)
+        _cleaned(element, names)
     _emptied(root)
     width, height = (float(str(root.get(side)).removesuffix("pt")) for side in ("width", "height"))
     root.attrib.pop("version", None)
@@ -152,20 +155,21 @@ def _references(root: ElementTree.Element) -> Iterator[str]:
                 yield value
 
 
-def _cleaned(element: ElementTree.Element, name: str, used: set[str]) -> None:
+def _cleaned(element: ElementTree.Element, names: Mapping[str | None, str]) -> None:
     for key, value in list(element.attrib.items()):
-        if key == "id" and value not in used:
+        if key == "id":
             del element.attrib["id"]
-        elif key == "id":
-            element.set("id", f"{name}-{value}")
+            if value in names:
+                element.set("id", names[value])
         elif key.endswith("}href"):
             del element.attrib[key]
-            element.set("href", f"#{name}-{value[1:]}")
-        elif "url(#" in value:
-            element.set(key, value.replace("url(#", f"url(#{name}-"))
-        if key == "style":
-            plain = re.sub(r"font: (?:(\d+) )?([\d.]+)px [^;]*", _font, value.replace("url(#", f"url(#{name}-"))
-            element.set("style", re.sub(r"; *stroke-linejoin: miter|; *stroke-linecap: butt", "", plain))
+            element.set("href", f"#{names[value[1:]]}")
+        else:
+            element.set(key, re.sub(r"url\(#([\w-]+)\)", lambda match: f"url(#{names[match[1]]})", value))
+    style = element.get("style")
+    if style is not None:
+        plain = re.sub(r"font: (?:(\d+) )?([\d.]+)px [^;]*", _font, style)
+        element.set("style", re.sub(r"; *stroke-linejoin: miter|; *stroke-linecap: butt", "", plain))
 
 
 def _font(match: "re.Match[str]") -> str:
@@ -394,6 +398,7 @@ def _timed(axes: Axes, names: Sequence[str], label: str) -> None:
     axes.xaxis.set_major_locator(LogLocator(base=10, numticks=6))
     axes.xaxis.set_minor_locator(LogLocator(base=10, subs=(2, 5), numticks=20))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds(value)))
+    axes.tick_params(axis="x", which="both", length=3, pad=3, labelsize=9)
     is_narrow = axes.get_xlim()[1] / axes.get_xlim()[0] < 40
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: seconds(value)) if is_narrow else NullFormatter())
     axes.set_yticks(range(len(names)), names)
@@ -446,7 +451,7 @@ def _presence(presence: Sequence[PresencePart], say: Say) -> Markup:
         meanings.setdefault(one.state, f"{one.state} {one.meaning or ''}".strip())
     axes.set_xlim(-span * 0.01, span * 1.03)
     axes.set_yticks(range(len(names)), names)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _clock(start, value, span)))
     _key(figure, axes, [(_STATES[at], _shown(meanings[state], 22)) for at, state in enumerate(states)])
     return _drawn(figure, "presence", say("Presence of accounts over time"))
@@ -456,7 +461,7 @@ def _clock(start: datetime, value: float, span: float) -> str:
     at = start + timedelta(seconds=value)
     if span < 10:
         return f"+{seconds(value)}" if value >= 0 else ""
-    return at.strftime("%H:%M:%S" if span < 3600 else "%H:%M" if span < 86400 else "%m-%d")
+    return at.strftime("%H:%M:%S" if span < 3600 else "%H:%M" if span < 86400 else "%m-%d %H:%M")
 
 
 def _key(figure: Figure, axes: Axes, parts: Iterable[tuple[str, str]]) -> None:
