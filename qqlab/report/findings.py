@@ -30,6 +30,8 @@ TOP = 10
 TOP_OF_A_KIND = 3
 # A value must have come so often to look like a constant.
 CONSTANT = 20
+# So often must a session have asked again to say how often it does.
+POLLS = 3
 # Notes that are told of the field, the command, or the exchange that they are about; `echo` stands for all of them.
 _TOLD = frozenset(
     [
@@ -141,8 +143,8 @@ def findings(
         ("failures", say("Commands that failed"), True, _failing(commands, say)),
         ("notes", say("Errors and warnings"), True, _loud_notes(notes, say)),
         ("broken rules", say("Rules that were broken"), False, _broken(behaviour, say)),
-        ("polling", say("Polling that is not as announced"), False, _polling(behaviour, say)),
         ("disputed codes", say("Code values that the sources disagree about"), False, _disputed(codes, say)),
+        ("polling", say("Polling that is not as announced"), False, _polling(behaviour, say)),
         ("free constants", say("Fields that seem to be constants"), False, _constants(commands, say)),
         ("codes never seen", say("Code values never seen"), False, _silent_codes(codes, say)),
         ("commands never seen", say("Commands never seen"), False, _silent_commands(commands, say)),
@@ -293,7 +295,7 @@ def _broken(behaviour: Behaviour, say: Say) -> Iterator[Finding]:
 
 def _polling(behaviour: Behaviour, say: Say) -> Iterator[Finding]:
     for one in behaviour.polling:
-        if one.verdict in ("slower", "faster", "past the limit"):
+        if one.verdict in ("slower", "faster", "past the limit") and one.count >= POLLS:
             yield Finding(
                 title=f"{one.command} {one.session}",
                 text=say(
