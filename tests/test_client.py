@@ -497,7 +497,15 @@ def test_a_request_that_timed_out_is_not_sent_again() -> None:
 LONG = 16 << 20
 
 
-@pytest.fixture(params=[ByEpoll, ByLoop])
+class Hasty(ByLoop):
+    """Tells of a socket at once, too, as one may be told of that had the number of its descriptor before."""
+
+    def watch(self, number: int, call: Callable[[], None], *, writing: bool = False) -> None:
+        super().watch(number, call, writing=writing)
+        asyncio.get_running_loop().call_soon(call)
+
+
+@pytest.fixture(params=[ByEpoll, ByLoop, Hasty])
 def watched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever watches the sockets, it comes to the same."""
     if request.param is ByEpoll and not hasattr(select, "epoll"):
@@ -576,9 +584,9 @@ def test_a_server_that_ends_in_the_middle_of_a_long_request() -> None:
 
 
 @contextmanager
-def full() -> Iterator[socket.socket]:
+def full(port: int = 0) -> Iterator[socket.socket]:
     """A server that has as many connections waiting as it lets wait."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as stack:
+    with socket.create_server(("127.0.0.1", port), backlog=0) as server, ExitStack() as stack:
         for _ in range(2):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
@@ -604,6 +612,27 @@ def test_a_connection_that_does_not_come_about_in_time() -> None:
         outcome, given_up = loop.run(play(server.getsockname()[1]))
     assert (outcome.error, outcome.client, outcome.silent) == ("cannot connect within 0.2 s", "", True)
     assert given_up == [True]
+
+
+@pytest.mark.usefixtures("watched")
+def test_an_address_that_says_nothing_does_not_take_the_time_of_the_next() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"RES=0")
+        await reader.read()
+        writer.close()
+
+    async def play() -> Outcome:
+        server = await asyncio.start_server(answer, "127.0.0.2", 0)
+        port = server.sockets[0].getsockname()[1]
+        with full(port):
+            client = Client([("127.0.0.1", port), ("127.0.0.2", port)], timeout=0.5)
+            outcome = await client.send(ASK)
+            await client.close()
+        server.close()
+        await server.wait_closed()
+        return outcome
+
+    assert loop.run(play()).reply == WHOLE
 
 
 @pytest.mark.usefixtures("watched")

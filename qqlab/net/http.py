@@ -193,6 +193,21 @@ class Http:
             Connection(self, where).open(exchange)
         except OSError as error:
             self.failed(exchange, error)
+        else:
+            if exchange.connecting is not None and exchange.addresses:
+                self._wait_a_part(exchange, exchange.connecting)
+
+    def _wait_a_part(self, exchange: "_Exchange", stop: Callable[[], object]) -> None:
+        """Wait for an address as long as each of those that are left can be waited for: one that swallows what is sent
+        to it is no reason not to try the others."""
+        left = exchange.began + self.timeout - monotonic()
+        part = left / (1 + len(exchange.addresses))
+        asyncio.get_running_loop().call_later(part, self._pass_over, exchange, stop)
+
+    def _pass_over(self, exchange: "_Exchange", stop: Callable[[], object]) -> None:
+        if exchange.connecting == stop:  # it may stand by now, or be over
+            stop()
+            self.failed(exchange, TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
 
     def _look(self) -> None:
         """End what has had its time. The one that began first ends first, so one alarm is enough for all."""
@@ -432,16 +447,23 @@ class Connection:
         exchange.connection, exchange.connecting = self, None
 
     def _stands(self) -> None:
-        """The connection stands, or will not."""
+        """The connection stands, or will not; or this was the call of who had the number of the socket before."""
         exchange = self._exchange
         failed = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if exchange is not None and failed:
             self._stop()
             self._http.failed(exchange, OSError(failed, os.strerror(failed)))
-        elif exchange is not None:
+        elif exchange is not None and self._has_peer():
             self._join(exchange)
             self._ready.change(self._number, self._read)
             self.ask(exchange)
+
+    def _has_peer(self) -> bool:
+        try:
+            self._socket.getpeername()
+        except OSError:
+            return False
+        return True
 
     def _sent(self, exchange: _Exchange, count: int) -> None:
         """So much of what was to be sent went out. Without a length our direction ends with it, which tells the server
