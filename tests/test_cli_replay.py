@@ -240,6 +240,9 @@ def test_the_comparison_is_printed_whatever_becomes_of_the_output(
     assert output.read_text() == "mine"
 
 
+REPLACING = ", with --force to replace the reports"
+
+
 @pytest.mark.parametrize("reports", [True, False])
 def test_an_interrupted_replay_keeps_and_tells_what_it_has_got(
     capture: Path, tmp_path: Path, start: Callable[..., Process], reports: bool
@@ -250,13 +253,32 @@ def test_an_interrupted_replay_keeps_and_tells_what_it_has_got(
     assert process.stop(signal.SIGINT) == 130
     told = [line for line in process.output.splitlines() if "replied" not in line]
     assert told == [
-        "qqlab: interrupted after 2 of 3 exchanges (go on: --resume)",
+        f"qqlab: interrupted after 2 of 3 exchanges (go on: --resume{REPLACING * reports})",
         "compared 2 of 3 exchanges: 2 equal, 0 equivalent, 0 different",
         "not compared: 1 exchange, the replay was interrupted (id 3)",
         *([f"qqlab: wrote {report}"] if reports else []),
     ]
     assert report.exists() == reports
     assert [exchange.id for exchange in load(output).exchanges] == ["1", "2"]
+
+
+def test_a_replay_whose_server_went_down_goes_on_and_replaces_its_reports(
+    capture: Path, tmp_path: Path, start: Callable[..., Process]
+) -> None:
+    output, report = tmp_path / "replayed.jsonl", tmp_path / "report.json"
+    target = f"127.0.0.1:{free_port()}"
+    command: list[str | Path] = ["replay", capture, "--target", target, "-o", output, "--report", f"json={report}"]
+    down = qqlab(*command)
+    hint = f"is the server running? then go on: --resume{REPLACING}"
+    assert (down.returncode, report.exists()) == (4, True)
+    assert down.stderr.endswith(f"{target}: cannot connect: connection refused ({hint})\n")
+    before = report.read_bytes()
+    assert qqlab(*command, "--resume").returncode == 3
+    start(sys.executable, "-m", "qqlab", "serve", "--listen", target).wait_for("serving")
+    again = qqlab(*command, "--resume", "--force")
+    assert (again.returncode, again.stderr) == (0, f"qqlab: wrote {report}\n")
+    assert report.read_bytes() != before
+    assert [exchange.id for exchange in load(output).exchanges] == ["1", "2", "3"]
 
 
 def test_a_replay_that_is_interrupted_at_once_replaces_nothing(

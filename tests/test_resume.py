@@ -380,6 +380,7 @@ def test_the_pace_is_told(tmp_path: Path, server: Counting) -> None:
             3,
             "out.jsonl.journal: there is no interrupted replay to go on with (leave out --resume to begin one)",
         ),
+        (["--resend-unknown"], 2, "--resend-unknown: goes with a replay that broke off (add --resume)"),
         (["--speed", "0"], 2, "--speed 0: is no number above 0 (max, or a number such as 1 or 2.5)"),
         (["--timeout", "inf"], 2, "--timeout inf: is no number"),
         (["--max-gap", "inf"], 2, "--max-gap inf: is no number"),

@@ -98,6 +98,11 @@ class Outputs:
             if not force:
                 refuse_existing(one.path)
 
+    @property
+    def has_files(self) -> bool:
+        """Whether any report goes to a file."""
+        return any(one.path is not None for one in self.wanted)
+
     def witness(self, spec: Spec) -> Seen:
         """What to give to `compare`, so that the reports can tell of the exchanges, too."""
         formats = [one.format for one in self.wanted]

@@ -45,9 +45,6 @@ from qqlab.errors import UsageError
 from qqlab.findings import Context
 from qqlab.replay import parse_target
 
-_INTERRUPTED = "the replay was interrupted"
-_EACH = 10  # so many exchanges between two steps of the bar
-
 
 def replay(
     captures: CaptureFiles,
@@ -116,6 +113,8 @@ def replay(
     how = sending(timeout=timeout, lanes=lanes, speed=speed, rate=rate, retries=retries, login_budget=login_budget)
     if resume and output is None:
         raise UsageError("--resume", "goes on with what was kept", "name it: -o CAPTURE")
+    if resend_unknown and not resume:
+        raise UsageError("--resend-unknown", "goes with a replay that broke off", "add --resume")
     if not dry_run:
         check_output(output, force or resume, "a replay")
     controls = read_controls(control, baseline, save_rules, force=force)

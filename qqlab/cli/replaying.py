@@ -135,7 +135,7 @@ class _Told(NamedTuple):
     def end(self, asked: Asked) -> None:
         """Leave with the exit code that fits. Raises TargetError, InputError."""
         if self.course.down is not None:
-            hint = "is the server running?" + ("" if asked.output is None else " then go on: --resume")
+            hint = "is the server running?" + ("" if asked.output is None else f" then {_go_on(asked.outputs)}")
             raise TargetError(str(asked.target), self.course.down, hint)
         if self.unknown:
             assert asked.output is not None
@@ -229,7 +229,8 @@ class _Replaying:
         """How it went, and what broke it off. Raises KeyboardInterrupt where nothing was sent until then."""
         asked = self.asked
         try:
-            with _shown(len(asked.recorded.exchanges), resumable=asked.output is not None) as shown:
+            go_on = "" if asked.output is None else _go_on(asked.outputs)
+            with _shown(len(asked.recorded.exchanges), go_on) as shown:
                 course = carry_out(self.planned, self.job, shown)
         except KeyboardInterrupt as error:
             self._judge_kept()
@@ -333,9 +334,9 @@ def _kept_at(output: Path | None, wanted: bool) -> Iterator[Path | None]:
 
 
 @contextmanager
-def _shown(total: int, *, resumable: bool) -> Iterator[Callable[[int, Exchange | None], None]]:
+def _shown(total: int, go_on: str) -> Iterator[Callable[[int, Exchange | None], None]]:
     """What to do with exchanges of a replay once they are over: count them, and show now and then how many are. Says
-    how far it came where that is interrupted."""
+    how far it came where that is interrupted, and with `go_on` what to do then."""
     done = 0
     with talk.bar() as bar:
         task = bar.add_task("", total=total)
@@ -351,9 +352,14 @@ def _shown(total: int, *, resumable: bool) -> Iterator[Callable[[int, Exchange |
         try:
             yield step
         except KeyboardInterrupt:
-            resume = " (go on: --resume)" if resumable and done else ""
-            talk.say(f"qqlab: interrupted after {done} of {total} exchanges{resume}")
+            hint = f" ({go_on})" if go_on and done else ""
+            talk.say(f"qqlab: interrupted after {done} of {total} exchanges{hint}")
             raise
+
+
+def _go_on(outputs: Outputs) -> str:
+    """How to go on with a replay that broke off, whose reports stand already."""
+    return "go on: --resume" + (", with --force to replace the reports" if outputs.has_files else "")
 
 
 def _warn(recorded: Capture, planned: Plan) -> None:
