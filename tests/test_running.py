@@ -4,6 +4,7 @@ what is late by construction."""
 import asyncio
 import contextlib
 import gzip
+import resource
 from array import array
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -131,6 +132,19 @@ def test_a_lane_is_strictly_in_order_and_so_many_are_under_way(lanes: int | None
     assert [server.numbers(str(uin)) for uin in range(10001, 10009)] == [[0, 1, 2, 3, 4]] * 8
     assert server.most <= (lanes or 8)
     assert compare(recorded, again.exchanges, SPEC).findings == ()
+
+
+def test_few_files_may_be_open_and_lanes_go_side_by_side_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def waits(body: bytes, writer: asyncio.StreamWriter) -> bool:
+        if server.most == 8:
+            there.set()
+        await there.wait()
+        return True
+
+    there = asyncio.Event()
+    server = Server(waits)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
+    assert [exchange.error for exchange in against(server, polls(8, 2, keep=True)).exchanges] == [None] * 16
 
 
 def test_connections_are_kept_or_not_as_they_were() -> None:
@@ -309,6 +323,7 @@ def test_a_target_that_goes_down_is_given_up_and_nothing_more_is_sent() -> None:
     assert again.down == "cannot connect: connection refused"
     assert [exchange.error for exchange in again.exchanges] == ["cannot connect: connection refused"] * 5
     assert Counter(again.skipped.values()) == {"the target is down": 395}
+    assert again.course.sent == 5
 
 
 # ------------------------------------------------------------------------------------------------------- bad targets

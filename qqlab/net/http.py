@@ -17,6 +17,7 @@ import contextlib
 import errno
 import os
 import re
+import resource
 import socket
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -30,8 +31,9 @@ from qqlab.net.outcome import PAUSE, WITHOUT, Outcome, Watch, ended, unconnected
 from qqlab.net.ready import AT_HAND, Ready
 
 MAX_REPLY = 1024 * 1024
-MAX_KEPT = 400
 
+_MOST_KEPT = 400
+_MANY_FILES = 1_000_000
 _MOST_HEADS = 256
 _PIECE = 64 * 1024  # the most bytes of one read
 _FRAMED = re.compile(rb"(?im)^[ \t]*(?:content-length|transfer-encoding)[ \t]*:")
@@ -62,6 +64,7 @@ class Http:
         self._addresses = tuple(_numeric(host, port) for host, port in addresses)
         self._retries = retries
         self._kept: dict[str, Connection] = {}
+        self._most_kept = most_kept()
         self._standing: set[Connection] = set()
         # In the order in which they began, which is that of their ends: all have the same time.
         self._under_way: dict[_Exchange, None] = {}
@@ -169,7 +172,7 @@ class Http:
             connection.end()
         elif before is not connection:
             self._kept[over] = connection
-            if len(self._kept) > MAX_KEPT:
+            if len(self._kept) > self._most_kept:
                 self._let_one_go()
 
     def _let_one_go(self) -> None:
@@ -225,6 +228,17 @@ class Http:
         exchange.give_up(self.timeout)
         exchange.stop_connecting()
         self.finished(exchange, late=True)
+
+
+def most_files() -> int:
+    """How many files this process may have open, sockets included."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MANY_FILES if soft == resource.RLIM_INFINITY else soft
+
+
+def most_kept() -> int:
+    """How many connections are kept while nothing is under way over them: fewer where few files may be open."""
+    return min(_MOST_KEPT, most_files() * 2 // 5)
 
 
 class _Exchange:

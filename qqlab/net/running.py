@@ -9,7 +9,6 @@ an account whose login fails is left alone, as `logins` says.
 
 import asyncio
 import heapq
-import resource
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -25,7 +24,7 @@ import msgspec
 from qqlab.capture.session import session
 from qqlab.codec import decode
 from qqlab.exchange import Exchange, RawMessage
-from qqlab.net.http import MAX_KEPT, Http
+from qqlab.net.http import Http, most_files, most_kept
 from qqlab.net.lines import Lines
 from qqlab.net.logins import Logins
 from qqlab.net.outcome import Outcome
@@ -36,7 +35,6 @@ from qqlab.replay import Plan, Produced, Step, fill, produced
 from qqlab.spec import Spec
 
 _OTHER_FILES = 64
-_ANY = 1_000_000
 
 DOWN = "the target is down"
 _NOT_SENT = Outcome(None, DOWN, datetime.min.replace(tzinfo=UTC), 0.0, "", silent=True)
@@ -308,6 +306,7 @@ class Run:
 
     def _end(self, lane: "_Lane", step: Step, outcome: Outcome) -> None:
         if outcome is _NOT_SENT:
+            self.sent -= 1
             self.skipped[step.recorded.id] = DOWN
             self._keeper.unsent(step)
         else:
@@ -394,7 +393,7 @@ class Run:
 
     def _new_name(self) -> str:
         while (name := f"push-{next(self._push_numbers)}") in self._taken:
-            pass
+            self.sent -= 1
         return name
 
 
@@ -429,8 +428,7 @@ class _Lane:
 
 def _most_lanes() -> int:
     """So many lanes as there can be connections: as many as this process may have files open, but for some others."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _ANY if soft == resource.RLIM_INFINITY else max(1, soft - MAX_KEPT - _OTHER_FILES)
+    return max(1, most_files() - most_kept() - _OTHER_FILES)
 
 
 def _lanes(planned: Plan) -> list[_Lane]:
