@@ -93,7 +93,8 @@ class Http:
             kept.end()
 
     def abandon(self) -> list[Then]:
-        """Give up what is still without a connection: nothing of it was sent. Whose outcome will not be told then."""
+        """Give up what is still without a connection: nothing of it was sent, or (over a kept one that had ended) what
+        does no harm to send again. Whose outcome will not be told then."""
         waiting = [exchange for exchange in self._under_way if exchange.connection is None]
         for exchange in waiting:
             del self._under_way[exchange]

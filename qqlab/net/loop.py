@@ -1,4 +1,8 @@
-"""The event loop that replays run on: uvloop where it is installed (`qqlab[fast]`), asyncio's own otherwise."""
+"""The event loop that replays run on: uvloop where it is installed (`qqlab[fast]`), asyncio's own otherwise.
+
+Law: what comes of a replay is the same on both. Bare lines go over the loop's own transports. HTTP goes over plain
+sockets (`qqlab.net.http`), and takes as much processor time on the one as on the other.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine
