@@ -68,7 +68,7 @@ from qqlab.report import model as report_model
 from qqlab.report import older
 from qqlab.report.build import disputes, invariants
 from qqlab.report.model import Part
-from qqlab.spec import builtin, model
+from qqlab.spec import builtin, languages, model
 from qqlab.testserver import deviate
 from qqlab.verify import RULES as VERIFICATION
 
@@ -327,6 +327,25 @@ def report_schema() -> str:
     return json.dumps(head | made, indent=1, ensure_ascii=False) + "\n"
 
 
+def _translation() -> str:
+    about, _, law = inspect.cleandoc(languages.__doc__ or "").partition("\n\nLaw: ")
+    return f"{about}\n\n```toml\n{_OVERLAY}```\n\nA{law.removeprefix('a')}"
+
+
+_OVERLAY = """\
+format = 1
+title = "HTTP QQ 1.0、1.1 与 1.4"
+
+[codes.presence]
+doc = "用户的在线状态（ST）。"
+values.30.readings = [{ meaning = "忙碌" }, { meaning = "离开" }]
+
+[commands.Login]
+doc = "登录。"
+reply.RS.doc = "登录是否成功。"
+"""
+
+
 def spec() -> str:
     """What may stand in a spec file."""
     tables: list[type[msgspec.Struct]] = [
@@ -342,6 +361,7 @@ def spec() -> str:
         "`qqlab spec check FILE` names every mistake in yours, and each command takes it with `--spec FILE`. "
         "Every `source` names entries of `[sources]`.\n\n"
         + parts
+        + f"\n\n## In another language\n\n{_translation()}"
         + f"\n\n## For other tools\n\n`qqlab spec export` writes any spec for them. {_EXPORTED}\n\n{exports}\n"
     )
 
