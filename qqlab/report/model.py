@@ -11,7 +11,7 @@ import msgspec
 
 from qqlab.codec import Severity
 from qqlab.profile import Verdict
-from qqlab.spec import Direction, Lang
+from qqlab.spec import Announcement, Direction, Lang
 
 FORMAT = 2
 
@@ -294,7 +294,8 @@ class FieldPart(Part, frozen=True):
     each dispute about its codes.
 
     Of the spec, for whoever writes it: `layers` is how often its text is escaped, `derived` how it is made from a
-    password (or that it is read off a picture), `cases` what it means depending on another field.
+    password (or that it is read off a picture), `cases` what it means depending on another field, `announces` which
+    seconds it tells a client: the `interval` at which to poll, or the `limit` of silence.
     """
 
     name: str
@@ -340,6 +341,7 @@ class FieldPart(Part, frozen=True):
     layers: int = 1
     derived: str | None = None
     cases: tuple[CasePart, ...] = ()
+    announces: Announcement | None = None
 
 
 class DirectionPart(Part, frozen=True):

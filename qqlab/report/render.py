@@ -32,7 +32,7 @@ from qqlab.profile import Verdict
 from qqlab.report.anchors import anchor
 from qqlab.report.explore import Exploration
 from qqlab.report.mermaid import chosen, sequence, states
-from qqlab.report.model import CommandPart, DirectionPart, FieldPart, Report
+from qqlab.report.model import CommandPart, DirectionPart, FieldPart, Report, WirePart
 from qqlab.report.say import Say
 from qqlab.report.script import script_words
 from qqlab.report.units import seconds, share
@@ -151,6 +151,7 @@ def _environment(html: bool, lang: Lang, templates: Path | None = None) -> Envir
         "count": say.count,
         "code": _code,
         "escapes": lambda characters: _escapes(characters, say),
+        "travelling": _travelling,
         "sequence": lambda session, status: Markup(sequence(session, status, say)),
         "states": lambda behaviour: Markup(states(behaviour, say)),
         "loud": _loud,
@@ -218,6 +219,17 @@ def _escapes(characters: Iterable[str], say: Say) -> str:
         say("{character} travels as {escape}", character=names.get(one, f"“{one}”"), escape=f"%{ord(one):02x}")
         for one in characters
     )
+
+
+def _travelling(wire: WirePart) -> tuple[str, str, str]:
+    """A text with something to escape, as it travels in a pair, and as it does in an item of a list."""
+    text = f"a{wire.list_separator} b & 50%"
+    return text, _escaped(text, wire.pair_escapes), _escaped(_escaped(text, wire.list_escapes), wire.pair_escapes)
+
+
+def _escaped(text: str, characters: Iterable[str]) -> str:
+    """A text with some characters as `%xx`."""
+    return "".join(f"%{ord(one):02x}" if one in characters else one for one in text)
 
 
 def _visible(value: Any) -> Any:

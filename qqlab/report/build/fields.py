@@ -76,6 +76,7 @@ def field_part(
         layers=said.layers,
         derived=said.derived,
         cases=tuple(same(case, model.CasePart) for case in said.cases),
+        announces=said.announces,
     )
 
 
