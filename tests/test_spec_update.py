@@ -121,6 +121,36 @@ def test_what_is_put_in_names_the_capture_and_is_careful() -> None:
     assert spec.commands["Finger"].effect == "write"
 
 
+def put(one: Exchange, pairs: bytes) -> Exchange:
+    """The exchange with more in its request."""
+    assert one.request is not None
+    return msgspec.structs.replace(one, request=msgspec.structs.replace(one.request, body=one.request.body + pairs))
+
+
+def asked(name: bytes) -> list[Exchange]:
+    return [one for one in traffic() if one.request is not None and b"CMD=" + name + b"&" in one.request.body]
+
+
+def test_of_what_is_masked_elsewhere_no_value_is_told() -> None:
+    secret = "5d41402abc4b2a76b9719d911017c592"
+    said = [b"&PS=%s&AG=%d&EM=x@example.com" % (secret.encode(), 7741 + number % 2) for number in range(400)]
+    found = proposed(TEXT, tuple(map(put, asked(b"GetInfo"), said)))
+    spec = specs.parse(found.text, "new")
+    new = [spec.field(spec.command("GetInfo"), "request", name) for name in ("PS", "AG", "EM")]
+    assert [(one.secret, one.personal, one.codes, one.constants) for one in new if one is not None] == [
+        (True, False, None, ()),
+        (False, True, None, ()),
+        (False, True, None, ()),
+    ]
+    assert not any(value in found.text for value in (secret, "7741", "7742", "x@example.com"))
+
+
+def test_a_name_in_two_cases_is_one_field() -> None:
+    found = proposed(TEXT, tuple(put(one, b"&Zq=1&ZQ=2&zq=3") for one in asked(b"GetInfo")))
+    assert sum("GetInfo request is new" in line for line in found.changes) == 1
+    assert [one.name for one in specs.parse(found.text, "new").commands["GetInfo"].request].count("Zq") == 1
+
+
 def test_a_dispute_is_settled_where_traffic_decides() -> None:
     found = proposed(TEXT)
     table = specs.parse(found.text, "new").codes["add"]

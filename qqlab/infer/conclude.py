@@ -5,7 +5,7 @@ one case only: small codes, and constants that several accounts share. Nothing p
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import NamedTuple
@@ -65,11 +65,13 @@ class _Codes(NamedTuple):
 
 
 class Conclusion:
-    """All that follows from what was learned. `commands` are in the order of their first exchange."""
+    """All that follows from what was learned. `commands` are in the order of their first exchange; `masked` are names,
+    in upper case, of which it is known that their values must not be told."""
 
-    def __init__(self, learned: Learned, source: str) -> None:
+    def __init__(self, learned: Learned, source: str, masked: Collection[str] = ()) -> None:
         self.learned = learned
         self.source = (source,)
+        self.masked = masked
         self.found = learned.found
         self.commands = learned.commands
         self.roles = {name: role for role, name in self._role_names()}
@@ -125,7 +127,7 @@ class Conclusion:
         if whole.seen.count == 0:
             why = (f"no such field was seen here: the format of specs asks for one that is the {role}",)
             return _Part(name, values.Told("text"), Presence(), False, whole, of, why)
-        told = values.tell(whole, self._known(role, direction, is_list=False, no_code=False))
+        told = self._told(name, whole, self._known(role, direction, is_list=False, no_code=False))
         present = self._shared_presence(name, owns, whole, of)
         part = self._part("", direction, name, told, present, whole, of)
         if role == "status":
@@ -153,7 +155,7 @@ class Conclusion:
             tally = messages.fields[field]
             known = self._known("", direction, is_list=field in lists, no_code=no_code)
             known = known._replace(namesake=field in self.account_names, may_be_list=field in may_be)
-            told = values.tell(tally, known)
+            told = self._told(field, tally, known)
             parts.append(self._own_part(name, direction, field, told, tally, messages))
         return parts
 
@@ -161,6 +163,11 @@ class Conclusion:
         for name, own in self.commands.items():
             for direction in DIRECTIONS:
                 yield from self._parts(name, own, direction)
+
+    def _told(self, name: str, tally: FieldTally, known: values.Known) -> values.Told:
+        """What values tell; of masked ones, what tells none of them."""
+        told = values.tell(tally, known)
+        return values.hidden(told) if name.upper() in self.masked else told
 
     def _own_part(
         self, name: str, direction: Direction, field: str, told: values.Told, tally: FieldTally, own: MessageTally
@@ -331,7 +338,7 @@ class Conclusion:
         told = part.told
         seen = part.tally.parts if told.list else part.tally.whole
         looks = "list of " if told.list else ""
-        if told.type == "int" and seen.count:
+        if told.type == "int" and seen.count and not told.personal:
             looks += seen.span
         else:
             looks += {"digits": "identifiers", "version": "versions", "code": "codes"}.get(told.type, told.type)

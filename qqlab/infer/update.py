@@ -55,7 +55,7 @@ def propose(text: str, where: str, exchanges: Iterable[tuple[str, Exchange]], ti
         learned.add(see(label, exchange))
     name = _free(_SOURCE, spec.sources)
     described = Source(title=title, trust=f"{learned.exchanges} exchanges, read by a program and by nobody yet")
-    draft = Conclusion(learned, name).draft(spec.name, spec.title, described)
+    draft = Conclusion(learned, name, _names(spec, secret=False)).draft(spec.name, spec.title, described)
     return _Update(text, spec, fold.done(), draft, name).proposal(where)
 
 
@@ -70,7 +70,7 @@ class _Update:
         self.draft = draft
         self.source = source
         self.drafted = {command.name.upper(): command for command in draft.commands}
-        self.masked = {f.name.upper() for _, _, f in spec.every_field() if f.secret or f.personal}
+        self.masked, self.secret = _names(spec, secret=False), _names(spec, secret=True)
         self.tables: dict[str, str] = {}
         self.shared: set[tuple[Direction, str]] = set()
         self.changes: list[str] = []
@@ -148,9 +148,12 @@ class _Update:
                 continue
             for direction in DIRECTIONS:
                 messages = tally.request if direction == "request" else tally.reply
+                written: set[str] = set()  # names compare without case, and one of them is enough
                 for field in messages.fields:
                     command = self.spec.commands[name]
-                    if self.spec.field(command, direction, field) is None and not field.startswith("("):
+                    known = self.spec.field(command, direction, field) is not None or field.upper() in written
+                    if not known and not field.startswith("("):
+                        written.add(field.upper())
                         self._field(name, direction, field, messages.fields[field].seen)
 
     def _field(self, command: str, direction: Direction, name: str, seen: Evidence) -> None:
@@ -207,10 +210,11 @@ class _Update:
         _append(place, direction, made, at)
 
     def _careful(self, field: Field) -> Field:
-        """A field whose table of codes is in the document; personal where others of its name are masked."""
+        """A field whose table of codes is in the document; secret or personal where others of its name are."""
         codes = None if field.codes is None else self._table_for(field)
-        personal = field.personal or (field.name.upper() in self.masked and not field.secret)
-        return msgspec.structs.replace(field, codes=codes, personal=personal)
+        secret = field.secret or field.name.upper() in self.secret
+        personal = not secret and (field.personal or field.name.upper() in self.masked)
+        return msgspec.structs.replace(field, codes=codes, secret=secret, personal=personal)
 
     def _table_for(self, field: Field) -> str:
         """A table that holds a field's values: one that a field of this name has, or a new one."""
@@ -306,6 +310,12 @@ class _Update:
                 if value["value"] == right:
                     plain_["source"].append(self.source)
                 value["readings"][number] = _item(plain_)
+
+
+def _names(spec: Spec, *, secret: bool) -> frozenset[str]:
+    """The names of secret fields, or of all masked ones, in upper case."""
+    every = (field for _, _, field in spec.every_field())
+    return frozenset(field.name.upper() for field in every if field.secret or (field.personal and not secret))
 
 
 def _excluding(table: CodeTable) -> set[tuple[int, int]]:

@@ -65,6 +65,12 @@ def tell(field: FieldTally, known: Known) -> Told:
     return _special(told, seen, values, known)
 
 
+def hidden(told: Told) -> Told:
+    """The same without any value, and without sentences that tell of values."""
+    kind = "int" if told.type == "code" else told.type
+    return told._replace(type=kind, codes=(), constants=(), personal=not told.secret, why=(), doubts=())
+
+
 def _special(told: Told, seen: Shapes, values: Values, known: Known) -> Told:
     """Codes, constants and secrets: of each field at most one of them."""
     secret = None if told.list else _secret(seen, values, known)
