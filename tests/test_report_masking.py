@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -94,6 +95,14 @@ def assert_hidden(exchanges: Iterator[Exchange], value: str) -> None:
 def test_no_masked_value_is_in_a_report(writing: Writing, value: str) -> None:
     assert_hidden(known(writing, value), value)
     assert_hidden(unclear(writing, value), value)
+
+
+@pytest.mark.parametrize("value", MARKERS)
+def test_nor_does_an_error_tell_it(value: str) -> None:
+    secret = next(field.name for _, _, field in SPEC.every_field() if field.secret)
+    told = (f"400 Bad request line: {secret}={value}&x=y", f"broke off behind {value}")
+    once = list(known(WRITINGS["plain"], value))
+    assert_hidden((msgspec.structs.replace(one, error=error) for one in once for error in told), value)
 
 
 @settings(max_examples=15)

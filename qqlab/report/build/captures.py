@@ -1,14 +1,18 @@
 """The captures that a report is made of, and how it cites their exchanges.
 
-Law: files are named without their directories, so that a report is the same wherever they lie.
+Law: files are named without their directories, so that a report is the same wherever they lie. What an error quotes of
+a message is masked in it as it is there.
 """
 
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
+import msgspec
+
 from qqlab.capture import Capture
 from qqlab.exchange import Exchange
 from qqlab.profile import Fold, Profile, aware, clip
+from qqlab.redact import Redactor
 from qqlab.report import model
 from qqlab.report.build.basis import LISTED
 from qqlab.spec import Spec
@@ -30,12 +34,17 @@ def names(captures: Sequence[Capture]) -> list[str]:
 
 def profiled(captures: Sequence[Capture], named: Sequence[str], spec: Spec) -> Profile:
     """The profile of all captures together; a session is one capture's."""
-    fold = Fold(spec)
+    fold, redactor = Fold(spec), Redactor(spec, policy="all", masks=True)
     for capture, name in zip(captures, named, strict=True):
         fold.begin(name if len(captures) > 1 else "")
         for label, exchange in _cited(capture, name, many=len(captures) > 1):
-            fold.add(label, exchange)
+            fold.add(label, exchange if exchange.error is None else _unquoted(exchange, redactor))
     return fold.done()
+
+
+def _unquoted(exchange: Exchange, redactor: Redactor) -> Exchange:
+    """The exchange, its error without what is masked in its messages."""
+    return msgspec.structs.replace(exchange, error=redactor.exchange(exchange).error)
 
 
 def _cited(capture: Capture, name: str, *, many: bool) -> Iterator[tuple[str, Exchange]]:
