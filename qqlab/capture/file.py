@@ -253,4 +253,4 @@ def parse_line(line: bytes, where: str, number: int | None = None) -> Exchange:
         )
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         place = where if number is None else f"{where}:{number}"
-        raise InputError(place, f"the line is damaged: {error}") from error
+        raise InputError(place, f"the line is damaged: {error}", "qqlab verify --repair keeps the rest") from error
