@@ -136,14 +136,26 @@ def test_templates_of_ones_own_stand_in_for_the_packages(tmp_path: Path) -> None
     [
         ("{{ nothing.at.all }}", "the template cannot be rendered: 'nothing' is undefined"),
         ("{% if %}", "report.md.j2:1"),
+        ("\n{{ 1 / 0 }}", "report.md.j2:2: the template cannot be rendered: division by zero"),
+        ("{% include 'none' %}", "report.md.j2:1: the template cannot be rendered: none"),
+        (b"\xff", "report.md.j2: is not UTF-8"),
     ],
 )
-def test_a_template_that_is_wrong_is_an_error_of_one_line(tmp_path: Path, text: str, told: str) -> None:
-    (tmp_path / "report.md.j2").write_text(text)
+def test_a_template_that_is_wrong_is_an_error_of_one_line(tmp_path: Path, text: str | bytes, told: str) -> None:
+    (tmp_path / "report.md.j2").write_bytes(text if isinstance(text, bytes) else text.encode())
     result = qqlab("report", "captures/demo.jsonl", "-o", tmp_path / "out", "--templates", tmp_path)
     assert result.returncode == 3
     assert told in result.stderr
     assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_directory_without_a_template_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "inedx.html.j2").write_text("a name that no template has")
+    result = qqlab("report", "captures/demo.jsonl", "-o", tmp_path / "out", "--templates", tmp_path)
+    assert (result.returncode, result.stdout) == (3, "")
+    assert "holds no template" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_templates_stand_in_a_directory(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ named by its hash to the browser, which runs no other; what it shows it gets as 
 
 import base64
 import hashlib
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import cache
@@ -22,7 +23,7 @@ from jinja2 import (
     FileSystemLoader,
     PackageLoader,
     StrictUndefined,
-    TemplateError,
+    TemplateSyntaxError,
     Undefined,
 )
 from markupsafe import Markup
@@ -121,11 +122,45 @@ def _render(environment: Environment, template: str, report: Report, **more: obj
     names = ", ".join(capture.file for capture in report.captures)
     spoken = frozenset(name.name for name in report.summary.versions.first)
     title = f"{report.spec.title}: {names}" if names else report.spec.title
+    titles = {group.kind: group.title for group in report.findings}
     try:
-        return environment.get_template(template).render(report=report, title=title, spoken=spoken, **more)
-    except TemplateError as error:
-        where = f"{getattr(error, 'filename', None) or template}:{getattr(error, 'lineno', None) or 1}"
-        raise InputError(where, f"the template cannot be rendered: {error.message or error}") from error
+        written = environment.get_template(template)
+        return written.render(report=report, title=title, spoken=spoken, titles=titles, **more)
+    except Exception as error:
+        # A template of someone's own is a program, and fails in any way that one can; the package's do not.
+        where = _blamed(error, environment)
+        if where is None:
+            raise
+        raise InputError(visible(where), f"the template cannot be rendered: {visible(str(error))}") from error
+
+
+def _blamed(error: Exception, environment: Environment) -> str | None:
+    """The line of the template that an error comes from; None where it is none of a directory of someone's own."""
+    if isinstance(error, TemplateSyntaxError):
+        return f"{error.filename or error.name}:{error.lineno}"
+    own = {loader.searchpath[0] for loader in _loaders(environment) if isinstance(loader, FileSystemLoader)}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if any(Path(frame.filename).is_relative_to(directory) for directory in own):
+            return f"{frame.filename}:{frame.lineno}"
+    return None
+
+
+def _loaders(environment: Environment) -> list[BaseLoader]:
+    loader = environment.loader
+    return list(loader.loaders) if isinstance(loader, ChoiceLoader) else []
+
+
+def _own(templates: Path) -> FileSystemLoader:
+    """The templates of a directory. Raises InputError where none is there, or one is not text."""
+    found = [templates / name for name in TEMPLATES if (templates / name).is_file()]
+    if not found:
+        raise InputError(visible(str(templates)), "holds no template", f"name its files {', '.join(TEMPLATES)}")
+    for path in found:
+        try:
+            path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(visible(str(path)), "is not UTF-8", f"byte {error.start} is wrong") from error
+    return FileSystemLoader(templates)
 
 
 @cache
@@ -134,7 +169,7 @@ def _environment(html: bool, lang: Lang, templates: Path | None = None) -> Envir
     say = Say(lang)
     own = PackageLoader("qqlab.report", "templates")
     environment = Environment(
-        loader=own if templates is None else ChoiceLoader([FileSystemLoader(templates), own]),
+        loader=own if templates is None else ChoiceLoader([_own(templates), own]),
         autoescape=True,
         finalize=finalize,
         undefined=StrictUndefined,

@@ -237,7 +237,10 @@
 
   function doc(row) {
     const told = row.querySelector(".doc");
-    return told ? told.textContent.replace(/\s+/g, " ").trim() : "";
+    if (!told) return "";
+    const copy = told.cloneNode(true);
+    copy.querySelectorAll("br").forEach(end => end.replaceWith(" · "));
+    return copy.textContent.replace(/\s+/g, " ").trim();
   }
 
   // --------------------------------------------------------------------------------------------------------- tips
