@@ -189,6 +189,14 @@ def test_what_is_no_spec_is_refused() -> None:
         propose("[", "broken.toml", [], "x")
 
 
+def test_what_holds_no_message_is_not_said_to_be_in_the_spec(tmp_path: Path) -> None:
+    capture = tmp_path / "none.jsonl"
+    save(capture, header(specs.builtin(), redacted="none"), [], specs.builtin())
+    done = qqlab("spec", "update", "qqlab/spec/httpqq.toml", capture)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "holds no message with a command (CMD) to learn from" in done.stderr
+
+
 def test_the_command_line_prints_a_patch_that_applies(tmp_path: Path, require: Callable[[str], str]) -> None:
     tool = require("patch")
     spec, capture = tmp_path / "poor.toml", tmp_path / "days.jsonl"

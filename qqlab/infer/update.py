@@ -16,6 +16,7 @@ import tomlkit
 from tomlkit.items import AoT, Array, Item, Table
 
 from qqlab import spec as specs
+from qqlab.errors import InputError
 from qqlab.exchange import Exchange
 from qqlab.infer import blank
 from qqlab.infer.conclude import Conclusion
@@ -45,7 +46,7 @@ def propose(text: str, where: str, exchanges: Iterable[tuple[str, Exchange]], ti
     """What exchanges, each given with the id by which it is cited, add to the spec file of this text. `where` stands in
     errors, `title` says what the traffic is.
 
-    Raises InputError where the text is no spec.
+    Raises InputError where the text is no spec, and where no exchange is of a protocol that could be held against it.
     """
     spec = specs.parse(text, where)
     fold = Fold(spec)
@@ -53,10 +54,13 @@ def propose(text: str, where: str, exchanges: Iterable[tuple[str, Exchange]], ti
     for label, exchange in exchanges:
         fold.add(label, exchange)
         learned.add(see(label, exchange))
+    profile = fold.done()
+    if not any(profile.commands):
+        raise InputError(title, f"holds no message with a command ({spec.roles.command}) to learn from")
     name = _free(_SOURCE, spec.sources)
     described = Source(title=title, trust=f"{learned.exchanges} exchanges, read by a program and by nobody yet")
     draft = Conclusion(learned, name, _names(spec, secret=False)).draft(spec.name, spec.title, described)
-    return _Update(text, spec, fold.done(), draft, name).proposal(where)
+    return _Update(text, spec, profile, draft, name).proposal(where)
 
 
 class _Update:
