@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import auction
 import msgspec
@@ -18,9 +19,10 @@ from qqlab import report
 from qqlab import spec as specs
 from qqlab.capture import Capture, header, load, save
 from qqlab.errors import InputError
-from qqlab.exchange import Exchange
+from qqlab.exchange import Exchange, RawMessage
 from qqlab.infer import infer
 from qqlab.infer.update import Proposal, propose
+from qqlab.visible import visible
 
 TEXT = specs.text(None)
 
@@ -149,6 +151,35 @@ def test_a_name_in_two_cases_is_one_field() -> None:
     found = proposed(TEXT, tuple(put(one, b"&Zq=1&ZQ=2&zq=3") for one in asked(b"GetInfo")))
     assert sum("GetInfo request is new" in line for line in found.changes) == 1
     assert [one.name for one in specs.parse(found.text, "new").commands["GetInfo"].request].count("Zq") == 1
+
+
+HOSTILE = (
+    '"\'"""',
+    "]\n[x]\ny=1",
+    "\x7f\0\x1b[31m",
+    "\u202e\u2028",
+    "\U000e0041",
+    'a.b."c',
+    "\\u0041\\",
+    "#x",
+    "\ud800",
+)
+
+
+def test_names_and_titles_of_any_kind_are_data_in_the_file() -> None:
+    """Commands, fields and ids by the names of `HOSTILE`: the proposal can be read, says them, and shows no control."""
+    said = [quote(name.encode("utf-8", "surrogatepass"), safe="").encode() for name in HOSTILE]
+    body = b"VER=1.1&CMD=%s&SEQ=1&UIN=10001&K%s=1"
+    messages = [RawMessage(body=body % (name, name)) for name in said]
+    made = [(f"{name}:{at}", Exchange(id="1", session="s", request=message)) for name in HOSTILE for at, message in
+            enumerate(messages * 5)]  # fmt: skip
+    found = propose(TEXT, "new.toml", made, "".join(HOSTILE))
+    spec = specs.parse(found.text, "new.toml")
+    assert {name.upper() for name in HOSTILE[:-1]} <= {name.upper() for name in spec.commands}
+    new = found.text.replace("\n", "")
+    assert visible(new) == new
+    inferred = infer(made, HOSTILE[2], HOSTILE[3]).replace("\n", "")
+    assert visible(inferred) == inferred
 
 
 def test_a_dispute_is_settled_where_traffic_decides() -> None:

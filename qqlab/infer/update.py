@@ -26,7 +26,7 @@ from qqlab.infer.message import see
 from qqlab.infer.roles import given
 from qqlab.infer.separator import Separator
 from qqlab.infer.support import ALWAYS, times
-from qqlab.infer.write import code_lines, command_lines, plain, value_text
+from qqlab.infer.write import code_lines, command_lines, key_text, plain, value_text
 from qqlab.profile import Evidence, Fold, Profile
 from qqlab.spec import DIRECTIONS, CodeTable, Direction, Field, Source, Spec, Version
 from qqlab.visible import visible
@@ -102,7 +102,8 @@ class _Update:
 
     def _add(self, section: str, name: str, made: Table) -> None:
         """A table of its own at the end of a section."""
-        self.document[section].append(name, made)
+        key, _ = tomlkit.key_value(f"{key_text(name)} = 0")  # written as all else that is new
+        self.document[section].append(key, made)
         blank.settle(self.document[section])
 
     # --------------------------------------------------------------------------------------- what is missing
@@ -238,8 +239,7 @@ class _Update:
 
     def _new_table(self, wanted: str, table: CodeTable) -> str:
         name = _free(wanted, self.document["codes"])
-        lines = code_lines(name, table)
-        self._add("codes", name, tomlkit.parse("\n".join(lines) + "\n")["codes"][name])
+        self._add("codes", name, _parsed("codes", code_lines(name, table)))
         self.changes.append(f"code table {name} is new, {len(table.values)} values")
         return name
 
@@ -259,8 +259,7 @@ class _Update:
             request=self._every(drafted, "request"),
             reply=self._every(drafted, "reply"),
         )
-        made: Table = tomlkit.parse("\n".join(command_lines(whole)) + "\n")["commands"][drafted.name]
-        return made
+        return _parsed("commands", command_lines(whole))
 
     def _every(self, drafted: DraftCommand, direction: Direction) -> tuple[DraftField, ...]:
         """The fields of a new command: its own, and those of all messages that it has and the spec has not."""
@@ -363,6 +362,14 @@ def _table(struct: msgspec.Struct, why: Iterable[str] = ()) -> Table:
         made.add(tomlkit.comment(visible(line)))
     for name, value in plain(struct).items():
         made.add(name, _item(value))
+    return made
+
+
+def _parsed(section: str, lines: Iterable[str]) -> Table:
+    """The one table of a section, whatever its name is."""
+    document: Any = tomlkit.parse("\n".join(lines) + "\n")
+    (made,) = document[section].values()
+    assert isinstance(made, Table)
     return made
 
 

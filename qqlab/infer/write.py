@@ -30,12 +30,12 @@ def _lines(draft: Draft) -> Iterator[str]:
     yield from _pairs({"format": 1, "name": draft.name, "title": draft.title})
     yield from _rule("sources")
     for name, source in draft.sources.items():
-        yield from _table(f"[sources.{_key(name)}]", source)
+        yield from _table(f"[sources.{key_text(name)}]", source)
     yield from _rule("versions")
     if not draft.versions:
         yield from ("", "[versions]")
     for name, (version, why) in draft.versions.items():
-        yield from _table(f"[versions.{_key(name)}]", version, why)
+        yield from _table(f"[versions.{key_text(name)}]", version, why)
     yield from _rule("roles and wire")
     yield from _table("[roles]", draft.roles[0], draft.roles[1])
     yield from _table("[wire]", draft.wire[0], draft.wire[1])
@@ -56,14 +56,14 @@ def _lines(draft: Draft) -> Iterator[str]:
 
 def code_lines(name: str, table: CodeTable, why: Why = ()) -> Iterator[str]:
     """One table of codes, as it stands in a spec file."""
-    yield from ("", *_comments(why), f"[codes.{_key(name)}]", f"doc = {value_text(table.doc)}")
+    yield from ("", *_comments(why), f"[codes.{key_text(name)}]", f"doc = {value_text(table.doc)}")
     for value in table.values:
-        yield from _table(f"[[codes.{_key(name)}.values]]", value)
+        yield from _table(f"[[codes.{key_text(name)}.values]]", value)
 
 
 def command_lines(command: DraftCommand) -> Iterator[str]:
     """One command, as it stands in a spec file."""
-    path = f"commands.{_key(command.name)}"
+    path = f"commands.{key_text(command.name)}"
     yield from _table(f"[{path}]", command.command, command.why)
     if command.paging is not None:
         yield from _table(f"[{path}.paging]", command.paging[0], command.paging[1])
@@ -98,10 +98,11 @@ def _comments(why: Why) -> Iterator[str]:
 
 
 def _pairs(table: Mapping[str, Any]) -> Iterator[str]:
-    return (f"{_key(name)} = {value_text(value)}" for name, value in table.items())
+    return (f"{key_text(name)} = {value_text(value)}" for name, value in table.items())
 
 
-def _key(name: str) -> str:
+def key_text(name: str) -> str:
+    """A name as it stands before the equals sign, or in the head of a table."""
     return name if _BARE.fullmatch(name) else _text(name)
 
 
@@ -121,6 +122,11 @@ def value_text(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    """A basic string. What JSON leaves as it is and TOML does not (DEL, lone surrogates) is made visible."""
-    clean = text.replace("\x7f", "\\x7f").encode("utf-8", "backslashreplace").decode("utf-8")
-    return json.dumps(clean, ensure_ascii=False)
+    """A basic string. What acts on a terminal is written by its number; lone surrogates, which TOML cannot hold, are
+    made visible."""
+    clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(one if visible(one) == one else _number(ord(one)) for one in json.dumps(clean, ensure_ascii=False))
+
+
+def _number(character: int) -> str:
+    return f"\\u{character:04x}" if character <= 0xFFFF else f"\\U{character:08x}"
