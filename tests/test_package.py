@@ -20,6 +20,13 @@ def test_every_public_name_exists() -> None:
     assert missing == []
 
 
+def test_who_needs_no_pictures_tables_or_proxy_waits_for_none() -> None:
+    slow = {"matplotlib", "mitmproxy", "numpy", "pandas", "tomlkit"}
+    script = f"import sys, qqlab.cli.app; print(sorted({slow!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
+
+
 def test_an_interrupt_while_loading_ends_the_process_at_once_and_later_is_the_commands_to_handle() -> None:
     script = (
         "import signal, sys, qqlab.__main__ as command\n"

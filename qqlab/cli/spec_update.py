@@ -13,7 +13,6 @@ from qqlab.cli.console import talk
 from qqlab.cli.traffic import title, traffic
 from qqlab.errors import ExitCode, UsageError
 from qqlab.files import are_same, replacing
-from qqlab.infer.update import Proposal, propose
 from qqlab.visible import visible
 
 
@@ -46,9 +45,12 @@ def update(
     if any(are_same(path, capture) for path in (output or spec,) for capture in captures):
         raise UsageError("-o", "is one of the captures", "name another file")
     check_output(output, force, "a spec that is named with -o")
+    # tomlkit is for this command alone; who asks for another one need not wait.
+    from qqlab.infer.update import propose  # noqa: PLC0415
+
     before = specs.text(spec)
     proposal = propose(before, str(spec), traffic(captures), title(captures))
-    _tell(proposal)
+    _tell(proposal.changes, proposal.undecided)
     if output is not None:
         with replacing(output, mode=0o644) as file:
             file.write(proposal.text.encode())
@@ -58,12 +60,12 @@ def update(
         raise typer.Exit(ExitCode.DIFFERENCES)
 
 
-def _tell(proposal: Proposal) -> None:
-    for change in proposal.changes:
+def _tell(changes: tuple[str, ...], undecided: tuple[str, ...]) -> None:
+    for change in changes:
         talk.say(f"qqlab: {visible(change)}")
-    for open_ in proposal.undecided:
+    for open_ in undecided:
         talk.say(f"qqlab: not decided: {visible(open_)}")
-    if not proposal.changes:
+    if not changes:
         talk.say("qqlab: the spec has all that was seen")
 
 
