@@ -119,6 +119,10 @@ MISTAKES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda d: d["wire"].update(charsets=["base64"]), "$.wire.charsets[0]: 'base64' is no charset that Python knows"),
     (lambda d: d["wire"].update(charsets=["utf-16"]), "$.wire.charsets[0]: 'utf-16' does not keep ASCII"),
     (lambda d: d["wire"].update(charsets=[]), "$.wire.charsets: is empty"),
+    (
+        lambda d: d["commands"]["Login"]["request"][1].update(constants=["1", "one"]),
+        "$.commands.Login.request[1].constants[1]: 'one' is no number, as code fields are",
+    ),
     (lambda d: d["wire"].update(ports=[8000, 65536]), "$.wire.ports[1]: 65536 is no TCP port"),
     (lambda d: d.update(short="q q"), "$.short: expected up to 20 letters and digits"),
     (lambda d: d["wire"].update(list_separator=""), "$.wire.list_separator: expected one ASCII character other than"),

@@ -24,6 +24,7 @@ from qqlab.spec.model import DIRECTIONS, Case, Command, Field, Rows, Spec
 BUILTIN = "qqlab/spec/httpqq.toml"
 
 _ASCII = bytes(range(128))
+_NUMBER = re.compile(r" *-?[0-9]{1,18} *")
 _SHORT = re.compile(r"([A-Za-z][A-Za-z0-9]{0,19})?")
 
 
@@ -306,6 +307,9 @@ def _fields(spec: Spec, fields: Iterable[Field], known: tuple[Field, ...], path:
             yield Mistake(f"{here}.codes", "is missing: a code needs its table")
         if field.codes is not None and field.codes not in spec.codes:
             yield Mistake(f"{here}.codes", f"no table {field.codes!r} in $.codes")
+        for number, constant in enumerate(field.constants if field.type in ("int", "code") else ()):
+            if _NUMBER.fullmatch(constant) is None:
+                yield Mistake(f"{here}.constants[{number}]", f"{constant!r} is no number, as {field.type} fields are")
         for number, version in enumerate(field.versions):
             if version not in spec.versions:
                 yield Mistake(f"{here}.versions[{number}]", f"{version!r} is not declared in $.versions")
