@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from qqlab.publish import sample
 from qqlab.spec import DIRECTIONS, CodeTable, Command, Direction, Field, Spec
-from qqlab.visible import markdown_safe
+from qqlab.visible import markdown_safe, visible
 
 _PLAIN = re.compile(r"[A-Za-z0-9]+")
 _FENCE = re.compile("`{3,}")
@@ -86,7 +86,7 @@ def _command(spec: Spec, command: Command) -> Iterator[str]:
         own = tuple(field for field in command.fields(direction) if field not in common)
         yield from _fields(spec, direction, own)
         if direction == "reply" or command.effect != "push":
-            yield fenced(sample.body(spec, command, direction))
+            yield fenced(visible(sample.body(spec, command, direction)))
     for rows in command.rows:
         key = f", known by {safe(rows.key)}" if rows.key else ""
         count = f", counted by {safe(rows.count)}" if rows.count else ""
