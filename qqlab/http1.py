@@ -38,7 +38,8 @@ _BODY_METHODS = ("POST", "PUT", "PATCH")
 _CHUNK_LINE = re.compile(rb"\s*([0-9A-Fa-f]{1,16})\s*(?:;[^\n]*)?")
 _MAY_END_LINE = re.compile(rb"\r?(?:\n|\Z)")
 _LINE_END = re.compile(rb"\r?\n|\r\Z")
-_BLANKS = " \t\r"
+# What servers of C strip around a name, too.
+_BLANKS = " \t\r\v\f"
 _USUAL = (b"POST ", b"HTTP/1.1 200 ")
 _LONGEST_USUAL = 1024
 _USUAL_LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]+)[ \t]*\r?\n", re.IGNORECASE)
@@ -307,7 +308,7 @@ def without_header(head: bytes, name: str) -> bytes:
 
 def _named(name: str) -> bytes:
     """A pattern for the name of a header, with the blanks around it that `parse_head` passes over."""
-    return rb"[ \t\r]*" + re.escape(name.encode()) + rb"[ \t\r]*:"
+    return rb"[ \t\r\v\f]*" + re.escape(name.encode()) + rb"[ \t\r\v\f]*:"
 
 
 def _parted(head: bytes) -> tuple[bytes, bytes]:

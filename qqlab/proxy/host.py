@@ -13,7 +13,7 @@ from mitmproxy.proxy.context import Context
 from qqlab import http1
 
 _NAME = "Host"
-_LINE = re.compile(rb"(?im)^[ \t\r]*Host[ \t\r]*:[^\n]*(?:\n|\Z)")
+_LINE = re.compile(rb"(?im)^[ \t\r\v\f]*Host[ \t\r\v\f]*:[^\n]*(?:\n|\Z)")
 
 
 def host(context: Context) -> str | None:

@@ -34,7 +34,7 @@ _HTTP_LINE = re.compile(rb"(?:\A|[\r\n])[\s\0]*" + _METHOD.pattern + rb"[\s\0]")
 # The line end before the header, its name, and the value with its continuation lines; a lone CR ends a line, too, for
 # some servers.
 # A name of several words is none, but for servers that look for one in it.
-_NAME = rb"(?:\r?\n|\r)(?:[^\r\n:]*[ \t])?host(?:[ \t][^\r\n:]*)?:[ \t]*"
+_NAME = rb"(?:\r?\n|\r)(?:[^\r\n:]*[ \t\v\f])?host(?:[ \t\v\f][^\r\n:]*)?:[ \t]*"
 _HOST = re.compile(rb"(" + _NAME + rb")[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE)
 _ENDS = re.compile(rb"[&\r\n]")
 _OTHER_HOST = "the request line names another host"
