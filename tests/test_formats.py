@@ -27,6 +27,7 @@ from qqlab.errors import InputError
 from qqlab.exchange import Cut, Exchange, RawMessage
 from qqlab.formats import flows
 from qqlab.formats import mark as marks
+from qqlab.formats.csv import MOST_FOREIGN
 from qqlab.formats.exporting import Export, export
 from qqlab.formats.importing import Wanted, imported
 from qqlab.formats.mark import Found
@@ -263,6 +264,14 @@ def test_mitmproxy_reads_an_exported_har(tmp_path: Path) -> None:
     with (tmp_path / "demo.har").open("rb") as file:
         bodies = [one.request.raw_content for one in FlowReader(file).stream() if isinstance(one, http.HTTPFlow)]
     assert bodies == [exchange.request.body for exchange in load(DEMO).exchanges if exchange.request is not None]
+
+
+def test_csv_stays_bounded_where_each_message_has_names_of_its_own() -> None:
+    bodies = [b"VER=1.1&CMD=List&SEQ=1&UIN=1&" + b"&".join(b"K%d_%d=1" % (n, k) for k in range(600)) for n in range(3)]
+    data, told = written("csv", *(exchange(body, DONE) for body in bodies))
+    names = next(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    assert sum(name.startswith("request.K") for name in names) == MOST_FOREIGN
+    assert any("800 fields of names beyond the first 1,000" in line for line in told)
 
 
 def test_csv_guards_formulas_and_terminals() -> None:

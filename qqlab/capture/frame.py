@@ -63,15 +63,25 @@ _FIRST = (
 
 def frame(exchanges: Iterable[Exchange], spec: Spec) -> pd.DataFrame:
     """One row an exchange, in order; the columns are those of the table above, fields in order of appearance."""
+    return bounded_frame(exchanges, spec, None)[0]
+
+
+def bounded_frame(exchanges: Iterable[Exchange], spec: Spec, most: int | None) -> tuple[pd.DataFrame, int]:
+    """The same with no more than `most` columns for names that the spec does not have, and how many values that leaves
+    out: where each message has names of its own, a table would grow with the square of the capture."""
     rows = [_row(exchange, decode(exchange, spec)) for exchange in exchanges]
     names = dict.fromkeys([*_FIRST, *(name for row in rows for name in row)])
+    known = {*_FIRST, *(f"{direction}.{field.name}" for _, direction, field in spec.every_field())}
+    foreign = [name for name in names if name not in known]
+    beyond = set() if most is None else set(foreign[most:])
     numbers, lists = _kinds(spec)
     columns = {
         name: _column(name, [row.get(name) for row in rows], name in numbers, name in lists)
         for name in names
-        if name != "id"
+        if name != "id" and name not in beyond
     }
-    return pd.DataFrame(columns, index=pd.Index([row["id"] for row in rows], name="id", dtype="str"))
+    table = pd.DataFrame(columns, index=pd.Index([row["id"] for row in rows], name="id", dtype="str"))
+    return table, sum(name in beyond for row in rows for name in row)
 
 
 def _kinds(spec: Spec) -> tuple[set[str], set[str]]:

@@ -11,16 +11,19 @@ from typing import BinaryIO
 
 import pandas as pd
 
-from qqlab.capture.frame import frame
+from qqlab.capture.frame import bounded_frame
 from qqlab.exchange import Exchange
 from qqlab.formats.tally import Tally
 from qqlab.spec import Spec
 from qqlab.visible import csv_safe, visible
 
+# Columns for names that the spec does not have.
+MOST_FOREIGN = 1_000
+
 
 def write(file: BinaryIO, exchanges: Iterable[Exchange], spec: Spec, tally: Tally) -> None:
     """A table of the exchanges, UTF-8 with the mark that spreadsheets know it by."""
-    table = frame(exchanges, spec)
+    table, beyond = bounded_frame(exchanges, spec, MOST_FOREIGN)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=True)
     try:
         rows = csv.writer(text)
@@ -30,6 +33,7 @@ def write(file: BinaryIO, exchanges: Iterable[Exchange], spec: Spec, tally: Tall
     finally:
         text.detach()
     tally.add("exchange", "without heads, and of each message only the first of doubled fields", len(table))
+    tally.add("field", f"of names beyond the first {MOST_FOREIGN:,} that the spec does not have", beyond)
 
 
 def cell(value: object) -> str | int | float:
