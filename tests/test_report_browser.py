@@ -178,7 +178,7 @@ def test_a_deep_link_leads_to_an_exchange(show: Callable[..., Seen]) -> None:
     assert "PS=" not in page.locator("#exchange").inner_text()
     page.get_by_role("link", name="Next →").click()
     page.wait_for_url("**#exchange-9")
-    assert page.locator("#exchange h3").inner_text().startswith("Exchange 9")
+    page.locator("#exchange h3", has_text="Exchange 9").wait_for()
 
 
 def test_an_exchange_that_is_cited_is_a_link_to_it(show: Callable[..., Seen]) -> None:
@@ -231,7 +231,7 @@ def test_search_finds_commands_fields_codes_and_exchanges(
         return
     assert " ".join(hit.inner_text().split()).startswith(first)
     page.keyboard.press("Enter")
-    assert link in page.url
+    page.wait_for_url(f"**{link}*")
     assert page.locator("#hits").is_hidden()
 
 
