@@ -17,18 +17,18 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
 class Masking:
-    """What a spec masks."""
+    """What a spec masks; `names` are those of masked fields, in upper case."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self._names = {field.name.upper() for _, _, field in spec.every_field() if field.secret or field.personal}
+        self.names = {field.name.upper() for _, _, field in spec.every_field() if field.secret or field.personal}
 
     def hides(self, message: Message, name: str) -> bool:
         """Whether the values of a field are masked; `name` is as it is shown."""
         known = self.spec.field(message.command, message.direction, name)
         if known is not None:
             return known.secret or known.personal
-        return name.upper() in self._names or _NAME.fullmatch(name) is None
+        return name.upper() in self.names or _NAME.fullmatch(name) is None
 
     def is_quoted(self, note: Note, message: Message) -> bool:
         """Whether a note quotes a value that is masked. One about a repetition quotes the request's, too."""
@@ -43,9 +43,14 @@ def kind(note: Note) -> str:
     return "echo" if note.code.partition(".")[0] == "echo" else note.code
 
 
+def is_words(field: Field) -> bool:
+    """Whether nothing says that this is a field: no spec, and no `=` or not how names look."""
+    return field.spec is None and (field.raw is None or _NAME.fullmatch(field.name) is None)
+
+
 def shown(field: Field) -> str:
-    """The field's name, unless nothing says that it is one: no spec, no `=`, or not how names look."""
-    if field.spec is None and (field.raw is None or _NAME.fullmatch(field.name) is None):
+    """The field's name, unless nothing says that it is one."""
+    if is_words(field):
         return f"(no field name, {len(field.name)} character{'' if len(field.name) == 1 else 's'})"
     return field.name
 

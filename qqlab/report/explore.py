@@ -8,7 +8,6 @@ line, but for heads, which keep their lines.
 """
 
 import random
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
@@ -32,8 +31,8 @@ from qqlab.codec import (
     succeeded,
 )
 from qqlab.exchange import Exchange, RawMessage
-from qqlab.profile import clip
-from qqlab.profile.masking import QUOTING
+from qqlab.profile import MASK, clip
+from qqlab.profile.masking import Masking, is_words
 from qqlab.redact import Redactor
 from qqlab.report.anchors import anchor
 from qqlab.report.model import Evidence, Report
@@ -46,7 +45,6 @@ from qqlab.visible import visible
 MOST = 5000
 # So many characters of JSON at most; what is cited goes first.
 MOST_TEXT = 4_000_000
-MASK = "••••"
 
 _LONGEST = 300
 _LONGEST_HEAD = 2000
@@ -54,7 +52,6 @@ _MOST_PAIRS = 100
 _MOST_ITEMS = 200
 _MOST_NOTES = 20
 _ROOM = 6000
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 Outcome = Literal["done", "refused", "failed", "unanswered", "unasked", "unclear"]
 
@@ -225,7 +222,7 @@ class _Looking:
         self.spec = spec
         self.say = Say(report.lang)
         self.redactor = Redactor(spec, policy="all", masks=True)
-        self.masked = {field.name.upper() for _, _, field in spec.every_field() if field.secret or field.personal}
+        self.masking = Masking(spec)
         self.commands = {command.name.upper(): command.name for command in report.commands}
         self.rows = {
             anchor("field", command.name, direction, field.name)
@@ -266,7 +263,7 @@ class _Looking:
     def _role(self, value: str | None, name: str) -> str:
         if value is None:
             return ""
-        return MASK if name.upper() in self.masked else visible(clip(value))
+        return MASK if name.upper() in self.masking.names else visible(clip(value))
 
     def _said(self, raw: RawMessage | None, plain: Message | None, masked: Message | None, command: str) -> Said | None:
         if raw is None:
@@ -288,24 +285,18 @@ class _Looking:
         return Said(self.heads.setdefault(head, len(self.heads)), tuple(pairs), more)
 
     def _pair(self, field: Field, before: Field | None, keys: Sequence[wire.Pair], both: _Both, command: str) -> Pair:
-        if before is None or before.name != field.name or _is_words(before):
+        if before is None or before.name != field.name or is_words(before):
             return Pair(MASK, None, -1, masked=True)
         place = self._place(command, both.plain.direction, field.name)
         key = visible(keys[field.position].key.decode("utf-8", "replace"), _LONGEST) if field.spec else field.name
         if field.raw is None:
             return Pair(key, None, place)
-        if self._is_masked(both.plain, before):
+        if self.masking.hides(both.plain, before.name):
             return Pair(key, MASK if before.raw else "", place, masked=True)
         raw = visible(field.raw.decode("utf-8", "replace"), _LONGEST)
         items = tuple(self._items(field, both.masked))
         is_list = isinstance(field.value, tuple)
         return Pair(key, raw, place, () if items == ((raw, ""),) and not is_list else items, is_list)
-
-    def _is_masked(self, message: Message, field: Field) -> bool:
-        known = self.spec.field(message.command, message.direction, field.name)
-        if known is not None:
-            return known.secret or known.personal
-        return field.name.upper() in self.masked
 
     def _place(self, command: str, direction: Direction, name: str) -> int:
         place = anchor("field", command, direction, name)
@@ -347,21 +338,7 @@ class _Looking:
         if note.field is None or message is None:
             return False
         fields = [field for field in message.fields if field.name == note.field]
-        if any(_is_words(field) for field in fields):
-            return True
-        kind = note.code.partition(".")[0]
-        if note.code not in QUOTING and kind not in QUOTING:
-            return False
-        known = self.spec.field(message.command, message.direction, note.field)
-        asked = self.spec.field(message.command, "request", note.field) if kind == "echo" else None
-        if any(one is not None and (one.secret or one.personal) for one in (known, asked)):
-            return True
-        return known is None and note.field.upper() in self.masked
-
-
-def _is_words(field: Field) -> bool:
-    """Whether nothing says that this is a field: no spec, and no `=` or not how names look."""
-    return field.spec is None and (field.raw is None or _NAME.fullmatch(field.name) is None)
+        return any(map(is_words, fields)) or self.masking.is_quoted(note, message)
 
 
 def _size(pair: Pair) -> int:
