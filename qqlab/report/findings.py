@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from qqlab.exchange import TRANSCRIPT
 from qqlab.profile import Profile
+from qqlab.report import units
 from qqlab.report.model import (
     Behaviour,
     CapturePart,
@@ -116,12 +117,12 @@ def _bounds(profile: Profile, say: Say) -> Iterator[str]:
     dropped = sum(tally.request.more + tally.reply.more for tally in profile.commands.values())
     if dropped:
         yield say(
-            "There are too many distinct undocumented field names to list: {count} more occurrences were counted.",
+            "There are too many distinct undocumented field names to list: {count:,} more occurrences were counted.",
             count=dropped,
         )
     if profile.more_commands:
         yield say(
-            "There are too many undocumented commands to list: {count} more exchanges were counted.",
+            "There are too many undocumented commands to list: {count:,} more exchanges were counted.",
             count=profile.more_commands,
         )
 
@@ -299,9 +300,9 @@ def _polling(behaviour: Behaviour, say: Say) -> Iterator[Finding]:
             yield Finding(
                 title=f"{one.command} {one.session}",
                 text=say(
-                    "every {median} s (at most {most} s between two), announced: {interval} s, limit {limit} s",
-                    median=f"{one.median:g}",
-                    most=f"{one.max:g}",
+                    "every {median} (at most {most} between two), announced: {interval} s, limit {limit} s",
+                    median=units.seconds(one.median),
+                    most=units.seconds(one.max),
                     interval="?" if one.interval is None else one.interval,
                     limit="?" if one.limit is None else one.limit,
                 ),
