@@ -319,6 +319,10 @@ def _law(module: ModuleType) -> str:
 def report_schema() -> str:
     """The JSON Schema of `report.json`."""
     made = msgspec.json.schema(report_model.Report)
+    for shape in made["$defs"].values():
+        # Python keeps the indentation of docstrings up to 3.12.
+        if "description" in shape:
+            shape["description"] = inspect.cleandoc(shape["description"])
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"qqlab report, format {report_model.FORMAT}",

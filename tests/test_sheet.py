@@ -191,7 +191,7 @@ def test_a_reply_shows_codes_rows_and_notes() -> None:
         "NK: 山%2c 水,x,  # Nicknames of the friends.\n"
         "RES: 9           # Whether the request was accepted, which does not say that it did what was meant.\n"
         " \n"
-        "# friend: One friend that is online.\n"
+        "# friend: One friend that is online; whom List has besides is not.\n"
         "#    UN     NK      ST                                          FC\n"
         "# 1  10002  山, 水  10 online                                   270\n"
         "# 2  7      x       30 busy (forum-2005); or away (mobile-1.4)  1\n"
