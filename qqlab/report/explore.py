@@ -35,6 +35,7 @@ from qqlab.profile import MASK, clip
 from qqlab.profile.masking import Masking, is_words
 from qqlab.redact import Redactor
 from qqlab.report.anchors import anchor
+from qqlab.report.build.captures import labelled
 from qqlab.report.model import Evidence, Report
 from qqlab.report.named import named
 from qqlab.report.retold import retold
@@ -122,21 +123,22 @@ def explore(
     captures: Sequence[Capture], report: Report, spec: Spec, *, most: int = MOST, most_text: int = MOST_TEXT
 ) -> Exploration:
     """Sample the exchanges that a report was made of."""
-    labelled = list(_labelled(captures, report))
+    parts = zip(captures, report.captures, strict=True)
+    every = [one for capture, part in parts for one in labelled(capture, part.name, many=len(captures) > 1)]
     ids = cited(report)
-    first = [at for at, (label, _) in enumerate(labelled) if clip(label) in ids][:most]
-    rest = _even([one for _, one in labelled], frozenset(first), most, spec)[: most - len(first)]
+    first = [at for at, (label, _) in enumerate(every) if clip(label) in ids][:most]
+    rest = _even([one for _, one in every], frozenset(first), most, spec)[: most - len(first)]
     looking = _Looking(report, spec)
     kept: dict[int, Explored] = {}
     room = most_text
     for at in chain(first, rest):
-        explored = looking.explored(*labelled[at])
+        explored = looking.explored(*every[at])
         room -= len(msgspec.json.encode(explored))
         if room < 0:
             break
         kept[at] = explored
     return Exploration(
-        total=len(labelled),
+        total=len(every),
         exchanges=tuple(kept[at] for at in sorted(kept)),
         heads=tuple(looking.heads),
         places=tuple(looking.places),
@@ -169,13 +171,6 @@ def _ids(part: object) -> Iterator[str]:
     elif isinstance(part, dict):
         for one in part.values():
             yield from _ids(one)
-
-
-def _labelled(captures: Sequence[Capture], report: Report) -> Iterator[tuple[str, Exchange]]:
-    """The exchanges with the ids by which the report cites them."""
-    for capture, part in zip(captures, report.captures, strict=True):
-        for exchange in capture.exchanges:
-            yield f"{part.name}:{exchange.id}" if len(captures) > 1 else exchange.id, exchange
 
 
 def _even(exchanges: Sequence[Exchange], taken: frozenset[int], most: int, spec: Spec) -> list[int]:

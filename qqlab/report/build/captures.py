@@ -37,7 +37,7 @@ def profiled(captures: Sequence[Capture], named: Sequence[str], spec: Spec) -> P
     fold, redactor = Fold(spec), Redactor(spec, policy="all", masks=True)
     for capture, name in zip(captures, named, strict=True):
         fold.begin(name if len(captures) > 1 else "")
-        for label, exchange in _cited(capture, name, many=len(captures) > 1):
+        for label, exchange in labelled(capture, name, many=len(captures) > 1):
             fold.add(label, exchange if exchange.error is None else _unquoted(exchange, redactor))
     return fold.done()
 
@@ -47,7 +47,7 @@ def _unquoted(exchange: Exchange, redactor: Redactor) -> Exchange:
     return msgspec.structs.replace(exchange, error=redactor.exchange(exchange).error)
 
 
-def _cited(capture: Capture, name: str, *, many: bool) -> Iterator[tuple[str, Exchange]]:
+def labelled(capture: Capture, name: str, *, many: bool) -> Iterator[tuple[str, Exchange]]:
     """The exchanges with the ids by which the report cites them."""
     for exchange in capture.exchanges:
         yield f"{name}:{exchange.id}" if many else exchange.id, exchange
