@@ -7,6 +7,7 @@ import gc
 import signal
 import sys
 import traceback
+from importlib import import_module
 from types import FrameType
 from typing import Annotated, Any
 
@@ -14,25 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 import qqlab
-from qqlab.cli import (
-    accept,
-    demo,
-    diff,
-    export,
-    importing,
-    probe,
-    record,
-    redact,
-    replay,
-    report,
-    send,
-    serve,
-    show,
-    spec,
-    spec_export,
-    stdout,
-    verify,
-)
+from qqlab.cli import stdout
 from qqlab.cli.console import talk
 from qqlab.cli.misuse import Misuse, told
 from qqlab.errors import ExitCode, QqlabError
@@ -40,17 +23,55 @@ from qqlab.redact import Redactor
 from qqlab.spec import builtin
 from qqlab.visible import visible
 
+# Where each command stands: its module in `qqlab.cli`, and its function there, or the `app` of several commands.
+COMMANDS = {
+    "accept": ("accept", "accept_"),
+    "demo": ("demo", "demo"),
+    "diff": ("diff", "diff"),
+    "export": ("export", "export"),
+    "import": ("importing", "import_"),
+    "probe": ("probe", "probe"),
+    "record": ("record", "record"),
+    "redact": ("redact", "redact"),
+    "replay": ("replay", "replay"),
+    "report": ("report", "report"),
+    "send": ("send", "send"),
+    "serve": ("serve", "serve"),
+    "show": ("show", "show"),
+    "spec": ("spec", "app"),
+    "verify": ("verify", "verify"),
+}
 
-class _Sorted(TyperGroup):
-    """Lists commands and groups of commands together, in order."""
+
+class _Lazy(TyperGroup):
+    """Loads a command when it is asked for: who shows a capture need not wait for what draws reports."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(self.commands)
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.commands[cmd_name] = _loaded(cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+
+def _loaded(name: str) -> Any:
+    """The command of that name; `EPILOG` of its module stands under its help."""
+    part, member = COMMANDS[name]
+    module = import_module(f"qqlab.cli.{part}")
+    found = getattr(module, member)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        alone.command(name, epilog=getattr(module, "EPILOG", None))(found)
+        found = alone
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
 
 
 app = typer.Typer(
     name="qqlab",
-    cls=_Sorted,
+    cls=_Lazy,
     help="Record, replay and document HTTP QQ, the key=value-over-HTTP protocol of 2005.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -75,24 +96,6 @@ def options(
 ) -> None:
     """Options of all commands."""
     talk.quiet, talk.verbose = quiet, verbose
-
-
-app.command("accept")(accept.accept_)
-app.command("demo")(demo.demo)
-app.command("diff")(diff.diff)
-app.command("export")(export.export)
-app.command("import")(importing.import_)
-app.command("probe")(probe.probe)
-app.command("record")(record.record)
-app.command("redact")(redact.redact)
-app.command("replay")(replay.replay)
-app.command("report")(report.report)
-app.command("send")(send.send)
-app.command("serve", epilog=serve.DEVIATIONS)(serve.serve)
-app.command("show")(show.show)
-spec.app.command("export")(spec_export.export)
-app.add_typer(spec.app, name="spec")
-app.command("verify")(verify.verify)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -20,7 +20,7 @@ from qqlab.testserver import Accounts, Answer, Rule, State, accounts, deviate
 from qqlab.visible import visible
 
 # A paragraph that begins with \b keeps its line ends in a help text.
-DEVIATIONS = "\b\nRules of --deviate, where COMMAND may be * for every command:\n" + deviate.table()
+EPILOG = "\b\nRules of --deviate, where COMMAND may be * for every command:\n" + deviate.table()
 
 
 def serve(

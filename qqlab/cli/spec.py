@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qqlab import spec as specs
-from qqlab.cli import spec_infer, spec_update
+from qqlab.cli import spec_export, spec_infer, spec_update
 from qqlab.cli.arguments import LangOption, SpecOption, read_spec
 from qqlab.cli.console import out
 from qqlab.errors import ExitCode, UsageError
@@ -19,8 +19,13 @@ from qqlab.spec import DIRECTIONS, CodeTable, Command, Field, Mistake, Rows, Spe
 from qqlab.visible import visible
 
 app = typer.Typer(
-    help="Show the known spec, check a spec file, or export it.", no_args_is_help=True, rich_markup_mode=None
+    help="Show the known spec, check a spec file, or export it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
+app.command("export")(spec_export.export)
 app.command("infer")(spec_infer.infer)
 app.command("update")(spec_update.update)
 
