@@ -1,9 +1,11 @@
-"""The processes that are measured: started on free ports of this machine, ended with the benchmark.
+"""The processes that are measured: commands that end by themselves, and servers on free ports of this machine.
 
-Law: none outlives its `with`, whatever happens in it; each gets a home folder of its own, where mitmproxy keeps keys.
+Law: none outlives its `with` or its call, whatever happens in it; each gets a home folder of its own, where mitmproxy
+keeps keys.
 """
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -11,10 +13,65 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
+
+from watching import Watch
 
 HERE = Path(__file__).parent
 MITMDUMP = Path(sys.executable).with_name("mitmdump")
 ADDON = HERE.parent / "addons/qq.py"
+
+Command = Sequence[str | Path]
+
+
+class Ran(NamedTuple):
+    """A command that has ended: the seconds that it took, those that it and all that it started computed, the peak of
+    their resident memory together in bytes, and what it said on its two outputs."""
+
+    seconds: float
+    computed: float
+    peak: int
+    output: str
+    errors: str
+
+
+def ran(command: Command, folder: Path, *, codes: Sequence[int] = (0,)) -> Ran:
+    """Run a command to its end. Raises RuntimeError where it does not end with one of these codes."""
+    began, before = time.perf_counter(), computed()
+    files = folder / "out.txt", folder / "err.txt"
+    with (
+        files[0].open("wb") as out,
+        files[1].open("wb") as err,
+        subprocess.Popen(
+            command, cwd=folder, env=environment(folder), stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        ) as child,
+    ):
+        try:
+            with Watch(child.pid) as watch:
+                child.wait()
+        finally:
+            child.kill()
+    seconds = time.perf_counter() - began
+    output, errors = (file.read_text(encoding="utf-8", errors="replace") for file in files)
+    if child.returncode not in codes:
+        raise RuntimeError(f"{' '.join(map(str, command))} failed: {output[-1500:]}{errors[-1500:]}")
+    return Ran(seconds, computed() - before, watch.peak, output, errors)
+
+
+def qqlab(*arguments: str | Path) -> Command:
+    """The command line of qqlab as it is here."""
+    return [sys.executable, "-m", "qqlab", "-q", *arguments]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What processes are told: where this project stands, and another home."""
+    return os.environ | {"PYTHONPATH": f"{HERE.parent}{os.pathsep}{HERE}", "HOME": str(folder)}
+
+
+def computed() -> float:
+    """The seconds that the processes which have ended have computed."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextmanager
@@ -53,7 +110,7 @@ def _serving(folder: Path, command: Sequence[str | Path], port: int) -> Iterator
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        env=os.environ | {"HOME": str(folder), "PYTHONPATH": str(HERE.parent)},
+        env=environment(folder),
         cwd=folder,
     )
     try:
@@ -77,12 +134,6 @@ def processor_time(process: int) -> float:
     """The seconds that a process has computed."""
     fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident(process: int) -> int:
-    """The resident memory of a process in bytes."""
-    pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _free_port() -> int:

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from statistics import median
 
-from measure import Figures, Result, rounds
+from measure import Figures, Result, Setting, figure, rounds
 from talk import talk
 
 from qqlab import http1
@@ -19,15 +18,15 @@ from qqlab.exchange import Exchange
 from qqlab.spec import builtin
 
 UNIT = "exchanges/s"
-_WANTED = {"identical": 100_000, "differing": 20_000}
+_KINDS = ("identical", "differing")
 
 Change = Callable[[bytes, int], bytes]
 
 
-def diff(folder: Path, scale: float) -> Iterator[Result]:
+def diff(setting: Setting) -> Iterator[Result]:
     """The demonstration's exchanges over and over, against the same with other sequence numbers, and against such as
     differ in one field each, in a value that comes but once."""
-    number, spec = int(20_000 * scale), builtin()
+    number, folder, spec = setting.number(20_000), setting.folder, builtin()
     changes: dict[str, tuple[int, Change]] = {
         "recorded": (1000, _as_it_is),
         "identical": (5_000_000, _as_it_is),
@@ -37,24 +36,13 @@ def diff(folder: Path, scale: float) -> Iterator[Result]:
         save(folder / f"{name}.jsonl", header(spec, redacted="secrets"), _exchanges(number, start, change), spec)
     read = {name: load(folder / f"{name}.jsonl").exchanges for name in changes}
     variants: dict[str, Callable[[], Figures]] = {}
-    for name in _WANTED:
-        variants[f"{name}, already read"] = partial(_compare, name, lambda one: read[one])
-        variants[f"{name}, from files"] = partial(_compare, name, lambda one: _stored(folder, one))
-    taken = rounds(variants, 5)
-    for what, found in taken.items():
-        rates = tuple(one[UNIT] for one in found)
-        yield Result(
-            name="diff",
-            what=what,
-            median=median(rates),
-            least=min(rates),
-            greatest=max(rates),
-            sense="at least",
-            target=_WANTED[what.partition(",")[0]],
-            ratios=rates,
-            figures={what: median(rates)},
-            unit=UNIT,
-        )
+    for name in _KINDS:
+        variants[f"{name}-read"] = partial(_compare, name, lambda one: read[one])
+        variants[f"{name}-files"] = partial(_compare, name, lambda one: _stored(folder, one))
+    taken = rounds(variants, 5, 40)
+    for key in taken:
+        what = f"{key.partition('-')[0]}, {'already read' if key.endswith('-read') else 'from files'}"
+        yield figure({what: taken[key]}, what, key=key, unit=UNIT)
 
 
 def _stored(folder: Path, name: str) -> Iterable[Exchange]:

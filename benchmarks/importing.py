@@ -7,7 +7,7 @@ from pathlib import Path
 
 from children import origin, proxy, reverse_http
 from load import ask
-from measure import Figures, Result, ratio, rounds
+from measure import Figures, Result, Setting, ratio, rounds
 from mitmproxy.io import FlowReader
 
 from qqlab import spec
@@ -18,14 +18,15 @@ from qqlab.formats.tally import Tally
 UNIT = "flows/s"
 
 
-def flows(folder: Path, scale: float) -> Iterator[Result]:
+def flows(setting: Setting) -> Iterator[Result]:
     """A flow file that mitmdump wrote: read by mitmproxy's reader and nothing else, and made a capture of."""
-    number, file = int(4000 * scale), folder / "recorded.flows"
+    folder = setting.folder
+    number, file = setting.number(4000), folder / "recorded.flows"
     with origin() as behind, proxy(folder, [*reverse_http(behind), "-w", file]) as (port, _):
         ask(port, number)
     variants = {"importing": partial(_import, file, folder / "imported.jsonl"), "FlowReader": partial(_read, file)}
     taken = rounds({name: partial(_timed, run) for name, run in variants.items()}, 7)
-    yield ratio(taken, "importing", "FlowReader", name="flows", target=0.9, unit=UNIT)
+    yield ratio(taken, "importing", "FlowReader", key="flowreader", unit=UNIT)
 
 
 def _timed(run: Callable[[], int]) -> Figures:

@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from children import ADDON, origin, processor_time, proxy, recorder, resident, reverse_http
+from children import ADDON, origin, processor_time, proxy, recorder, reverse_http
 from load import ask, drive
-from measure import Figures, Result, ratio, rounds
+from measure import Figures, Result, Rounds, Setting, ratio, result, rounds
+from watching import resident
 
 # A proxy that serves while the context lasts: its port and its process id.
 _Started = AbstractContextManager[tuple[int, int]]
@@ -52,8 +53,9 @@ def _measured(proxies: Mapping[str, _Proxy], seconds: float, keep_alive: bool) -
     return {name: partial(one.measured, seconds, keep_alive) for name, one in proxies.items()}
 
 
-def addon(folder: Path, scale: float) -> Iterator[Result]:
+def addon(setting: Setting) -> Iterator[Result]:
     """The addon against mitmdump alone, and against its own recording; and the same where it may not relay bytes."""
+    folder = setting.folder
     with origin() as behind:
         variants = {
             "mitmdump": proxy(folder, reverse_http(behind)),
@@ -63,45 +65,52 @@ def addon(folder: Path, scale: float) -> Iterator[Result]:
         }
         with _serving(variants) as proxies:
             for keep_alive in (True, False):
-                taken = rounds(_measured(proxies, 2 * scale, keep_alive), 9)
-                name = "keep-alive" if keep_alive else "a connection for each"
-                for recording in ("with the addon", "through its hooks"):
-                    for unit in (RATE, EFFORT):
-                        yield ratio(taken, recording, "mitmdump", name=name, target=0.95, unit=unit)
-                        yield ratio(taken, recording, "mitmdump -w", name=name, target=1, unit=unit)
+                taken = rounds(_measured(proxies, 1.5 * setting.scale, keep_alive), 7)
+                yield from _compared(taken, keep_alive)
 
 
-def tcp(folder: Path, scale: float) -> Iterator[Result]:
+def _compared(taken: Rounds, keep_alive: bool) -> Iterator[Result]:
+    name, short = ("keep-alive", "kept") if keep_alive else ("a connection for each", "closed")
+    for recording, way in (("with the addon", "relay"), ("through its hooks", "hooks")):
+        for unit, by in ((RATE, ""), (EFFORT, "-cpu")):
+            for other, against in (("mitmdump", "bare"), ("mitmdump -w", "w")):
+                yield ratio(taken, recording, other, name=name, key=f"{way}-{against}-{short}{by}", unit=unit)
+
+
+def tcp(setting: Setting) -> Iterator[Result]:
     """Recording what is relayed as bytes, against recording what mitmproxy takes apart as HTTP."""
+    folder = setting.folder
     with origin() as behind:
         variants = {
             "TCP": proxy(folder, [*_tcp(behind), *_addon(folder / "tcp.jsonl")]),
             "HTTP": proxy(folder, [*reverse_http(behind), *_addon(folder / "http.jsonl"), *TAKEN_APART]),
         }
         with _serving(variants) as proxies:
-            taken = rounds(_measured(proxies, 2 * scale, True), 7)
-            yield ratio(taken, "TCP", "HTTP", name="relayed", target=2.5, unit=RATE)
+            taken = rounds(_measured(proxies, 1.5 * setting.scale, True), 7)
+            yield ratio(taken, "TCP", "HTTP", key="relayed", unit=RATE)
 
 
-def record(folder: Path, scale: float) -> Iterator[Result]:
+def record(setting: Setting) -> Iterator[Result]:
     """The command that records, against mitmdump alone, and relaying bytes against taking them apart as HTTP."""
+    folder = setting.folder
     with origin() as behind:
         variants = {
             "mitmdump": proxy(folder, reverse_http(behind)),
             "qqlab record": recorder(folder, behind, ["-o", "record.jsonl"]),
-            "--tcp": recorder(folder, behind, ["-o", "relayed.jsonl", "--tcp"]),
+            "qqlab record --tcp": recorder(folder, behind, ["-o", "relayed.jsonl", "--tcp"]),
         }
         with _serving(variants) as proxies:
-            taken = rounds(_measured(proxies, 2 * scale, True), 7)
-        yield ratio(taken, "qqlab record", "mitmdump", name="record", target=0.95, unit=RATE)
-        yield ratio(taken, "--tcp", "qqlab record", name="record", target=2.5, unit=RATE)
-        yield ratio(taken, "--tcp", "mitmdump", name="record", target=2.5, unit=RATE)
+            taken = rounds(_measured(proxies, 1.5 * setting.scale, True), 7)
+        yield ratio(taken, "qqlab record", "mitmdump", key="bare", unit=RATE)
+        yield ratio(taken, "qqlab record --tcp", "qqlab record", key="tcp", unit=RATE)
+        yield ratio(taken, "qqlab record --tcp", "mitmdump", key="tcp-bare", unit=RATE)
 
 
-def memory(folder: Path, scale: float) -> Iterator[Result]:
+def memory(setting: Setting) -> Iterator[Result]:
     """How much the recorder's memory grows over nine tenths of a long recording, in both modes that relay bytes."""
+    number = setting.number(40_000 * (5 if setting.long else 1))
     for name, mode in (("TCP", _tcp), ("HTTP", reverse_http)):
-        yield _grown(folder, name, mode, int(40_000 * scale))
+        yield _grown(setting.folder, name, mode, number)
 
 
 def _grown(folder: Path, name: str, mode: Callable[[int], list[str | Path]], number: int) -> Result:
@@ -111,16 +120,11 @@ def _grown(folder: Path, name: str, mode: Callable[[int], list[str | Path]], num
         for part in (number // 10, number - number // 10):
             ask(port, part)
             taken.append(resident(process) / 1e6)
-    grown = taken[1] - taken[0]
-    return Result(
-        name=f"memory, {name}",
-        what=f"after {number} less after {number // 10}",
-        median=grown,
-        least=grown,
-        greatest=grown,
-        sense="at most",
-        target=20,
-        ratios=(grown,),
+    return result(
+        [taken[1] - taken[0]],
+        key=name.lower(),
+        what=f"{name}: after {number:,} less after {number // 10:,}",
         figures={"early": taken[0], "late": taken[1]},
         unit="MB",
+        value_unit="MB",
     )

@@ -5,23 +5,19 @@ to begin is no part of a rate: those that are run as commands send a long captur
 both counts.
 """
 
-import asyncio
-import os
+import json
 import re
-import resource
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
-import aiohttp
-from children import HERE, MITMDUMP
-from measure import Figures, Result, ratio, rounds
+import peer
+from children import HERE, Command, computed, environment, qqlab, ran
+from measure import Figures, Result, Setting, Skipped, Told, ratio, result, rounds
 
 from qqlab import http1
 from qqlab.capture import header, save
@@ -85,43 +81,13 @@ def _capture(path: Path, number: int, *, keep_alive: bool = True, every: float =
 @contextmanager
 def _canned(capture: Path) -> Iterator[int]:
     """The server of canned replies; gives its port."""
-    environment = os.environ | {"PYTHONPATH": str(HERE.parent)}
-    command = [sys.executable, str(HERE / "canned.py"), str(capture)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as child:
+    command, told = [sys.executable, str(HERE / "canned.py"), str(capture)], environment(capture.parent)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=told) as child:
         assert child.stdout is not None
         try:
             yield int(child.stdout.readline())
         finally:
             child.communicate()  # the end of its input ends it
-
-
-def _ran(command: Sequence[str | Path], folder: Path) -> str:
-    """What a command says on standard error. Raises RuntimeError where it fails."""
-    environment = os.environ | {"PYTHONPATH": str(HERE.parent), "HOME": str(folder)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"{command!r} failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done.stderr
-
-
-def _computed() -> float:
-    """The seconds that the commands which have ended have computed."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-class _Took(NamedTuple):
-    """The seconds that a command takes, and those of them that it computes."""
-
-    seconds: float
-    computed: float
-
-
-def _took(command: Sequence[str | Path], folder: Path) -> _Took:
-    """How long a command takes. Raises RuntimeError where it fails."""
-    began, before = time.perf_counter(), _computed()
-    _ran(command, folder)
-    return _Took(time.perf_counter() - began, _computed() - before)
 
 
 class _Commands:
@@ -134,6 +100,8 @@ class _Commands:
         self.seconds = 2 * scale
         self.whole = max(1, round(self.seconds))  # wrk knows whole seconds only
         self.sizes = {"qqlab": (int(40_000 * scale) + 1000, 1000), "mitmdump": (int(1500 * scale) + 300, 100)}
+        self.bodies = folder / "bodies.json"
+        self.bodies.write_bytes(json.dumps([body.decode() for body in _bodies()]).encode())
         for name, sizes in self.sizes.items():
             for size in sizes:
                 path = _capture(folder / f"{name}-{size}.jsonl", size, keep_alive=keep_alive)
@@ -145,44 +113,50 @@ class _Commands:
         flows = capture.with_suffix(".flows")
         addressed = capture.with_suffix(".addressed.jsonl")
         addressed.write_bytes(capture.read_bytes().replace(b"127.0.0.1:8000", b"127.0.0.1:%d" % self.port))
-        _took([sys.executable, "-m", "qqlab", "export", addressed, "--format", "flows", "-o", flows], self.folder)
+        ran(qqlab("export", addressed, "--format", "flows", "-o", flows), self.folder)
 
-    def _rate(self, name: str, command: Callable[[Path], Sequence[str | Path]]) -> Figures:
+    def _rate(self, name: str, command: Callable[[Path], Command]) -> Figures:
         """Requests a second, told by a long capture and a short one."""
-        took = [_took(command(self.folder / f"{name}-{size}.jsonl"), self.folder) for size in self.sizes[name]]
+        long, short = (ran(command(self.folder / f"{name}-{size}.jsonl"), self.folder) for size in self.sizes[name])
         number = self.sizes[name][0] - self.sizes[name][1]
-        seconds, computed = (max(long - short, 0.001) for long, short in zip(*took, strict=True))
-        return {RATE: number / seconds, EFFORT: number / computed}
+        seconds, effort = max(long.seconds - short.seconds, 0.001), max(long.computed - short.computed, 0.001)
+        return {RATE: number / seconds, EFFORT: number / effort}
 
     def qqlab(self, *options: str) -> Figures:
         """`qqlab replay` with all that it does."""
-        replay = [sys.executable, "-m", "qqlab", "-q", "replay"]
         target = ["--target", f"127.0.0.1:{self.port}", "-o", "replayed.jsonl", "--force", *options]
-        return self._rate("qqlab", lambda capture: [*replay, capture, *target])
+        return self._rate("qqlab", lambda capture: qqlab("replay", capture, *target))
 
     def mitmdump(self) -> Figures:
         """mitmproxy's client replay, as many at once as it likes."""
         options = ["-q", "-n", "--set", "client_replay_concurrency=-1"]
-        return self._rate("mitmdump", lambda capture: [MITMDUMP, *options, "-C", capture.with_suffix(".flows")])
+        return self._rate("mitmdump", lambda capture: [peer.mitmdump(), *options, "-C", capture.with_suffix(".flows")])
 
     def wrk(self) -> Figures:
         """wrk, whose requests are made before it begins."""
         script = self.folder / "wrk.lua"
         script.write_text(_lua(self.keep_alive), encoding="utf-8")
         command = ["wrk", "-t1", f"-c{LANES}", f"-d{self.whole}s", "-s", str(script)]
-        before = _computed()
+        before = computed()
         done = subprocess.run([*command, f"http://127.0.0.1:{self.port}/"], capture_output=True, text=True, check=True)
         found = _RATE.search(done.stdout)
         if found is None or "Non-2xx" in done.stdout:
             raise RuntimeError(f"wrk failed: {done.stdout}")
         rate = float(found[1])
-        return {RATE: rate, EFFORT: rate * self.whole / (_computed() - before)}
+        return {RATE: rate, EFFORT: rate * self.whole / (computed() - before)}
 
     def aiohttp(self) -> Figures:
         """A loop over aiohttp's client, which looks at nothing, on the event loop that asyncio gives."""
-        before = time.process_time()
-        done, took = asyncio.run(_asked(self.port, self.keep_alive, self.seconds))
-        return {RATE: done / took, EFFORT: done / (time.process_time() - before)}
+        return self._asked("asking")
+
+    def locust(self) -> Figures:
+        """Users of locust, each a FastHttpUser."""
+        return self._asked("users")
+
+    def _asked(self, what: str) -> Figures:
+        keep, seconds = "keep" if self.keep_alive else "close", str(self.seconds)
+        told = peer.figures(self.folder, what, str(self.port), self.bodies, str(LANES), keep, seconds)
+        return {RATE: told[peer.RATE], EFFORT: told[peer.EFFORT]}
 
 
 def _bodies() -> list[bytes]:
@@ -206,81 +180,54 @@ request = function() at = at % #requests + 1; return requests[at] end
 """
 
 
-async def _asked(port: int, keep_alive: bool, seconds: float) -> tuple[int, float]:
-    """How many requests aiohttp has answered, and in how many seconds."""
-    url, bodies = f"http://127.0.0.1:{port}/", _bodies()
-    headers = {"Content-Type": "text/plain; charset=UTF-8", "Connection": "keep-alive" if keep_alive else "close"}
-    began = time.perf_counter()
-    done = 0
-
-    async def ask(session: aiohttp.ClientSession, lane: int) -> None:
-        nonlocal done
-        own = bodies[lane::LANES]
-        while time.perf_counter() - began < seconds:
-            for body in own:
-                async with session.post(url, data=body, headers=headers) as reply:
-                    await reply.read()
-                done += 1
-
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=LANES, force_close=not keep_alive)
-    ) as session:
-        await asyncio.gather(*(ask(session, lane) for lane in range(LANES)))
-    return done, time.perf_counter() - began
+# The clients that are compared with, each with the peer that it needs.
+_PEERS = {"mitmdump -C": "mitmproxy", "aiohttp": "aiohttp", "wrk": "wrk", "locust": "locust"}
 
 
-# How many times as many requests as each of these, over connections kept alive and over one for each request.
-_WANTED = {True: {"mitmdump -C": 25, "aiohttp": 2, "wrk": 0.25}, False: {"aiohttp": 3, "wrk": 0.4}}
-
-
-def replay(folder: Path, scale: float) -> Iterator[Result]:
+def replay(setting: Setting) -> Iterator[Told]:
     """Replaying with rewriting, recording and comparison against clients that only send."""
-    for keep_alive, wanted in _WANTED.items():
+    absent = {name: why for name, needed in _PEERS.items() if (why := peer.lacking(needed))}
+    for keep_alive, short in ((True, "kept"), (False, "closed")):
         name = "kept alive" if keep_alive else "a connection for each"
-        place = folder / ("kept" if keep_alive else "closed")
+        place = setting.folder / short
         place.mkdir()
         known = _capture(place / "canned.jsonl", LANES * len(_SAID), keep_alive=keep_alive)
         with _canned(known) as port:
-            commands = _Commands(place, port, keep_alive, scale)
+            commands = _Commands(place, port, keep_alive, setting.scale)
             variants: dict[str, Callable[[], Figures]] = {
                 "qqlab replay": commands.qqlab,
                 "--workers 2": partial(commands.qqlab, "--workers", "2"),
                 "mitmdump -C": commands.mitmdump,
                 "aiohttp": commands.aiohttp,
                 "wrk": commands.wrk,
+                "locust": commands.locust,
             }
-            taken = rounds(variants, 5)
-        for other, target in wanted.items():
-            for unit in (RATE, EFFORT):
-                yield ratio(taken, "qqlab replay", other, name=name, target=target, unit=unit)
-        yield ratio(taken, "--workers 2", "qqlab replay", name=name, target=1.6, unit=RATE)
+            taken = rounds({one: run for one, run in variants.items() if one not in absent}, 5, 90)
+        for other, needed in _PEERS.items():
+            for unit, by in ((RATE, ""), (EFFORT, "-cpu")):
+                key = f"{needed}-{short}{by}"
+                if other in absent:
+                    yield Skipped(key=key, why=absent[other])
+                else:
+                    yield ratio(taken, "qqlab replay", other, name=name, key=key, unit=unit)
+        yield ratio(taken, "--workers 2", "qqlab replay", name=name, key=f"workers-{short}", unit=RATE)
 
 
-def pace(folder: Path, scale: float) -> Iterator[Result]:
+def pace(setting: Setting) -> Iterator[Result]:
     """A thousand requests a second as they were recorded: how late the latest hundredth is, and how long all takes."""
-    number = int(60_000 * scale)
+    number, folder = setting.number(60_000), setting.folder
     capture = _capture(folder / "pace.jsonl", number, every=0.001)
     with _canned(capture) as port:
-        command: list[str | Path] = [sys.executable, "-m", "qqlab", "replay", capture, "--speed", "1"]
-        told = _ran([*command, "-o", "paced.jsonl", "--target", f"127.0.0.1:{port}"], folder)
+        where = ["-o", "paced.jsonl", "--target", f"127.0.0.1:{port}"]
+        told = ran([sys.executable, "-m", "qqlab", "replay", capture, "--speed", "1", *where], folder).errors
     lasted, late = _LASTED.search(told), _LATE.search(told)
     if lasted is None or late is None:
         raise RuntimeError(f"the replay does not say how it went: {told}")
     wanted, took = (number - 1) / 1000, float(lasted[1])
-    yield _single("late, 99 %", float(late[1]) * (1 if late[2] == "ms" else 1000), 5, "ms")
-    yield _single(f"longer than {wanted:g} s by", abs(took / wanted - 1) * 100, 0.2, "%")
+    yield _single("late", "late, 99 %", float(late[1]) * (1 if late[2] == "ms" else 1000), "ms")
+    yield _single("longer", f"longer than {wanted:g} s by", abs(took / wanted - 1) * 100, "%")
 
 
-def _single(what: str, value: float, target: float, unit: str) -> Result:
-    return Result(
-        name="pace",
-        what=what,
-        median=value,
-        least=value,
-        greatest=value,
-        sense="at most",
-        target=target,
-        ratios=(value,),
-        figures={"1,000 requests/s": value},
-        unit=unit,
-    )
+def _single(key: str, what: str, value: float, unit: str) -> Result:
+    figures = {"1,000 requests/s": value}
+    return result([value], key=key, what=what, figures=figures, unit=unit, value_unit=unit)

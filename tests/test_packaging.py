@@ -20,6 +20,7 @@ import qqlab
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+PEERS = (ROOT / "benchmarks/peers.lock").read_text(encoding="utf-8")
 TOP_LEVEL = {
     "pyproject.toml",
     "README.md",
@@ -50,20 +51,27 @@ def run(
 # The lock file
 
 
-def locked() -> dict[str, list[str]]:
+def locked(lock: str = LOCK) -> dict[str, list[str]]:
     """Each requirement of the lock (`name==version` and its marker) with its hashes."""
-    entries = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", LOCK, flags=re.MULTILINE).strip())
+    entries = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", lock, flags=re.MULTILINE).strip())
     return {entry.split(" \\\n")[0]: re.findall(r"--hash=(\S+)", entry) for entry in entries}
 
 
-def test_the_lock_names_no_address_and_no_path_of_a_machine() -> None:
-    assert re.findall(r"\w+://\S*|(?<![\w.])/\w\S*|--(?!hash=sha256:[0-9a-f]{64}\b)\S*| @ .*", LOCK) == []
+@pytest.mark.parametrize("lock", [LOCK, PEERS], ids=["requirements", "peers"])
+def test_the_lock_names_no_address_and_no_path_of_a_machine(lock: str) -> None:
+    assert re.findall(r"\w+://\S*|(?<![\w.])/\w\S*|--(?!hash=sha256:[0-9a-f]{64}\b)\S*| @ .*", lock) == []
 
 
-def test_every_requirement_of_the_lock_is_pinned_and_hashed() -> None:
+@pytest.mark.parametrize("lock", [LOCK, PEERS], ids=["requirements", "peers"])
+def test_every_requirement_of_the_lock_is_pinned_and_hashed(lock: str) -> None:
     assert [
-        entry for entry, hashes in locked().items() if not re.match(r"[a-z0-9-]+==\S+( ;|$)", entry) or not hashes
+        entry for entry, hashes in locked(lock).items() if not re.match(r"[a-z0-9-]+==\S+( ;|$)", entry) or not hashes
     ] == []
+
+
+def test_what_is_compared_with_is_of_the_same_version_where_both_locks_have_it() -> None:
+    ours, theirs = set(locked()), locked(PEERS)
+    assert {entry for entry in ours if entry.startswith(("mitmproxy==", "pandas=="))} <= theirs.keys()
 
 
 def test_the_lock_holds_every_dependency_of_the_project() -> None:
