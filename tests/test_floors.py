@@ -17,7 +17,7 @@ FLOORS = [
     {"sheet"},
     {"conversation"},
     {"capture", "redact", "diff", "profile", "testserver"},
-    {"replay", "report", "verify", "findings", "publish", "infer"},
+    {"replay", "report", "verify", "findings", "publish", "infer", "generate"},
     {"engine"},
     {"net", "proxy"},
     {"formats"},

@@ -29,6 +29,7 @@ COMMANDS = {
     "demo": ("demo", "demo"),
     "diff": ("diff", "diff"),
     "export": ("export", "export"),
+    "generate": ("generate", "generate_"),
     "import": ("importing", "import_"),
     "probe": ("probe", "probe"),
     "record": ("record", "record"),

@@ -433,6 +433,7 @@ def _presence(presence: Sequence[PresencePart], say: Say) -> Markup:
     accounts = list(dict.fromkeys(one.account for one in timed))[:_MOST_ROWS]
     if not accounts:
         return Markup()
+    timed = [one for one in timed if one.account in accounts]
     start = min(one.since for one in timed if one.since is not None)
     span = max(((one.until or one.since or start) - start).total_seconds() for one in timed) or 1.0
     states = sorted({one.state for one in timed})[: len(_STATES)]

@@ -43,8 +43,9 @@ Where the evidence is silent, the behaviour is our choice:
 import hashlib
 import re
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -129,26 +130,72 @@ class Push(NamedTuple):
     body: bytes
 
 
-class _Request(NamedTuple):
+class Said(Protocol):
+    """What a request says: a decoded message, or `Asked`."""
+
+    def text(self, name: str) -> str | None:
+        """The value of a field as text, without blanks around it; None where it is absent or empty."""
+
+    def value(self, name: str) -> Value:
+        """The typed value of a field; None where it is absent or empty."""
+
+
+class Asked(dict[str, Value]):
+    """What a request says, by the names of its fields, for who makes requests rather than reads them."""
+
+    def text(self, name: str) -> str | None:
+        """The value of a field as text."""
+        value = self.get(name)
+        return None if value is None else str(value)
+
+    def value(self, name: str) -> Value:
+        """The value of a field."""
+        return self.get(name)
+
+
+class Request(NamedTuple):
+    """A request as the behaviour sees it: `said` holds all its fields, some of which stand beside it as well. `address`
+    is the client's, `now` in seconds, `line` the number of the line it came over, None where it came over none."""
+
     command: Command
-    message: Message
+    said: Said
     account: str
     sequence: str
     address: str
     now: float
-    line: int | None
+    line: int | None = None
 
     def text(self, name: str) -> str:
-        return self.message.text(name) or ""
+        """A field as text, empty where it is absent."""
+        return self.said.text(name) or ""
 
     def words(self, name: str) -> str:
         """A text as it was sent, blanks and all."""
-        value = self.message.value(name)
+        value = self.said.value(name)
         return value if isinstance(value, str) else ""
 
     def number(self, name: str) -> int:
-        value = self.message.value(name)
+        """A number, 0 where there is none."""
+        value = self.said.value(name)
         return value if isinstance(value, int) else 0
+
+
+class Reply(NamedTuple):
+    """What the behaviour says to a request, before it is written: `command` is the one that the reply is of, `values`
+    are those of the fields that not every reply has."""
+
+    command: Command
+    account: str
+    sequence: str
+    status: Status
+    values: Mapping[str, Value]
+
+    @property
+    def outcome(self) -> str:
+        """One line for people."""
+        if self.status is Status.NOT_LOGGED_IN:
+            return "not logged in"
+        return "refused" if "RA" in self.values else "accepted"
 
 
 class _Waiting(NamedTuple):
@@ -167,9 +214,9 @@ class _Session:
         self.seen = 0.0
         self.line: int | None = None
         self.pushed = 0
-        self.written: dict[str, tuple[str, bytes]] = {}
+        self.written: dict[str, Reply] = {}
 
-    def spoke(self, request: _Request) -> None:
+    def spoke(self, request: Request) -> None:
         self.seen = request.now
         self.line = request.line
 
@@ -182,6 +229,7 @@ class _Unread(NamedTuple):
 
 
 _Values = dict[str, Value]
+_NO_MESSAGES: _Values = {"MN": 0, "MT": (), "UN": (), "MG": ()}
 
 
 class State:
@@ -192,11 +240,16 @@ class State:
         self.spec = specs.builtin() if spec is None else spec
         self._sessions: OrderedDict[str, _Session] = OrderedDict()  # who was silent longest comes first
         self._friends = {uin: set(account.friends) for uin, account in accounts.by_uin.items()}
+        self._listed_by: dict[str, dict[str, None]] = {uin: {} for uin in accounts.by_uin}
+        for uin, account in accounts.by_uin.items():
+            for friend in account.friends:
+                self._listed_by[friend][uin] = None
         self._wishes: dict[str, set[str]] = {uin: set() for uin in accounts.by_uin}
         self._waiting: dict[str, deque[_Waiting]] = {uin: deque(maxlen=MOST_WAITING) for uin in accounts.by_uin}
         self._unread: dict[str, _Unread] = {}
         self._logins = 0
         self._pushes: list[Push] = []
+        self._profile_fields = profile_fields(self.spec)
         self._behaviours = {
             "LIST": self._list,
             "QUERY_STAT": self._query_stat,
@@ -217,6 +270,10 @@ class State:
         """What is to be pushed since the last call, in order."""
         pushes, self._pushes = self._pushes, []
         return pushes
+
+    def watchers(self, uin: str) -> list[str]:
+        """Those logged in who have a user on their list: who is told of his presence."""
+        return [other for other in self._listed_by[uin] if other in self._sessions and other != uin]
 
     def hang_up(self, line: int) -> None:
         """A line has ended: nothing can be pushed over it any more."""
@@ -241,9 +298,39 @@ class State:
         for role in (roles.sequence, roles.account):
             if role in _misfits(message):
                 return _malformed(f"{role} is no number.", command)
-        return self._perform(_Request(command, message, account, sequence, address, now, line))
+        return self._checked(Request(command, message, account, sequence, address, now, line), message)
 
-    def _perform(self, request: _Request) -> Answer:
+    def perform(self, request: Request) -> Reply:
+        """Do what a request asks that lacks nothing and fits the spec, and say what the reply is. The times of all
+        requests never go back."""
+        self._end_silent(request.now)
+        reply = self._before_login(request)
+        if reply is not None:
+            return reply
+        session = self._session(request)
+        return self._reply(request, {}, Status.NOT_LOGGED_IN) if session is None else self._once(request, session)
+
+    def written(self, reply: Reply) -> bytes:
+        """A reply as its body."""
+        return self._body(reply.command, reply.account, reply.sequence, reply.status, reply.values)
+
+    def _checked(self, request: Request, message: Message) -> Answer:
+        """Answer a request that may lack something."""
+        reply = self._before_login(request)
+        if reply is not None:
+            return self._answer(reply)
+        session = self._session(request)
+        if session is None:
+            return self._answer(self._reply(request, {}, Status.NOT_LOGGED_IN))
+        lacking = _lacking(message, request.command, self.spec)
+        if lacking is not None:
+            return _malformed(lacking, request.command, request.account)
+        if self._last(request, session) is not None:
+            return self._answer(self._once(request, session), "sent again")
+        return self._answer(self._once(request, session))
+
+    def _before_login(self, request: Request) -> Reply | None:
+        """The reply to what needs no session; None for all the rest."""
         match request.command.name.upper():
             case "LOGIN":
                 return self._login(request)
@@ -252,38 +339,49 @@ class State:
             case "LOGOUT":
                 self._logout(request)
                 return self._reply(request, {})
+        return None
+
+    def _session(self, request: Request) -> _Session | None:
+        """The session that a request belongs to, which spoke with it."""
         session = self._sessions.get(request.account)
         if session is None or session.address != request.address:
-            return self._reply(request, {}, Status.NOT_LOGGED_IN)
+            return None
         session.spoke(request)
         self._sessions.move_to_end(request.account)
-        lacking = _lacking(request, self.spec)
-        if lacking is not None:
-            return _malformed(lacking, request.command, request.account)
-        return self._once(request, session)
+        return session
 
-    def _once(self, request: _Request, session: _Session) -> Answer:
+    def _last(self, request: Request, session: _Session) -> Reply | None:
+        """The reply to the session's last write where that one is sent again."""
+        last = session.written.get(request.command.name)
+        return last if last is not None and last.sequence == request.sequence != "" else None
+
+    def _once(self, request: Request, session: _Session) -> Reply:
         """Do what is asked, unless it is a write that was sent twice."""
-        name, sequence = request.command.name, request.sequence
-        last = session.written.get(name)
-        if last is not None and sequence != "" and last[0] == sequence:
-            return Answer(body=last[1], command=request.command, account=request.account, outcome="sent again")
-        answer = self._reply(request, self._behaviours[name.upper()](request))
+        again = self._last(request, session)
+        if again is not None:
+            return again
+        reply = self._reply(request, self._behaviours[request.command.name.upper()](request))
         if request.command.effect == "write":
-            session.written[name] = (sequence, answer.body)
-        return answer
+            session.written[request.command.name] = reply
+        return reply
 
     def _reply(
-        self, request: _Request, values: _Values, status: Status = Status.ACCEPTED, said: Command | None = None
-    ) -> Answer:
+        self, request: Request, values: _Values, status: Status = Status.ACCEPTED, said: Command | None = None
+    ) -> Reply:
         """The reply to a request; `said` is the command that it is of where that is another one."""
-        command = said or request.command
-        body = self._body(command, request.account, request.sequence, status, values)
-        refused = status is Status.NOT_LOGGED_IN
-        outcome = "not logged in" if refused else "refused" if "RA" in values else "accepted"
-        return Answer(body=body, command=command, account=request.account, outcome=outcome)
+        return Reply(said or request.command, request.account, request.sequence, status, values)
 
-    def _body(self, command: Command, account: str, sequence: str, status: Status, values: _Values) -> bytes:
+    def _answer(self, reply: Reply, outcome: str | None = None) -> Answer:
+        return Answer(
+            body=self.written(reply),
+            command=reply.command,
+            account=reply.account,
+            outcome=outcome or reply.outcome,
+        )
+
+    def _body(
+        self, command: Command, account: str, sequence: str, status: Status, values: Mapping[str, Value]
+    ) -> bytes:
         roles = self.spec.roles
         said: _Values = {
             roles.version: _VERSION,
@@ -303,24 +401,29 @@ class State:
 
     # ------------------------------------------------------------------------------------------------- sessions
 
-    def _login(self, request: _Request) -> Answer:
+    def _login(self, request: Request) -> Reply:
         account = self.accounts.by_uin.get(request.account)
         hashed = "" if account is None else derive("md5-hex", account.password)
         if account is None or request.number("M5") != 1 or request.text("PS").lower() != hashed:
             return self._reply(request, {"RS": 1, "RA": self.accounts.refusal})
         mobile = request.text(self.spec.roles.version) == _MOBILE
-        wanted = request.number("ST") if mobile and "ST" not in _misfits(request.message) else 0
-        presence = wanted or Presence.ONLINE
+        presence = self._presence(request) if mobile else Presence.ONLINE
         if mobile and account.verification is not None and self.spec.command("VERIFYCODE") is not None:
             self._unread[account.uin] = _Unread(request.address, presence)
             return self._picture(request, account.verification)
         return self._enter(request, account, presence, self._tokens(account.uin) if mobile else {})
 
-    def _picture(self, request: _Request, code: str) -> Answer:
+    def _presence(self, request: Request) -> int:
+        """How a user wants to be seen from the login on; what is no presence is passed over."""
+        field, wanted = self.spec.field(request.command, "request", "ST"), request.number("ST")
+        known = field is not None and self.spec.code(field, wanted) is not None
+        return wanted if known else Presence.ONLINE
+
+    def _picture(self, request: Request, code: str) -> Reply:
         values: _Values = {"SC": 1, "NT": "", "VC": png(code).hex()}
         return self._reply(request, values, said=self.spec.command("VERIFYCODE"))
 
-    def _verify_code(self, request: _Request) -> Answer:
+    def _verify_code(self, request: Request) -> Reply:
         account, unread = self.accounts.by_uin.get(request.account), self._unread.get(request.account)
         if account is None or account.verification is None or unread is None or unread.address != request.address:
             return self._reply(request, {}, Status.NOT_LOGGED_IN)
@@ -333,7 +436,7 @@ class State:
         token = hashlib.sha256(f"{uin} {self._logins}".encode()).hexdigest()
         return {"SG": token, "SSG": str(int(token[:8], 16))}
 
-    def _enter(self, request: _Request, account: Account, presence: int, tokens: _Values) -> Answer:
+    def _enter(self, request: Request, account: Account, presence: int, tokens: _Values) -> Reply:
         """Begin a session in place of any other of that account."""
         before = self._shown(account.uin)
         if account.uin in self._sessions:
@@ -345,7 +448,7 @@ class State:
         intervals: _Values = {"HI": self.accounts.poll_seconds, "LI": self.accounts.silence_seconds}
         return self._reply(request, {"RS": 0, **intervals, **tokens}, said=self.spec.command("Login"))
 
-    def _logout(self, request: _Request) -> None:
+    def _logout(self, request: Request) -> None:
         session = self._sessions.get(request.account)
         if session is not None and session.address == request.address:
             self._leave(request.account)
@@ -381,9 +484,7 @@ class State:
         shown = self._shown(uin)
         if shown == before:
             return
-        for other in self._sessions:
-            if other == uin or uin not in self._friends[other]:
-                continue
+        for other in self.watchers(uin):
             told = self._push(other, "update_stat", {"ST": shown, "UN": uin})
             if not told and self._has_system_code(shown):
                 self._waiting[other].append(_Waiting(Kind.SYSTEM, uin, str(int(shown))))
@@ -405,11 +506,11 @@ class State:
 
     # --------------------------------------------------------------------------------------- friends and people
 
-    def _list(self, request: _Request) -> _Values:
+    def _list(self, request: Request) -> _Values:
         page, complete = _page(self._friends[request.account], request)
         return {"FN": complete, "SN": len(page), "UN": page}
 
-    def _query_stat(self, request: _Request) -> _Values:
+    def _query_stat(self, request: Request) -> _Values:
         page, complete = _page(self._online_friends(request.account), request)
         friends = [self.accounts.by_uin[uin] for uin in page]
         return {
@@ -421,7 +522,7 @@ class State:
             "NK": tuple(friend.nickname for friend in friends),
         }
 
-    def _simple_info_2(self, request: _Request) -> _Values:
+    def _simple_info_2(self, request: Request) -> _Values:
         uins = sorted(self._friends[request.account], key=_order)
         start = request.text("TO")
         start_at = int(start) if _PAGE_START.fullmatch(start) else 0
@@ -433,27 +534,27 @@ class State:
             "NK": tuple(self.accounts.by_uin[uin].nickname for uin in page),
         }
 
-    def _query_stat_2(self, request: _Request) -> _Values:
+    def _query_stat_2(self, request: Request) -> _Values:
         page, complete = _page(self._online_friends(request.account), request)
         return {"FN": complete, "ST": tuple(self._shown(uin) for uin in page), "UN": page}
 
     def _online_friends(self, uin: str) -> set[str]:
         return {friend for friend in self._friends[uin] if self._shown(friend) != Presence.OFFLINE}
 
-    def _get_info(self, request: _Request) -> _Values:
+    def _get_info(self, request: Request) -> _Values:
         level, uin = request.number("LV"), request.text("UN")
         account = self.accounts.by_uin.get(uin)
         profile: dict[str, str | int] = {} if account is None else account.profile
         values: _Values = {
             field.name: profile.get(field.name, 0 if field.type in ("int", "code") else "")
-            for field in profile_fields(self.spec)
+            for field in self._profile_fields
             if _is_shown(field, level) or (level == _FULL and field.name in profile)
         }
         values.update(LV=level, UN=uin, NK="" if account is None else account.nickname)
         values.update(FC=0 if account is None else account.avatar)
         return values
 
-    def _add_to_list(self, request: _Request) -> _Values:
+    def _add_to_list(self, request: Request) -> _Values:
         uin = request.text("UN")
         other = self.accounts.by_uin.get(uin)
         if other is None:
@@ -461,10 +562,10 @@ class State:
         if uin in self._friends[request.account]:
             return {"CD": _ADD["anyone"], "UN": uin}
         if other.policy == "anyone":
-            self._friends[request.account].add(uin)
+            self._put_on_list(request.account, uin)
         return {"CD": _ADD[other.policy], "UN": uin}
 
-    def _ack_add_to_list(self, request: _Request) -> _Values:
+    def _ack_add_to_list(self, request: Request) -> _Values:
         uin, words = request.text("UN"), request.words("RS")
         other = self.accounts.by_uin.get(uin)
         if request.number("CD") == Acknowledgement.ASK:
@@ -474,30 +575,39 @@ class State:
         elif uin in self._wishes[request.account]:
             self._wishes[request.account].discard(uin)
             if request.number("CD") == Acknowledgement.APPROVE:
-                self._friends[uin].add(request.account)
+                self._put_on_list(uin, request.account)
                 self._send(Kind.APPROVED, request.account, uin, "")
             else:
                 self._send(Kind.REFUSED, request.account, uin, words)
         return {}
 
-    def _del_from_list(self, request: _Request) -> _Values:
-        self._friends[request.account].discard(request.text("UN"))
+    def _del_from_list(self, request: Request) -> _Values:
+        uin = request.text("UN")
+        self._friends[request.account].discard(uin)
+        self._listed_by.get(uin, {}).pop(request.account, None)
         return {}
 
-    def _change_stat(self, request: _Request) -> _Values:
+    def _put_on_list(self, owner: str, uin: str) -> None:
+        self._friends[owner].add(uin)
+        self._listed_by[uin][owner] = None
+
+    def _change_stat(self, request: Request) -> _Values:
         before = self._shown(request.account)
         self._sessions[request.account].presence = request.number("ST")
         self._tell_friends(request.account, before)
         return {}
 
-    def _finger(self, request: _Request) -> _Values:
+    def _finger(self, request: Request) -> _Values:
         return {}
 
     # ------------------------------------------------------------------------------------------------- messages
 
-    def _get_msg_ex(self, request: _Request) -> _Values:
-        messages = tuple(self._waiting[request.account])
-        self._waiting[request.account].clear()
+    def _get_msg_ex(self, request: Request) -> _Values:
+        waiting = self._waiting[request.account]
+        if not waiting:
+            return _NO_MESSAGES
+        messages = tuple(waiting)
+        waiting.clear()
         return {
             "MN": len(messages),
             "MT": tuple(int(message.kind) for message in messages),
@@ -505,7 +615,7 @@ class State:
             "MG": tuple(message.text for message in messages),
         }
 
-    def _clt_msg(self, request: _Request) -> _Values:
+    def _clt_msg(self, request: Request) -> _Values:
         self._send(Kind.MESSAGE, request.account, request.text("UN"), request.words("MG"))
         return {}
 
@@ -523,7 +633,7 @@ def _is_shown(field: Field, level: int) -> bool:
     return field.required or (level == _FULL and field.name not in _NOT_UNDERSTOOD)
 
 
-def _page(uins: set[str], request: _Request) -> tuple[tuple[str, ...], int]:
+def _page(uins: set[str], request: Request) -> tuple[tuple[str, ...], int]:
     """The rows after the cursor, as many as asked for, and whether these are the last (FN)."""
     cursor, wanted = _order(request.text("UN")), request.number("TN")
     rest = sorted((uin for uin in uins if _order(uin) > cursor), key=_order)
@@ -541,17 +651,17 @@ def _misfits(message: Message) -> set[str | None]:
     return {note.field for note in message.notes if note.code in ("value.type", "code.unknown")}
 
 
-def _lacking(request: _Request, spec: Spec) -> str | None:
+def _lacking(message: Message, command: Command, spec: Spec) -> str | None:
     """What a command cannot do without and the request has not got, as a sentence; None if all is there."""
-    misfits = _misfits(request.message)
-    for field in request.command.request:
+    misfits = _misfits(message)
+    for field in command.request:
         if not field.required or field in spec.common.request:
             continue
-        sent = request.message.get(field.name)
+        sent = message.get(field.name)
         if sent is None or (sent.value is None and field.type != "text"):
-            return f"{request.command.name} needs {field.name}."
+            return f"{command.name} needs {field.name}."
         if field.name in misfits:
-            return f"{field.name} of {request.command.name} has no such value."
+            return f"{field.name} of {command.name} has no such value."
     return None
 
 
