@@ -18,7 +18,6 @@ from qqlab.cli.arguments import (
     TargetUrl,
     Timeout,
     check_output,
-    read_as_one,
     read_spec,
 )
 from qqlab.cli.controls import BaselineUrl, Control, SaveRules, read_controls
@@ -40,7 +39,7 @@ from qqlab.cli.planning import (
     again,
     read_options,
 )
-from qqlab.cli.replaying import Asked, carry_out_and_tell, say_what_would_be_sent
+from qqlab.cli.replaying import Asked, Recording, carry_out_and_tell, say_what_would_be_sent
 from qqlab.errors import UsageError
 from qqlab.findings import Context
 from qqlab.replay import parse_target
@@ -133,12 +132,14 @@ def replay(
         allow_effects=allow_effects,
         max_gap=max_gap,
     )
-    recorded = read_as_one(captures)
+    recording = Recording(captures)
+    if workers == 1 or dry_run:
+        recording.capture  # noqa: B018  # what cannot be read is said before passwords are asked for
     context = Context(
         spec=known,
         spec_text=specs.text(spec),
         spec_file=specs.BUILTIN if spec is None else str(spec),
-        expected=recorded.path,
+        expected=recording.path,
         actual="" if output is None else str(output),
         target=str(aim),
         time=datetime.now(UTC),
@@ -163,7 +164,7 @@ def replay(
     asked = Asked(
         spec=known,
         target=aim,
-        recorded=recorded,
+        recording=recording,
         options=wishes,
         effects=allow_effects,
         hosts=allow_host or (),

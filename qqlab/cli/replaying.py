@@ -9,13 +9,16 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from qqlab.capture import Capture, header
+from qqlab.capture import Capture, Header, header, source
+from qqlab.capture.index import Index, index
+from qqlab.cli.arguments import read_as_one
 from qqlab.cli.console import counted, talk
 from qqlab.cli.controls import Controls, Run, learned_rules, once_more
 from qqlab.cli.judging import this_day
@@ -29,18 +32,38 @@ from qqlab.errors import InputError, TargetError
 from qqlab.exchange import Exchange
 from qqlab.findings import Context, Seen, nobody_answered
 from qqlab.net import loop
-from qqlab.net.judging import Judging
+from qqlab.net.apart import Job, Sent, apart
+from qqlab.net.judging import Judging, compared
 from qqlab.net.kept import Keeping
 from qqlab.net.replay import Course, Sending, now, resolve
 from qqlab.net.whole import Replay, carry_out
 from qqlab.replay import Expectation, Options, Passwords, Plan, Target, plan, renamed
+from qqlab.replay.apart import NotApart, why_whole
 from qqlab.replay.dryrun import Again, in_vain
-from qqlab.replay.effects import allowed_effects, check_any, recorded_hosts
+from qqlab.replay.effects import allowed_effects, check_any, hosts_of, recorded_hosts
+from qqlab.replay.journal import present
 from qqlab.spec import Spec
 from qqlab.visible import visible
 
 _INTERRUPTED = "the replay was interrupted"
 _EACH = 10  # so many exchanges between two steps of the bar
+
+
+class Recording:
+    """The captures that are replayed, read as one when that is first needed."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = paths
+
+    @cached_property
+    def capture(self) -> Capture:
+        """All of it. Raises InputError."""
+        return read_as_one(self.paths)
+
+    @property
+    def path(self) -> str:
+        """What it is called where something is said of it."""
+        return source.name(self.paths[0]) if len(self.paths) == 1 else self.capture.path
 
 
 class Asked(NamedTuple):
@@ -53,7 +76,7 @@ class Asked(NamedTuple):
 
     spec: Spec
     target: Target
-    recorded: Capture
+    recording: Recording
     options: Options
     effects: str | None
     hosts: Sequence[str]
@@ -69,6 +92,11 @@ class Asked(NamedTuple):
     force: bool
     resume: bool
     resend: bool
+
+    @property
+    def recorded(self) -> Capture:
+        """What is replayed."""
+        return self.recording.capture
 
     @property
     def aims(self) -> list[Target]:
@@ -110,6 +138,11 @@ def say_what_would_be_sent(asked: Asked, *, json: bool) -> None:
 
 def carry_out_and_tell(asked: Asked) -> None:
     """Replay, compare, tell. Leaves with the exit code that fits, and raises what says why there is nothing to tell."""
+    (_told_apart(asked) or _told_as_one(asked)).end(asked)
+
+
+def _told_as_one(asked: Asked) -> "_Told":
+    """The same, read and planned by this process."""
     hosts = recorded_hosts(asked.recorded.exchanges)
     addresses = {to: loop.run(resolve(to, asked.hosts, hosts)) for to in asked.aims}
     seen = asked.outputs.witness(asked.spec)
@@ -120,8 +153,124 @@ def carry_out_and_tell(asked: Asked) -> None:
         if path is not None:
             exchanges, server = asked.recorded.exchanges, str(asked.target)
             keeping = Keeping(path, exchanges, server, resume=asked.resume, force=asked.force, options=asked.options)
-        told = _Replaying(asked, addresses, keeping, seen, judge_at_once=not wanted).run()
-    told.end(asked)
+        return _Replaying(asked, addresses, keeping, seen, judge_at_once=not wanted).run()
+
+
+def _told_apart(asked: Asked) -> "_Told | None":
+    """The same, by several processes that read and plan their own lanes; None where that cannot be."""
+    why = "one process sends it" if asked.workers == 1 else _why_as_one(asked)
+    found = index(asked.recording.paths[0]) if why is None else None
+    if found is not None:
+        try:
+            with _kept_at(asked.output, True) as path:
+                assert path is not None
+                return _apart(asked, found, path)
+        except NotApart as error:
+            why = str(error)
+    if asked.workers > 1:
+        talk.detail(f"qqlab: one process reads and plans all of it: {why or 'it is not one plain file'}")
+    return None
+
+
+def _why_as_one(asked: Asked) -> str | None:
+    """Why what is asked for needs all of a recording in one place, None where it does not."""
+    if asked.resume:
+        return "it goes on with what was kept"
+    if asked.controls.wanted or asked.outputs.witness(asked.spec).wants_anything:
+        return "reports and controls show both sides"
+    if len(asked.recording.paths) > 1 or str(asked.recording.paths[0]) == "-":
+        return "it is not one plain file"
+    return why_whole(asked.options)
+
+
+def _apart(asked: Asked, found: Index, path: Path) -> "_Told":
+    """Raises NotApart before anything is sent."""
+    job = Job(
+        spec=asked.spec,
+        host=str(asked.target),
+        passwords=asked.passwords,
+        codes=asked.codes,
+        start=now(),
+        options=asked.options._replace(effects=allowed_effects(asked.target, asked.effects)),
+        how=asked.how,
+        recorded_clean=found.header.redacted != "none",
+    )
+    broken: Exception | KeyboardInterrupt | None = None
+    with apart(found, job, asked.workers) as parts:
+        addresses = loop.run(resolve(asked.target, asked.hosts, hosts_of(parts.servers)))
+        keeping = Keeping(
+            path, parts.fingerprint, str(asked.target), resume=False, force=asked.force, options=asked.options
+        )
+        whole = parts.plan()
+        check_any(asked.target, whole.plan.refused, sum(whole.loads))
+        _warn(found.header, whole.plan)
+        try:
+            with _shown(found.count, "" if asked.output is None else _go_on(asked.outputs)) as shown:
+                sent = parts.send(addresses, keeping, lambda more: shown(more, None))
+        except (Exception, KeyboardInterrupt) as error:
+            broken = error
+    if broken is not None:
+        return _broken_off(asked, addresses, path, broken)
+    return _all_told(asked, whole.plan, sent, keeping)
+
+
+def _broken_off(
+    asked: Asked, addresses: Sequence[tuple[str, int]], path: Path, error: Exception | KeyboardInterrupt
+) -> "_Told":
+    """Tell what the processes have kept until then. Raises the error that broke it off."""
+
+    def broken() -> Course:
+        raise error
+
+    if not present(path):
+        raise error
+    seen, exchanges = asked.outputs.witness(asked.spec), asked.recorded.exchanges
+    keeping = Keeping(path, exchanges, str(asked.target), resume=True, force=asked.force, options=asked.options)
+    replaying = _Replaying(asked, {asked.target: [*addresses]}, keeping, seen, judge_at_once=True, warns=False)
+    return replaying.run(broken)
+
+
+def _all_told(asked: Asked, planned: Plan, sent: Sent, keeping: Keeping) -> "_Told":
+    """Compare, tell and keep what several processes have sent."""
+    whole, course = False, sent.course
+    unknown: frozenset[str] = frozenset()
+    try:
+        comparison = compared(sent.found, asked.spec, course.skipped, asked.rules, this_day())
+        context = _context(asked, course)
+        _tell(asked, comparison, context, course)
+        _say_how_it_went(asked, planned, course)
+        whole = course.down is None
+    finally:
+        if asked.output is not None:
+            unknown = keeping.finish_parts(sent.kept, _header(asked), whole=whole)
+    return _Told(course, comparison, context, len(unknown))
+
+
+def _context(asked: Asked, course: Course, seen: Seen | None = None) -> Context:
+    """What findings are told with."""
+    context = msgspec.structs.replace(asked.context, time=datetime.now(UTC), course=told_of(course))
+    return context if seen is None else msgspec.structs.replace(context, cases=seen.cases, sides=seen.sides)
+
+
+def _tell(asked: Asked, comparison: Comparison, context: Context, course: Course) -> None:
+    # Where nobody was there at all, the one line at the end says it.
+    asked.outputs.tell(comparison, context, silent=course.down is not None and nobody_answered(comparison))
+
+
+def _header(asked: Asked) -> Header:
+    note = f"replay of {asked.recording.path} to {asked.target}"
+    return header(asked.spec, redacted="secrets", created=datetime.now(UTC), note=note)
+
+
+def _say_how_it_went(asked: Asked, planned: Plan, course: Course) -> None:
+    """Say which accounts were refused; and the rest to who watches, or asked for a pace or for more words."""
+    for account in course.refused:
+        if account not in (*planned.lacking, *planned.unread):
+            talk.say(f"qqlab: {_refused(account)}")
+    how = asked.how
+    if how.speed is not None or how.rate is not None or talk.verbose or sys.stderr.isatty():
+        for line in summary(course):
+            talk.say(f"qqlab: {line}")
 
 
 class _Told(NamedTuple):
@@ -143,7 +292,7 @@ class _Told(NamedTuple):
             if not any(self.context.fails(finding) for finding in self.comparison.findings):
                 raise unsure
             talk.say(f"qqlab: {unsure}")
-        end(self.comparison, asked.recorded.path, self.context)
+        end(self.comparison, asked.recording.path, self.context)
 
 
 class _Replaying:
@@ -158,6 +307,7 @@ class _Replaying:
         seen: Seen,
         *,
         judge_at_once: bool,
+        warns: bool = True,
     ) -> None:
         recorded = asked.recorded
         self.asked = asked
@@ -170,7 +320,8 @@ class _Replaying:
         for to in asked.aims:
             planned = self.planned if to == asked.target else asked.plan(start, to)
             check_any(to, planned.refused, len(planned.steps))
-        _warn(recorded, self.planned)
+        if warns:
+            _warn(recorded.header, self.planned)
         mapped = asked.options.changes.accounts
         self.expected: Sequence[Exchange] = recorded.exchanges
         if mapped:
@@ -197,48 +348,43 @@ class _Replaying:
         self._failed: dict[Target, set[str]] = {to: set() for to in asked.aims}
         self._starts = count(start + len(recorded.exchanges), len(recorded.exchanges))
 
-    def run(self) -> _Told:
-        """Send, compare, tell, and keep. Raises KeyboardInterrupt once what there is has been told."""
+    def run(self, carry: Callable[[], Course] | None = None) -> _Told:
+        """Send, compare, tell, and keep; `carry` sends otherwise. Raises KeyboardInterrupt once what there is has been
+        told."""
         asked, whole = self.asked, False
         unknown: frozenset[str] = frozenset()
         try:
-            course, interrupted = self._carried_out()
+            course, interrupted = self._carried_out(carry or self._carry)
             comparison = self._compared(course, learn=interrupted is None)
-            context = msgspec.structs.replace(
-                asked.context,
-                time=datetime.now(UTC),
-                course=told_of(course),
-                cases=self.seen.cases,
-                sides=self.seen.sides,
-            )
-            # Where nobody was there at all, the one line at the end says it.
-            asked.outputs.tell(comparison, context, silent=course.down is not None and nobody_answered(comparison))
+            context = _context(asked, course, self.seen)
+            _tell(asked, comparison, context, course)
             if interrupted is not None:
                 raise interrupted
-            self._say_how_it_went(course)
+            _say_how_it_went(asked, self.planned, course)
             whole = course.down is None
         finally:
             # Whatever stops this, what the target said is not lost with it.
             if self.keeping is not None and asked.output is not None:
-                note = f"replay of {asked.recorded.path} to {asked.target}"
-                head = header(asked.spec, redacted="secrets", created=datetime.now(UTC), note=note)
-                unknown = self.keeping.finish(self.planned, head, whole=whole)
+                unknown = self.keeping.finish(self.planned, _header(asked), whole=whole)
         return _Told(course, comparison, context, len(unknown))
 
-    def _carried_out(self) -> tuple[Course, KeyboardInterrupt | None]:
-        """How it went, and what broke it off. Raises KeyboardInterrupt where nothing was sent until then."""
+    def _carry(self) -> Course:
         asked = self.asked
+        go_on = "" if asked.output is None else _go_on(asked.outputs)
+        with _shown(len(asked.recorded.exchanges), go_on) as shown:
+            return carry_out(self.planned, self.job, shown)
+
+    def _carried_out(self, carry: Callable[[], Course]) -> tuple[Course, KeyboardInterrupt | None]:
+        """How it went, and what broke it off. Raises KeyboardInterrupt where nothing was sent until then."""
         try:
-            go_on = "" if asked.output is None else _go_on(asked.outputs)
-            with _shown(len(asked.recorded.exchanges), go_on) as shown:
-                course = carry_out(self.planned, self.job, shown)
+            course = carry()
         except KeyboardInterrupt as error:
             self._judge_kept()
             course = self._so_far()
             if not course.sent:
                 raise
             return course, error
-        self._learn(asked.target, course)
+        self._learn(self.asked.target, course)
         return course, None
 
     def _compared(self, course: Course, *, learn: bool) -> Comparison:
@@ -312,16 +458,6 @@ class _Replaying:
         self._refused[to].update(over.refused)
         self._failed[to].update(over.failed)
 
-    def _say_how_it_went(self, course: Course) -> None:
-        """Say which accounts were refused; and the rest to who watches, or asked for a pace or for more words."""
-        for account in course.refused:
-            if account not in (*self.planned.lacking, *self.planned.unread):
-                talk.say(f"qqlab: {_refused(account)}")
-        how = self.asked.how
-        if how.speed is not None or how.rate is not None or talk.verbose or sys.stderr.isatty():
-            for line in summary(course):
-                talk.say(f"qqlab: {line}")
-
 
 @contextmanager
 def _kept_at(output: Path | None, wanted: bool) -> Iterator[Path | None]:
@@ -362,10 +498,10 @@ def _go_on(outputs: Outputs) -> str:
     return "go on: --resume" + (", with --force to replace the reports" if outputs.has_files else "")
 
 
-def _warn(recorded: Capture, planned: Plan) -> None:
+def _warn(recorded: Header, planned: Plan) -> None:
     for line in in_vain(planned):
         talk.say(f"qqlab: {line}")
-    if recorded.header.redacted == "none":
+    if recorded.redacted == "none":
         return  # what was recorded is the password's own hash, and went out as it was
     for account in planned.lacking:
         shown = visible(account, 30)

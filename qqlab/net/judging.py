@@ -7,6 +7,7 @@ logins that end a cause.
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from operator import itemgetter
 from typing import NamedTuple
 
 from qqlab.diff import Comparison, Ignoring, Judged, Tally, Telling, judge, logged_in
@@ -102,17 +103,51 @@ class Judging:
         self, skipped: Mapping[str, str], rules: Ignoring | None = None, today: date = date.min
     ) -> Comparison:
         """What all of it is together. `skipped` names ids that were not sent, each with the reason."""
-        tally = Tally()
-        tally.compared = self._equal
-        for place, judged in self._others:
-            tally.add(judged, (0, place + 1))
         left = [place for place, over in enumerate(self._over) if not over]
-        missed = (self._expected[place] for place in left)
-        for pair in Join(missed, self._pushes, self._spec, skipped):
-            (side, number), expected, actual = pair.place, pair.expected, pair.actual
-            if expected is not None and actual is None and expected.id in skipped:
-                judged = Judged(expected.id, None, skipped[expected.id])
-            else:
-                judged = judge(expected, actual, self._spec)
-            tally.add(judged, (side, left[number - 1] + 1 if side == 0 else number))
-        return tally.comparison(self._spec, rules, today)
+        missed = [(place, self._expected[place]) for place in left]
+        found = Found(self._equal, self._others, self._pushes, missed)
+        return compared([found], self._spec, skipped, rules, today)
+
+    def found(self, numbers: Sequence[int]) -> "Found":
+        """What came of exchanges that are part of a capture, where they have these numbers."""
+        left = [place for place, over in enumerate(self._over) if not over]
+        return Found(
+            self._equal,
+            [(numbers[place], judged) for place, judged in self._others],
+            self._pushes,
+            [(numbers[place], self._expected[place]) for place in left],
+        )
+
+
+class Found(NamedTuple):
+    """What came of exchanges: how many were equal, what else came of which place in the capture, the pushes that came,
+    and what is left, with its place."""
+
+    equal: int
+    others: list[tuple[int, Judged]]
+    pushes: list[Exchange]
+    left: list[tuple[int, Exchange]]
+
+
+def compared(
+    parts: Sequence[Found],
+    spec: Spec,
+    skipped: Mapping[str, str],
+    rules: Ignoring | None = None,
+    today: date = date.min,
+) -> Comparison:
+    """What parts of a capture are together. `skipped` names ids that were not sent, each with the reason."""
+    tally = Tally()
+    tally.compared = sum(part.equal for part in parts)
+    for place, judged in [one for part in parts for one in part.others]:
+        tally.add(judged, (0, place + 1))
+    left = sorted([one for part in parts for one in part.left], key=itemgetter(0))
+    pushes = [push for part in parts for push in part.pushes]
+    for pair in Join((one for _, one in left), pushes, spec, skipped):
+        (side, number), expected, actual = pair.place, pair.expected, pair.actual
+        if expected is not None and actual is None and expected.id in skipped:
+            judged = Judged(expected.id, None, skipped[expected.id])
+        else:
+            judged = judge(expected, actual, spec)
+        tally.add(judged, (side, left[number - 1][0] + 1 if side == 0 else number))
+    return tally.comparison(spec, rules, today)

@@ -30,12 +30,13 @@ def secret_requests(planned: Plan) -> Sequence[RawMessage]:
 
 
 class _Cleaning:
-    """Redacts what is over. `recorded_clean`: the recording holds no secrets; `secret` are requests that hold some."""
+    """Redacts what is over. `recorded_clean`: the recording holds no secrets; `secret` are requests that hold some.
+    `key` makes the pseudonyms, None for one that nobody else has."""
 
-    def __init__(self, spec: Spec, recorded_clean: bool, secret: Iterable[RawMessage]) -> None:
+    def __init__(self, spec: Spec, recorded_clean: bool, secret: Iterable[RawMessage], key: bytes | None) -> None:
         self._spec = spec
         self._recorded_clean = recorded_clean
-        self._redactor = Redactor(spec)
+        self._redactor = Redactor(spec, key=key)
         self._redactor.know(secret)
         self._heads: set[bytes] = set()
 
@@ -73,10 +74,11 @@ class InMemory:
         keeps: bool = True,
         recorded_clean: bool = False,
         secret: Iterable[RawMessage] = (),
+        key: bytes | None = None,
     ) -> None:
         self._kept: list[Exchange] = []
         self._keeps = keeps
-        self._cleaning = _Cleaning(spec, recorded_clean, secret)
+        self._cleaning = _Cleaning(spec, recorded_clean, secret, key)
         self._told = told
 
     def intent(self, step: Step) -> None:
@@ -118,11 +120,12 @@ class Journaled:
         *,
         recorded_clean: bool = False,
         secret: Iterable[RawMessage] = (),
+        key: bytes | None = None,
     ) -> None:
         self._journal = journal
         self._spec = spec
         self._repeated = Repeated(spec)
-        self._cleaning = _Cleaning(spec, recorded_clean, secret)
+        self._cleaning = _Cleaning(spec, recorded_clean, secret, key)
         self._told = told
 
     def intent(self, step: Step) -> None:

@@ -5,7 +5,7 @@ whose target went down, leaves the capture as far as it came, and its journals. 
 sent again, and neither is what may have been done unasked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,8 @@ from qqlab.replay.journal import (
     Head,
     Journal,
     Kept,
+    Ordered,
+    OrderedOutcomes,
     Outcomes,
     Written,
     discard,
@@ -47,16 +49,18 @@ class Keeping:
     def __init__(
         self,
         output: Path,
-        recorded: Sequence[Exchange],
+        recorded: Sequence[Exchange] | str,
         target: str,
         *,
         resume: bool,
         force: bool,
         options: Options = _AS_RECORDED,
     ) -> None:
-        """Raises InputError where there is nothing to go on with, or something that nobody said to go on with."""
+        """`recorded` is the capture, or its fingerprint.
+
+        Raises InputError where there is nothing to go on with, or something that nobody said to go on with."""
         self.output = output
-        self._replay = fingerprint(recorded)
+        self._replay = recorded if isinstance(recorded, str) else fingerprint(recorded)
         self._target = target
         self._options = fingerprint_of(options)
         there = present(output)
@@ -78,7 +82,7 @@ class Keeping:
     def journals(self, start: int, number: int) -> list[Journal]:
         """So many new journals; `start` is the number that fresh sequence numbers follow on. Raises InputError where
         one cannot be begun; those before it are let go of."""
-        head = Head(qqlab_journal=VERSION, replay=self._replay, target=self._target, start=start, options=self._options)
+        head = self.head(start)
         begun: list[Journal] = []
         try:
             for _ in range(number):
@@ -88,6 +92,10 @@ class Keeping:
                 journal.close()
             raise
         return begun
+
+    def head(self, start: int) -> Head:
+        """The first line of its journals; `start` is the number that fresh sequence numbers follow on."""
+        return Head(qqlab_journal=VERSION, replay=self._replay, target=self._target, start=start, options=self._options)
 
     def wrote(self, written: Written | None) -> None:
         """A journal is written to its end; None where what stands there is to be read."""
@@ -108,8 +116,18 @@ class Keeping:
         """Put the capture together from what was kept, if anything was; the journals go where it is `whole`. Returns
         the ids of what was sent, and of which nobody knows what became: as long as there are any, the journals stay."""
         kept = self.all()
+        return self._finished(kept, head, kept.lines(_places(planned)), whole)
+
+    def finish_parts(self, parts: Sequence[Ordered], head: Header, *, whole: bool) -> frozenset[str]:
+        """The same, of what each process says that it has kept."""
+        kept = OrderedOutcomes(parts)
+        return self._finished(kept, head, kept.lines(), whole)
+
+    def _finished(
+        self, kept: Outcomes | OrderedOutcomes, head: Header, lines: Iterable[bytes], whole: bool
+    ) -> frozenset[str]:
         if kept.count:
-            put_together(self.output, head, kept.lines(_places(planned)), force=self._force)
+            put_together(self.output, head, lines, force=self._force)
         if not kept.unknown and (whole or not kept.count):
             kept.remove()
         return frozenset(kept.unknown)

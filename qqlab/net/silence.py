@@ -22,6 +22,11 @@ class Silence:
         self._count: c_int = context.RawValue(c_int, 0) if shared else c_int(0)
         self._lock = context.Lock() if shared else nullcontext()
 
+    def of_steps(self, steps: int) -> "Silence":
+        """The same count, for a replay of which only now is known how many steps it has."""
+        self._patience = max(1, min(GIVE_UP_AFTER, steps))
+        return self
+
     def is_over(self, silent: bool) -> bool:
         """Whether the target is to be given up, now that an exchange is over, in silence or not."""
         count = self._count.value

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from secrets import token_bytes
 from time import monotonic
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from qqlab.net.logins import Logins
 from qqlab.net.pushed import PushedAgain
 from qqlab.net.replay import Course, Sending, execute
 from qqlab.net.running import Keeper
-from qqlab.net.workers import Done, Part, parts, spread, together
+from qqlab.net.workers import Done, Part, Talk, parts, spread, together
 from qqlab.replay import Plan, Produced
 from qqlab.replay.journal import Journal
 from qqlab.spec import Spec
@@ -71,7 +72,7 @@ def carry_out(planned: Plan, replay: Replay, told: Told) -> Course:
         planned = left_over(planned, keeping.before, resend=replay.resend)
     gc.freeze()  # what there is stays: to look through it again and again would cost a tenth of the time
     try:
-        course = _sent(planned, replay, _Known(found, logins, secret, pushed), told)
+        course = _sent(planned, replay, Known(found, logins, secret, pushed, token_bytes(32)), told)
     finally:
         gc.unfreeze()
     if pushed and keeping is not None and replay.judging is not None:
@@ -84,24 +85,25 @@ def _pushes(keeping: Keeping, planned: Plan, recorded: Collection[str]) -> list[
     return [one for one in keeping.exchanges(planned) if one.request is None and one.id not in recorded]
 
 
-class _Known(NamedTuple):
-    """What is known before anything is sent: values of replies, how logins went, the requests that hold secrets, and
-    what was pushed before the replay broke off."""
+class Known(NamedTuple):
+    """What is known before anything is sent: values of replies, how logins went, the requests that hold secrets, what
+    was pushed before the replay broke off, and the key of all pseudonyms."""
 
     found: dict[Produced, str]
     logins: Logins
     secret: Sequence[RawMessage]
     pushed: Sequence[Exchange]
+    key: bytes
 
 
-def _sent(planned: Plan, replay: Replay, known: _Known, told: Told) -> Course:
+def _sent(planned: Plan, replay: Replay, known: Known, told: Told) -> Course:
     shares = parts(planned, replay.how, replay.workers)
     journals: Sequence[Journal | None] = [None] * len(shares)
     if replay.keeping is not None:
         journals = replay.keeping.journals(replay.start, len(shares))
     if len(shares) == 1:
         try:
-            return _part(shares[0], journals[0], replay, known, told)
+            return send_part(shares[0], journals[0], replay, known, told)
         finally:
             if replay.keeping is not None and journals[0] is not None:
                 replay.keeping.wrote(journals[0].written)
@@ -122,14 +124,15 @@ def _sent(planned: Plan, replay: Replay, known: _Known, told: Told) -> Course:
     return together([one.course for one in done])
 
 
-def _done(share: Part, journal: Journal | None, replay: Replay, known: _Known, tick: Callable[[], None]) -> Done:
+def _done(share: Part, journal: Journal | None, replay: Replay, known: Known, talk: Talk) -> Done:
     """What one process does."""
     judging = None if replay.judging is None else replay.judging.another()
-    course = _part(share, journal, replay._replace(judging=judging), known, lambda _, __: tick())
+    course = send_part(share, journal, replay._replace(judging=judging), known, lambda _, __: talk.tick())
     return Done(course, None if judging is None else judging.verdicts(), None if journal is None else journal.written)
 
 
-def _part(share: Part, journal: Journal | None, replay: Replay, known: _Known, told: Told) -> Course:
+def send_part(share: Part, journal: Journal | None, replay: Replay, known: Known, told: Told) -> Course:
+    """Send one part of a plan from this process."""
     judging, clean = replay.judging, replay.recorded_clean
 
     def over(exchange: Exchange, as_recorded: bool) -> None:
@@ -139,9 +142,9 @@ def _part(share: Part, journal: Journal | None, replay: Replay, known: _Known, t
 
     keeper: Keeper
     if journal is None:
-        keeper = InMemory(replay.spec, over, keeps=False, recorded_clean=clean, secret=known.secret)
+        keeper = InMemory(replay.spec, over, keeps=False, recorded_clean=clean, secret=known.secret, key=known.key)
     else:
-        keeper = Journaled(journal, replay.spec, over, recorded_clean=clean, secret=known.secret)
+        keeper = Journaled(journal, replay.spec, over, recorded_clean=clean, secret=known.secret, key=known.key)
     try:
         return loop.run(
             execute(

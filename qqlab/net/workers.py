@@ -28,6 +28,7 @@ from qqlab.replay.journal import Written
 _Pipe: TypeAlias = "Connection[Any, Any]"  # no generic class before Python 3.12
 # So many exchanges are over between two words to who waits.
 _EACH = 50
+_DEAD = "a process of the replay has died"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -46,8 +47,27 @@ class Done(NamedTuple):
     written: Written | None
 
 
-Work = Callable[[Callable[[], None]], Done]
-"""Does a part, and calls for each exchange that is over."""
+class Talk:
+    """The way to the process that asked, in one that works."""
+
+    def __init__(self, pipe: _Pipe) -> None:
+        self._pipe = pipe
+        self._over = 0
+
+    def tick(self) -> None:
+        """One more exchange is over."""
+        self._over += 1
+        if self._over % _EACH == 0:
+            self._pipe.send(_EACH)
+
+    def ask(self, said: object) -> Any:  # what the two have agreed on
+        """Say something, and wait for the answer."""
+        self._pipe.send(said)
+        return self._pipe.recv()
+
+
+Work = Callable[[Talk], object]
+"""Does a part, and tells of each exchange that is over; what it returns is the last that it says."""
 
 
 def parts(planned: Plan, how: Sending, number: int) -> list[Part]:
@@ -114,33 +134,69 @@ def _why_down(reasons: Sequence[str]) -> str | None:
     return next((reason for reason in reasons if reason != DOWN), reasons[0] if reasons else None)
 
 
+class Crew:
+    """Processes at work, which speak in turn: each once, then each is answered, until each has said its last."""
+
+    def __init__(self, pipes: Sequence[_Pipe]) -> None:
+        self._pipes = pipes
+
+    def hear(self, told: Callable[[int], None] = lambda more: None) -> list[Any]:
+        """What each says next; `told` is called with how many more exchanges are over. Raises what one of them raises,
+        ChildProcessError where one dies."""
+        said: dict[_Pipe, Any] = {}
+        while len(said) < len(self._pipes):
+            ready = wait([one for one in self._pipes if one not in said])
+            for pipe in [one for one in self._pipes if one in ready]:
+                word = _heard(pipe)
+                if isinstance(word, int):
+                    told(word)
+                else:
+                    said[pipe] = word
+        return [said[pipe] for pipe in self._pipes]
+
+    def say(self, words: Sequence[object]) -> None:
+        """Answer each. Raises ChildProcessError where one has died."""
+        for pipe, word in zip(self._pipes, words, strict=True):
+            try:
+                pipe.send(word)
+            except BrokenPipeError as error:
+                raise ChildProcessError(_DEAD) from error
+
+    def ask(self, words: Sequence[object]) -> list[Any]:
+        """Answer each, and hear what they say next."""
+        self.say(words)
+        return self.hear()
+
+
+def _heard(pipe: _Pipe) -> Any:
+    try:
+        word = pipe.recv()
+    except EOFError as error:
+        raise ChildProcessError(_DEAD) from error
+    if isinstance(word, Exception):
+        raise word
+    return word
+
+
+@contextmanager
+def crew(works: Sequence[Work]) -> Iterator[Crew]:
+    """A process for each work; none is left behind."""
+    with ExitStack() as stack:
+        yield Crew([stack.enter_context(_worker(work)) for work in works])
+
+
 def spread(works: Sequence[Work], told: Callable[[int], None]) -> list[Done]:
     """Do each work in a process of its own; `told` is called with how many more exchanges are over. Raises what one of
     them raises, ChildProcessError where one dies."""
-    done: dict[_Pipe, Done] = {}
-    with ExitStack() as stack:
-        pipes = [stack.enter_context(_worker(work)) for work in works]
-        while len(done) < len(pipes):
-            ready = wait([one for one in pipes if one not in done])
-            for pipe in [one for one in pipes if one in ready]:
-                try:
-                    said = pipe.recv()
-                except EOFError as error:
-                    raise ChildProcessError("a process of the replay has died") from error
-                if isinstance(said, Exception):
-                    raise said
-                if isinstance(said, Done):
-                    done[pipe] = said
-                else:
-                    told(said)
-        return [done[pipe] for pipe in pipes]
+    with crew(works) as working:
+        return working.hear(told)
 
 
 @contextmanager
 def _worker(work: Work) -> Iterator[_Pipe]:
-    """The pipe from a process that does it."""
+    """The pipe to a process that does it."""
     context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe(duplex=False)
+    ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(work, ours, theirs), daemon=True)
     try:
         with _held_back(_ENDING):  # what ends us must not reach the new process while it has our way to take it
@@ -170,17 +226,9 @@ def _work(work: Work, ours: _Pipe, theirs: _Pipe) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     ours.close()
-    over = 0
-
-    def tick() -> None:
-        nonlocal over
-        over += 1
-        if over % _EACH == 0:
-            theirs.send(_EACH)
-
     try:
-        theirs.send(work(tick))
-    except BrokenPipeError:
+        theirs.send(work(Talk(theirs)))
+    except (BrokenPipeError, EOFError, ConnectionResetError):
         pass
     except Exception as error:
         theirs.send(error)

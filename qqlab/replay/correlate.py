@@ -9,7 +9,7 @@ was not taken for more than a coincidence is listed with the reason. Values of s
 capture, equal where the secrets were, so they are found like others; no link shows a value.
 """
 
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -77,7 +77,9 @@ class Link(msgspec.Struct, frozen=True):
     reason: str
 
 
-class _Key(NamedTuple):
+class Way(NamedTuple):
+    """Which field of a command's requests takes its values from which field of another's replies."""
+
     command: str
     field: str
     source_command: str
@@ -130,6 +132,24 @@ class _Case(NamedTuple):
     exchange: str
     hole: Hole
     strong: bool
+
+
+class Evidence(NamedTuple):
+    """What a recording, or part of it, shows of a way: how many requests took a value, of how many that might have,
+    which values, and whether any of them is too long to come again by chance."""
+
+    cases: int
+    of: int
+    values: frozenset[str]
+    strong: bool
+
+
+class Settled(NamedTuple):
+    """What parts of a capture show together: what to make of each way, and the values that several clients were
+    told."""
+
+    verdicts: Mapping[Way, tuple[Verdict, str]] = {}
+    constants: Collection[str] = ()
 
 
 class _Lane:
@@ -211,10 +231,11 @@ class Correlation:
         self._filled = {one.target for one in taken if one.is_cursor or one.value in offered}
         self._pins = {(None if command is None else command.upper(), field.upper()) for command, field in pins}
         self._lanes: dict[int, _Lane] = {}
-        self._cases: dict[_Key, list[_Case]] = {}
-        self._of: dict[_Key, int] = {}
-        self._targets: dict[tuple[str, str], list[_Key]] = {}
+        self._cases: dict[Way, list[_Case]] = {}
+        self._of: dict[Way, int] = {}
+        self._targets: dict[tuple[str, str], list[Way]] = {}
         self._said_in: dict[str, int] = {}
+        self._settled: Mapping[Way, tuple[Verdict, str]] = {}
 
     def request(self, exchange: str, lane: int, taken: Iterable[Taken], account: str | None) -> None:
         """Look at a request, before its reply; `taken` are its values as `taken` has them."""
@@ -237,7 +258,7 @@ class Correlation:
 
     def _case(self, exchange: str, taken: Taken, origin: _Origin) -> None:
         offer, said = origin.offer, taken.said
-        key = _Key(*taken.target, offer.command, offer.field, offer.part)
+        key = Way(*taken.target, offer.command, offer.field, offer.part)
         cases = self._cases.get(key)
         if cases is None:
             cases = self._cases[key] = []
@@ -272,6 +293,19 @@ class Correlation:
             if value in mine.said or value not in mine.asked:
                 mine.said[value] = _Origin(exchange, offer)
 
+    def evidence(self) -> dict[Way, Evidence]:
+        """What these exchanges show."""
+        return {key: self._evidence(key, cases) for key, cases in self._cases.items()}
+
+    def _evidence(self, key: Way, cases: Sequence[_Case]) -> Evidence:
+        values = frozenset(case.hole.recorded for case in cases)
+        return Evidence(len(cases), self._of[key], values, any(case.strong for case in cases))
+
+    def settle(self, settled: Settled) -> None:
+        """These exchanges are part of a capture, which as a whole shows that."""
+        self._settled = settled.verdicts
+        self._said_in.update(dict.fromkeys(settled.constants, -1))
+
     def links(self, sent: Container[str]) -> list[Link]:
         """All that requests took from replies, as it seems, with what was made of it, as far as it is about requests
         that are sent; the most frequent first."""
@@ -292,24 +326,33 @@ class Correlation:
                         found.setdefault(case.exchange, []).append(case.hole)
         return {exchange: tuple(holes) for exchange, holes in found.items()}
 
-    def _link(self, key: _Key, cases: list[_Case]) -> Link:
-        verdict, reason = self._judged(key, cases)
+    def _link(self, key: Way, cases: list[_Case]) -> Link:
+        constants = {case.hole.recorded for case in cases if self._said_in.get(case.hole.recorded) == -1}
+        verdict, reason = self._settled.get(key) or judged(key, self._evidence(key, cases), self._pins, constants)
         examples = tuple((case.exchange, case.hole.source) for case in cases[:_EXAMPLES])
         return Link(*key, len(cases), max(self._of[key], len(cases)), examples, verdict, reason)
 
-    def _judged(self, key: _Key, cases: list[_Case]) -> tuple[Verdict, str]:
-        if {(key.command.upper(), key.field.upper()), (None, key.field.upper())} & self._pins:
-            return "pinned", "it keeps what was recorded, as asked"
-        if key.part == "last":
-            return "carried", "the spec says that a page is asked for with the last of the page before"
-        if key.part == "whole" and all(self._said_in.get(case.hole.recorded) == -1 for case in cases):
-            return "dropped", "other clients were told the same: a constant, most likely"
-        values = {case.hole.recorded for case in cases}
-        if any(case.strong for case in cases):
-            return "carried", "no request of the client had said it before the reply did"
-        if len(cases) >= REPEATED and len(values) >= REPEATED and 2 * len(cases) > self._of[key]:
-            return "carried", f"it was so {len(cases)} times, with {len(values)} values"
-        return "dropped", "so short a value, or what people write, may come again by chance"
+
+def judged(
+    way: Way, evidence: Evidence, pins: Collection[tuple[str | None, str]], constants: Collection[str]
+) -> tuple[Verdict, str]:
+    """What to make of a way, and why. `pins` are in capitals, `constants` the values that several clients were told."""
+    if {(way.command.upper(), way.field.upper()), (None, way.field.upper())} & set(pins):
+        return "pinned", "it keeps what was recorded, as asked"
+    if way.part == "last":
+        return "carried", "the spec says that a page is asked for with the last of the page before"
+    if way.part == "whole" and evidence.values <= set(constants):
+        return "dropped", "other clients were told the same: a constant, most likely"
+    if evidence.strong:
+        return "carried", "no request of the client had said it before the reply did"
+    if is_repeated(evidence) and 2 * evidence.cases > evidence.of:
+        return "carried", f"it was so {evidence.cases} times, with {len(evidence.values)} values"
+    return "dropped", "so short a value, or what people write, may come again by chance"
+
+
+def is_repeated(evidence: Evidence) -> bool:
+    """Whether values that might come again by chance did so often enough to look how often they did not."""
+    return evidence.cases >= REPEATED and len(evidence.values) >= REPEATED
 
 
 def may_be_taken_over(field: Field | None) -> bool:

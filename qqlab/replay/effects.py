@@ -124,7 +124,11 @@ def check_any(target: Target, refused: Collection[Effect], sent: int) -> None:
 def recorded_hosts(exchanges: Iterable[Exchange]) -> frozenset[str]:
     """The hosts, outside this machine, that the requests of a capture went to when recorded, as `comparable` has
     them."""
-    servers = {exchange.server for exchange in exchanges}
+    return hosts_of({exchange.server for exchange in exchanges})
+
+
+def hosts_of(servers: Iterable[str]) -> frozenset[str]:
+    """The hosts of these recorded servers, outside this machine, as `comparable` has them."""
     hosts = {server.rpartition(":")[0].removeprefix("[").removesuffix("]") or server for server in servers if server}
     return frozenset(host for host in map(comparable, hosts) if not is_loopback(host))
 

@@ -8,6 +8,7 @@ the end the capture is put together from them in recorded order, in one step.
 """
 
 import fcntl
+import heapq
 import mmap
 import os
 from array import array
@@ -15,9 +16,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 import msgspec
+import xxhash
 
 from qqlab import failures
 from qqlab.capture import Header
@@ -72,11 +74,21 @@ _encoder = msgspec.json.Encoder()
 def fingerprint(exchanges: Iterable[Exchange]) -> str:
     """What tells one capture from another, in hex: the ids and the recorded requests. Recorded ones, since a digest of
     what is sent would let one try passwords out."""
-    digest = sha256()
-    for exchange in exchanges:
-        asked = b"" if exchange.request is None else exchange.request.body
-        digest.update(exchange.id.encode() + asked)
-    return digest.hexdigest()
+    return fingerprint_together([fingerprint_part(exchanges)])
+
+
+def fingerprint_part(exchanges: Iterable[Exchange]) -> int:
+    """What some exchanges of a capture add to its fingerprint, whatever stands before and behind them."""
+    total = 0
+    for one in exchanges:
+        asked = b"" if one.request is None else one.request.body
+        total += xxhash.xxh3_128_intdigest(b"%b\0%b" % (one.id.encode(), asked))
+    return total
+
+
+def fingerprint_together(parts: Iterable[int]) -> str:
+    """The fingerprint of a capture, of the parts that it consists of."""
+    return f"{sum(parts) % (1 << 128):032x}"
 
 
 def fingerprint_of(options: Options) -> str:
@@ -102,11 +114,15 @@ def present(output: Path) -> list[Path]:
 
 def new_path(output: Path) -> Path:
     """Where the next journal goes."""
-    there = present(output)
-    if not there:
-        return journal_path(output)
-    last = there[-1].suffix[1:]
-    return journal_path(output).with_name(f"{journal_path(output).name}.{int(last) + 1 if last.isdecimal() else 2}")
+    return new_paths(output, 1)[0]
+
+
+def new_paths(output: Path, number: int) -> list[Path]:
+    """Where the next journals go."""
+    first, there = journal_path(output), present(output)
+    last = there[-1].suffix[1:] if there else "0"
+    begin = int(last) + 1 if last.isdecimal() else 2
+    return [first if place == 1 else first.with_name(f"{first.name}.{place}") for place in range(begin, begin + number)]
 
 
 def _escaped(name: str) -> str:
@@ -286,6 +302,61 @@ class Outcomes:
         """Remove the journals: what they hold is safe elsewhere."""
         for path in self._paths:
             path.unlink(missing_ok=True)
+
+
+class Ordered(NamedTuple):
+    """What a process has kept in a journal, each exchange once, in the order of the plan: when they began, the numbers
+    of their lines in the recording (by these two, parts are put together), where their lines begin and how long they
+    are. `unknown` are the ids of what was sent, and has no outcome."""
+
+    path: Path
+    begins: "array[float]"
+    numbers: "array[int]"
+    at: "array[int]"
+    lengths: "array[int]"
+    unknown: frozenset[str]
+
+
+def ordered(written: Written, places: Mapping[str, tuple[float, int]]) -> Ordered:
+    """What was written, in the order of its places: when each began, and the number of its line."""
+    last = dict(zip(written.ids, range(len(written.ids)), strict=True))
+    order = sorted(last.items(), key=lambda one: places[one[0]])
+    kept = [place for _, place in order]
+    where = [places[identifier] for identifier, _ in order]
+    return Ordered(
+        written.path,
+        array("d", [begin for begin, _ in where]),
+        array("q", [number for _, number in where]),
+        array("q", map(written.begins.__getitem__, kept)),
+        array("q", map(written.lengths.__getitem__, kept)),
+        frozenset(written.unknown),
+    )
+
+
+class OrderedOutcomes:
+    """What several processes have kept, put together."""
+
+    def __init__(self, parts: Sequence[Ordered]) -> None:
+        self.unknown = frozenset().union(*(part.unknown for part in parts))
+        self.count = sum(len(part.at) for part in parts)
+        self._parts = parts
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines in the order of the plan."""
+        with ExitStack() as stack:
+            streams = [_lines_of(part, stack.enter_context(_mapped(part.path))) for part in self._parts if part.at]
+            merged = heapq.merge(*streams) if len(streams) > 1 else streams[0]
+            yield from (line for _, _, line in merged)
+
+    def remove(self) -> None:
+        """Remove the journals: what they hold is safe elsewhere."""
+        for part in self._parts:
+            part.path.unlink(missing_ok=True)
+
+
+def _lines_of(part: Ordered, mapped: mmap.mmap) -> Iterator[tuple[float, int, bytes]]:
+    for begin, number, at, length in zip(part.begins, part.numbers, part.at, part.lengths, strict=True):
+        yield begin, number, mapped[at : at + length]
 
 
 class Kept(Outcomes):

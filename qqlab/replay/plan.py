@@ -121,6 +121,13 @@ def plan(
     """Plan the replay of exchanges against `host` (as its Host header says it). `codes` knows what accounts' pictures
     show. Fresh sequence numbers follow on `start`. Raises UsageError where options make no sense for the capture."""
     seen = Seen(exchanges, spec, options.pins)
+    return plan_of(seen, spec, host=host, passwords=passwords, codes=codes, start=start, options=options)
+
+
+def plan_of(
+    seen: Seen, spec: Spec, *, host: str, passwords: Passwords, codes: Passwords, start: int, options: Options
+) -> Plan:
+    """The same, of what was seen already."""
     sequences = Sequences(seen.owned_numbers(), start)
     rewriting = Rewriting(host, spec, sequences, passwords, codes, options.changes)
     return _Planning(seen, spec, options, rewriting).plan()
@@ -341,7 +348,7 @@ class _Planning:
 
     def _known(self) -> frozenset[str]:
         """All that the recording names where accounts are named, as it goes out."""
-        named = {name for names in self._seen.named.values() for name in names}
+        named = {name for names in self._seen.named.values() for name in names}.union(self._seen.named_elsewhere)
         return frozenset(self._rewriting.account(name) or name for name in named)
 
     def _mapped(self, hole: Hole) -> Hole:

@@ -7,6 +7,7 @@ recording was set back: time goes on from there.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from qqlab.exchange import Exchange
@@ -24,17 +25,41 @@ class Span(NamedTuple):
     end: float
 
 
+class Timed(NamedTuple):
+    """When exchanges happened, in seconds from some moment. `alone`: each time follows from the session's own."""
+
+    spans: list[Span]
+    alone: bool
+
+    @property
+    def first(self) -> float:
+        """When the first of them began."""
+        return min([span.begin for span in self.spans], default=0.0)
+
+    def after(self, first: float) -> list[Span]:
+        """The same in seconds after that moment."""
+        return self.spans if first == 0 else [Span(one.begin - first, one.end - first) for one in self.spans]
+
+
 def timeline(exchanges: Iterable[Exchange]) -> list[Span]:
     """When each exchange happened, in the given order, which may be any but for those of one session."""
+    found = timed(exchanges)
+    return found.after(found.first)
+
+
+def timed(exchanges: Iterable[Exchange], epoch: datetime | None = None) -> Timed:
+    """When each exchange happened, in seconds from `epoch`, by default from the first that has a time."""
     spans: list[Span] = []
-    epoch = None
+    alone = True
     shift = over = 0.0
     begun: dict[str, float] = {}
     for exchange in exchanges:
         begin = end = over
         time, elapsed, session = exchange.time, exchange.elapsed, exchange.session
         before = begun.get(session)
-        if time is not None:
+        if time is None:
+            alone = False
+        else:
             epoch = epoch or time
             begin = (time - epoch).total_seconds() + shift
             lasted = 0.0 if elapsed is None or elapsed < 0.0 else elapsed if elapsed < _LONGEST else _LONGEST
@@ -42,6 +67,7 @@ def timeline(exchanges: Iterable[Exchange]) -> list[Span]:
             # What one session does stands in its order: it was over before what came before it? The clock was set back.
             if before is not None and end < before:
                 if end < before - _ROUNDED:
+                    alone = False
                     shift += over - begin
                     begin = over
                 end = max(begin + lasted, before)
@@ -50,8 +76,7 @@ def timeline(exchanges: Iterable[Exchange]) -> list[Span]:
             begun[session] = begin
         if end > over or len(spans) == 1:
             over = end
-    first = min([span.begin for span in spans], default=0.0)
-    return spans if first == 0 else [Span(span.begin - first, span.end - first) for span in spans]
+    return Timed(spans, alone)
 
 
 def dues(spans: Iterable[Span], max_gap: float | None = None) -> list[float]:

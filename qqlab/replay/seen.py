@@ -15,7 +15,7 @@ from qqlab.replay.lanes import connections
 from qqlab.replay.lanes import lanes as lanes_of
 from qqlab.replay.order import related
 from qqlab.replay.passwords import secret_field, verdict, was_right, worked
-from qqlab.replay.schedule import timeline
+from qqlab.replay.schedule import Span, timeline
 from qqlab.spec import Spec
 
 # To learn what exchanges have in common takes as long as to write several of them anew.
@@ -31,11 +31,15 @@ class Seen:
     exchanges began: their `shapes`, sequence `numbers`, `lanes`, `connections` and `spans`."""
 
     def __init__(
-        self, exchanges: Sequence[Exchange], spec: Spec, pins: Collection[tuple[str | None, str]] = ()
+        self,
+        exchanges: Sequence[Exchange],
+        spec: Spec,
+        pins: Collection[tuple[str | None, str]] = (),
+        spans: Sequence[Span] | None = None,
     ) -> None:
-        """`pins` as `Correlation` takes them."""
+        """`pins` as `Correlation` takes them. `spans` say when each happened, where they are part of a capture."""
         self._spec = spec
-        spans = timeline(exchanges)
+        spans = timeline(exchanges) if spans is None else spans
         order = sorted(range(len(exchanges)), key=[span.begin for span in spans].__getitem__)
         self.exchanges = [exchanges[place] for place in order]
         self.spans = [spans[place] for place in order]
@@ -48,6 +52,7 @@ class Seen:
         self._distinct = list({id(shape): shape for shape in self.shapes}.values())
         self.correlation = Correlation(pins, *_said(self._distinct))
         self.named: dict[int, set[str]] = {lane: set() for lane in dict.fromkeys(self.lanes)}
+        self.named_elsewhere: Collection[str] = ()  # by other parts of the capture
         self.secrets: dict[int, Decoded] = {}  # of the requests that hold something made from a password
         for place, shape in enumerate(self.shapes):
             if shape.asked is not None and shape.asked.secret:
@@ -122,6 +127,17 @@ class Seen:
             for account in accounts:
                 lanes.setdefault(account, []).append(lane)
         return frozenset(lane for several in lanes.values() if len(several) > 1 for lane in several)
+
+    def told(self, values: Collection[str]) -> dict[str, bool]:
+        """Those of these values that replies told, too long to come again by chance; and whether in several lanes."""
+        found: dict[str, set[int]] = {}
+        told = zip(self.lanes, self.shapes, strict=True)
+        for (lane, _), shape in {(lane, id(shape)): shape for lane, shape in told}.items():
+            said = None if shape.asked is None else shape.said
+            for offer in () if said is None else said.offered.offers:
+                if offer.strong and offer.part == "whole" and offer.value in values:
+                    found.setdefault(offer.value, set()).add(lane)
+        return {value: len(lanes) > 1 for value, lanes in found.items()}
 
     def relations(self) -> dict[int, set[int]]:
         """The lanes that each lane has to do with."""
