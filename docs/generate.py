@@ -18,7 +18,19 @@ from typing import Any, Literal, Union, get_args, get_origin
 import msgspec
 
 from qqlab import failures, sheet
-from qqlab.capture import PROMISES, Header, Record, Storage, following, frame, where
+from qqlab.capture import (
+    PROMISES,
+    Header,
+    Record,
+    Storage,
+    columns,
+    dataset,
+    following,
+    frame,
+    manifest,
+    places,
+    where,
+)
 from qqlab.capture import file as capture_file
 from qqlab.codec import CATALOGUE, Note
 from qqlab.diff import RULES, accepting, noise, rules
@@ -204,6 +216,7 @@ def captures() -> str:
         ("A body that was cut", _described(Cut)),
         ("The `decoded` part", _described(Record)),
         ("A note", _described(Note)),
+        ("A dataset", _dataset()),
         ("Frames for pandas", inspect.getdoc(frame) or ""),
         ("Conditions", _conditions()),
         ("A capture that grows", inspect.getdoc(following) or ""),
@@ -211,6 +224,17 @@ def captures() -> str:
     promises = "\n".join(f"* `{sync}`: {text}." for sync, text in PROMISES.items())
     parts.insert(1, ("How a recording is kept", f"{_described(Storage)}\n\nWhat `sync` promises:\n\n{promises}"))
     return "# Captures\n\n" + "\n\n".join(f"## {title}\n\n{text}" for title, text in parts) + "\n"
+
+
+def _dataset() -> str:
+    """The form in columns."""
+    kinds = "\n\n".join(
+        _described(kind) for kind in (manifest.Manifest, manifest.Segment, manifest.Block, manifest.File)
+    )
+    return (
+        f"For `qqlab export --format parquet`.\n\n{inspect.getdoc(dataset)}\n\n{inspect.getdoc(columns)}\n\n"
+        f"The list, `{manifest.NAME}`:\n\n{kinds}\n\n{inspect.getdoc(places)}"
+    )
 
 
 def _conditions() -> str:

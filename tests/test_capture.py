@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from qqlab import capture as captures
 from qqlab import spec as specs
 from qqlab.capture import Writer, header, load, save, session
-from qqlab.capture.reading import _Ids, parse
+from qqlab.capture.reading import Seen, parse
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.spec import Spec
@@ -306,7 +306,7 @@ def test_any_capture_has_a_frame(exchanges: list[Exchange]) -> None:
 
 
 def test_ids_that_count_up_take_no_room() -> None:
-    ids = _Ids()
+    ids = Seen()
     assert all(ids.add(str(number)) for number in range(7, 3000))
     assert ids.held == 0
     assert [ids.add(one) for one in ("7", "2999", "1", "07", "1", "07", "3001", "3001", "3000", "3001", "", "")] == [
@@ -318,7 +318,7 @@ def test_ids_that_count_up_take_no_room() -> None:
 
 @given(st.lists(st.sampled_from(["", "a", "01", "x9", *map(str, range(12))]), max_size=40))
 def test_an_id_is_new_once(identifiers: list[str]) -> None:
-    ids = _Ids()
+    ids = Seen()
     seen: set[str] = set()
     for one in identifiers:
         assert ids.add(one) is (one not in seen)
@@ -326,6 +326,6 @@ def test_an_id_is_new_once(identifiers: list[str]) -> None:
 
 
 def test_ids_in_nearly_their_order_take_little() -> None:
-    ids = _Ids()
+    ids = Seen()
     assert all(ids.add(str(number ^ 7)) for number in range(8, 3200))
     assert ids.held < 10

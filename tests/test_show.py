@@ -78,7 +78,7 @@ def test_a_capture_on_standard_input() -> None:
     ("arguments", "code", "message"),
     [
         (["show", "nowhere.jsonl"], 3, "qqlab: nowhere.jsonl: No such file or directory\n"),
-        (["show", "captures"], 3, "qqlab: captures: is a directory (name a file)\n"),
+        (["show", "captures"], 3, "qqlab: captures: is a directory, and no dataset (name a"),
         (["show", "README.md"], 3, "qqlab: README.md:1: is no qqlab capture"),
         (["show", SAMPLE, "99"], 3, f"qqlab: {SAMPLE}: no exchange has the id '99' (list them: qqlab show CAPTURE)\n"),
         (["show", SAMPLE, SAMPLE, "1"], 2, "qqlab: 1: several captures have an exchange of this id"),

@@ -334,7 +334,7 @@ def test_nothing_that_is_committed_holds_a_password_of_the_sample() -> None:
     ("arguments", "code", "message"),
     [
         (["nowhere"], 3, "qqlab: nowhere: No such file or directory\n"),
-        (["captures"], 3, "qqlab: captures: is a directory (name a file)\n"),
+        (["captures"], 3, "qqlab: captures: is a directory, and no dataset (name a"),
         (["README.md"], 3, "qqlab: README.md:1: is no qqlab capture"),
         (["captures/demo.jsonl", "--repair"], 2, "qqlab: verify: --repair and -o CAPTURE go together"),
         (

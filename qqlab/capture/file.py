@@ -91,8 +91,15 @@ class WrittenLine(_Line, frozen=True, kw_only=True):
     decoded: Record
 
 
+class _Kept(_Line, frozen=True, kw_only=True):
+    """A line with what is decoded of it as it stands there."""
+
+    decoded: msgspec.Raw = msgspec.Raw()
+
+
 _header_decoder = msgspec.json.Decoder(dict[str, Any])
 _line_decoder = msgspec.json.Decoder(_Line)
+_kept_decoder = msgspec.json.Decoder(_Kept)
 _encoder = msgspec.json.Encoder()
 
 
@@ -235,22 +242,59 @@ def parse_line(line: bytes, where: str, number: int | None = None) -> Exchange:
     """The exchange in a line, which is that of this number where `where` is only a file. Raises InputError where it is
     damaged."""
     try:
-        raw = _line_decoder.decode(line)
-        names = raw.session, raw.server, raw.transport
-        session, server, transport = _once(*names) if sum(map(len, names)) <= _LONGEST_USUAL else names
-        return Exchange(
-            id=raw.id,
-            session=session,
-            time=raw.time,
-            elapsed=raw.elapsed,
-            client=raw.client,
-            server=server,
-            transport=transport,
-            request=_unpack(raw.request),
-            reply=_unpack(raw.reply),
-            error=raw.error,
-            pairing=raw.pairing,
-        )
+        return _exchange(_line_decoder.decode(line))
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        place = where if number is None else f"{where}:{number}"
-        raise InputError(place, f"the line is damaged: {error}", "qqlab verify --repair keeps the rest") from error
+        raise _damaged(error, where if number is None else f"{where}:{number}") from error
+
+
+def parse_kept(line: bytes, where: str) -> tuple[Exchange, bytes]:
+    """The exchange in a line, and its `decoded` part as it is written there, empty where there is none. Raises
+    InputError where the line is damaged."""
+    try:
+        raw = _kept_decoder.decode(line)
+        return _exchange(raw), bytes(raw.decoded)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _damaged(error, where) from error
+
+
+def kept_line(exchange: Exchange, decoded: bytes) -> bytes:
+    """An exchange as its line, without the end, with this `decoded` part: what `parse_kept` reads, as far as this
+    version writes lines like that one."""
+    return _encoder.encode(
+        _Kept(
+            id=exchange.id,
+            session=exchange.session,
+            time=exchange.time,
+            elapsed=exchange.elapsed,
+            client=exchange.client,
+            server=exchange.server,
+            transport=exchange.transport,
+            request=_pack(exchange.request),
+            reply=_pack(exchange.reply),
+            error=exchange.error,
+            pairing=exchange.pairing,
+            decoded=msgspec.Raw(decoded),
+        )
+    )
+
+
+def _exchange(raw: _Line) -> Exchange:
+    names = raw.session, raw.server, raw.transport
+    session, server, transport = _once(*names) if sum(map(len, names)) <= _LONGEST_USUAL else names
+    return Exchange(
+        id=raw.id,
+        session=session,
+        time=raw.time,
+        elapsed=raw.elapsed,
+        client=raw.client,
+        server=server,
+        transport=transport,
+        request=_unpack(raw.request),
+        reply=_unpack(raw.reply),
+        error=raw.error,
+        pairing=raw.pairing,
+    )
+
+
+def _damaged(error: Exception, where: str) -> InputError:
+    return InputError(where, f"the line is damaged: {error}", "qqlab verify --repair keeps the rest")

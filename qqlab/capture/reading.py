@@ -13,6 +13,8 @@ import msgspec
 
 from qqlab.capture import segments, source
 from qqlab.capture.file import Header, parse_header, parse_line
+from qqlab.capture.manifest import is_dataset
+from qqlab.capture.places import place
 from qqlab.capture.source import Line
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
@@ -72,7 +74,8 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
 class Part:
     """One file of a capture, being read: its header, known at once, and then its exchanges, once.
 
-    `version` is the format's version it was written in, `lines` what follows the header, unread. When the exchanges
+    `version` is the format's version it was written in, `first_line` the header as it is written there, `lines` what
+    follows it, unread. When the exchanges
     are through, `torn` is one line about a last line that was cut off and skipped, None where there is none, `size`
     the bytes up to there, decompressed, and `ended` whether the last exchange's line had its end.
     """
@@ -86,6 +89,7 @@ class Part:
         if first is None or not first.data.strip():
             raise InputError(self.where, "is empty", "a capture begins with a header line")
         self.header, self.version = parse_header(first.data, self.where)
+        self.first_line = first.data.decode()
         self.torn: str | None = None
         self.ended = first.ended
         self.size = len(first.data) + first.ended
@@ -130,8 +134,8 @@ class Gap(NamedTuple):
         return f"segment {self.first}" + (f" to {self.last}" if self.last > self.first else "")
 
 
-class _Ids:
-    """Ids that were seen: in little room where they count up, as those of recordings do, however many there are.
+class Seen:
+    """Seen that were seen: in little room where they count up, as those of recordings do, however many there are.
 
     `held` counts the others, which stand by themselves.
     """
@@ -143,6 +147,7 @@ class _Ids:
 
     @property
     def held(self) -> int:
+        """How many ids stand by themselves."""
         return len(self._others)
 
     def add(self, identifier: str) -> bool:
@@ -192,34 +197,43 @@ class Stream:
         self._live = live
 
     def __iter__(self) -> Iterator[Located]:
-        seen = _Ids()
+        seen = Seen()
         for part in self._readable():
             for exchange, number in part.numbered():
                 if not seen.add(exchange.id):
-                    raise _twice(part, number, exchange)
+                    raise twice(part, number, exchange)
                 yield Located(exchange, f"{part.where}:{number}")
 
     def exchanges(self) -> Iterator[Exchange]:
         """The exchanges without their places: the same reading, in less time."""
-        seen = _Ids()
+        seen = Seen()
         for part in self._readable():
             for exchange, number in part.numbered():
                 if not seen.add(exchange.id):
-                    raise _twice(part, number, exchange)
+                    raise twice(part, number, exchange)
                 yield exchange
 
-    def _readable(self) -> Iterator[Part]:
-        """The files of the capture in order; what is missing is noted, of each file once it is through."""
+    def whole_parts(self) -> Iterator[Part]:
+        """The files of the capture in order, to be read in any way; what is missing between them is noted."""
         for part in self.parts():
             if isinstance(part, Gap):
                 if part.error is not None:
                     raise part.error
-                self.missing.append(f"{self.path}: {part} of this recording does not stand beside it")
-                continue
+                self.missing.append(self.is_absent(part))
+            else:
+                yield part
+
+    def _readable(self) -> Iterator[Part]:
+        """The files of the capture in order; what is missing is noted, of each file once it is through."""
+        for part in self.whole_parts():
             yield part
             self.segments.append(part.header.segment)
             if part.torn is not None:
                 self.missing.append(part.torn)
+
+    def is_absent(self, gap: Gap) -> str:
+        """The line about segments that are not there."""
+        return f"{self.path}: {gap} of this recording does not stand beside it"
 
     def parts(self) -> Iterator[Part | Gap]:
         """The files of the capture in order, and what is missing between them; once."""
@@ -246,7 +260,8 @@ class Stream:
         return sorted({number for number in found if number is not None and 0 < number < self.header.segment})
 
 
-def _twice(part: Part, number: int, exchange: Exchange) -> InputError:
+def twice(part: Part, number: int, exchange: Exchange) -> InputError:
+    """The error for an id that an earlier exchange has."""
     return InputError(f"{part.where}:{number}", f"an earlier exchange has the id {exchange.id!r} already")
 
 
@@ -256,20 +271,27 @@ def open_part(path: Path | str) -> Part:
 
 
 def open_capture(path: Path | str) -> Stream:
-    """Begin to read a capture; `-` is standard input. A recording's name stands for all its segments.
+    """Begin to read a capture: a file, a dataset's directory, either of them at a URL, or `-` for standard input. A
+    recording's name stands for all its segments.
 
     Raises InputError, at once or from the iteration, naming the line, for a file that cannot be read, is no capture,
     is of a newer version, or is damaged anywhere but in a torn last line.
     """
+    if is_dataset(path):
+        # pyarrow takes as long to import as all of the command line; who reads JSON lines need not wait.
+        from qqlab.capture.stored import StoredStream  # noqa: PLC0415
+
+        return StoredStream(path)
+    at = place(path)
     try:
-        part = open_part(path)
+        part = open_part(at)
     except InputError as error:
-        if isinstance(error.__cause__, FileNotFoundError) and (there := segments.present(Path(path))):
+        if isinstance(error.__cause__, FileNotFoundError) and (there := segments.present(at)):
             raise InputError(error.where, error.what, f"name its segments: {there[0].name} and so on") from error
         raise
-    if part.where == source.STDIN or segments.is_finished(Path(path), part.header.segment):
+    if part.where == source.STDIN or segments.is_finished(at, part.header.segment):
         return Stream(part)
-    return Stream(part, Path(path))
+    return Stream(part, at)
 
 
 def find_segment(live: Path, head: Header, number: int) -> Part | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import zstandard
 
+from qqlab.capture.places import is_url, place, reading
 from qqlab.errors import InputError
 
 MAX_LINE = 64 << 20
@@ -27,6 +28,7 @@ _COMPRESSED = 1 << 10
 _WINDOW = 128 << 20
 ZSTD = b"\x28\xb5\x2f\xfd"
 _KINDS = ((b"\x1f\x8b", "gzip", "gunzip it first"), (b"\xfd7zXZ", "xz", "unxz it first"), (b"PK\x03\x04", "zip", ""))
+_PARQUET = b"PAR1"
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -41,7 +43,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 def name(path: Path | str) -> str:
     """A path as errors name it; `-` is standard input."""
-    return STDIN if str(path) == "-" else str(path)
+    return STDIN if str(path) == "-" else str(place(path))
 
 
 def lines(path: Path | str) -> Iterator[Line]:
@@ -72,7 +74,11 @@ def _opened(path: Path | str) -> Iterator[Callable[[int], bytes]]:
         if where == STDIN:
             yield _stdin()
             return
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        if is_url(path):
+            with reading(path) as far:
+                yield far.read
+            return
+        with open(place(path), "rb", buffering=0) as file:  # noqa: PTH123
             yield lambda size: file.read(size) or b""
     except IsADirectoryError as error:
         raise InputError(where, "is a directory", "name a file") from error
@@ -96,6 +102,8 @@ def _decompressed(read: Callable[[int], bytes], where: str) -> Iterator[bytes]:
     for magic, kind, hint in _KINDS:
         if first.startswith(magic):
             raise InputError(where, f"is compressed with {kind}, and only zstd is read", hint)
+    if first.startswith(_PARQUET):
+        raise InputError(where, "is a Parquet file, which is read with all of its dataset", "name the directory")
     while first:
         yield first
         first = read(_READ)

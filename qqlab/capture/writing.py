@@ -11,18 +11,19 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
+import zstandard
 
 from qqlab.capture import live, segments, source
 from qqlab.capture.compression import Compression
 from qqlab.capture.file import FORMAT, Header, encode_header, encode_line
 from qqlab.capture.live import write_all
-from qqlab.capture.reading import Part, open_part
+from qqlab.capture.reading import Part, Stream, open_part
 from qqlab.capture.storage import SYNC_SECONDS, Storage
 from qqlab.codec import Decoded
 from qqlab.errors import InputError
@@ -369,3 +370,33 @@ def _rename(path: Path, other: Path) -> None:
 def _number(identifier: str) -> int:
     """The number that an id is, or 0."""
     return int(identifier) if identifier.isascii() and identifier.isdigit() and len(identifier) < 19 else 0
+
+
+def write_lines(path: Path, stream: Stream, *, force: bool = False) -> None:
+    """Write a capture that is being read as the JSON lines that it is, byte for byte, a last line cut off with them;
+    compressed where the name ends in `.zst`. A recording in segments becomes one again: each beside the last.
+
+    Raises InputError where a file exists (unless `force`) or cannot be written, or the capture cannot be read.
+    """
+    for part in stream.whole_parts():
+        last = part.header.segment == stream.header.segment
+        target = path if last else segments.segment_path(path, part.header.segment)
+        if not last and path.suffix == segments.COMPRESSED:
+            raise InputError(str(path), "a recording in segments is compressed segment by segment", "name it .jsonl")
+        if not force:
+            refuse_existing(target)
+        with replacing(target) as file:
+            if path.suffix == segments.COMPRESSED:
+                with zstandard.ZstdCompressor(write_checksum=True).stream_writer(file, closefd=False) as packing:
+                    packing.writelines(written(part))
+            else:
+                file.writelines(written(part))
+
+
+def written(part: Part) -> Iterator[bytes]:
+    """The bytes of one file of a capture, a line at a time."""
+    yield part.first_line.encode() + b"\n" * part.ended
+    for line in part.lines:
+        if not line.whole:
+            raise source.too_long(line, part.where)
+        yield line.data + b"\n" * line.ended

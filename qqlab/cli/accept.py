@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from qqlab.capture import Capture, header, save
+from qqlab.capture.places import place
 from qqlab.cli.arguments import Force, SpecOption, check_output, read_capture, read_spec
 from qqlab.cli.console import counted
 from qqlab.cli.judging import RuleFiles, read_rules, this_day
@@ -22,8 +23,12 @@ _CHOOSE = "choose: --finding ID, --rule RULE, --command COMMAND, or --all"
 
 
 def accept_(
-    recorded: Annotated[Path, typer.Argument(metavar="RECORDED", help="The capture that says how it should be.")],
-    replayed: Annotated[Path, typer.Argument(metavar="REPLAYED", help="The capture that was held against it.")],
+    recorded: Annotated[
+        Path, typer.Argument(metavar="RECORDED", parser=place, help="The capture that says how it should be.")
+    ],
+    replayed: Annotated[
+        Path, typer.Argument(metavar="REPLAYED", parser=place, help="The capture that was held against it.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="BASELINE", help="Write the new baseline there.")],
     finding: Annotated[
         list[str] | None,

@@ -9,6 +9,7 @@ import typer
 
 from qqlab import spec
 from qqlab.capture import Capture, joined, load, together
+from qqlab.capture.places import place
 from qqlab.cli.console import counted, talk
 from qqlab.errors import UsageError
 from qqlab.files import check_replaceable
@@ -19,10 +20,19 @@ CaptureFiles = Annotated[
     list[Path],
     typer.Argument(
         metavar="CAPTURE...",
-        help="Captures, compressed or not; - is standard input. A recording's name stands for all its segments.",
+        parser=place,
+        help="Captures, compressed or not, or datasets, or URLs of them; - is standard input. A recording's name "
+        "stands for all its segments.",
     ),
 ]
-CaptureFile = Annotated[Path, typer.Argument(metavar="CAPTURE", help="A capture file; - is standard input.")]
+CaptureFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CAPTURE",
+        parser=place,
+        help="A capture file, a dataset, or a URL of one; - is standard input.",
+    ),
+]
 SpecOption = Annotated[
     Path | None,
     typer.Option("--spec", metavar="FILE", help="Read the protocol from this spec file.", show_default=False),

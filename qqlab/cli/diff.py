@@ -9,6 +9,7 @@ import typer
 
 from qqlab import spec as specs
 from qqlab.capture import open_capture
+from qqlab.capture.places import place
 from qqlab.cli.arguments import Force, SpecOption, read_spec
 from qqlab.cli.console import talk
 from qqlab.cli.judging import RuleFiles, read_rules, this_day
@@ -21,8 +22,10 @@ from qqlab.visible import visible
 
 
 def diff(
-    expected: Annotated[Path, typer.Argument(metavar="A", help="The capture that says how it should be.")],
-    actual: Annotated[Path, typer.Argument(metavar="B", help="The capture to hold against it.")],
+    expected: Annotated[
+        Path, typer.Argument(metavar="A", parser=place, help="The capture that says how it should be.")
+    ],
+    actual: Annotated[Path, typer.Argument(metavar="B", parser=place, help="The capture to hold against it.")],
     report: Reports = None,
     json: JsonReport = False,
     fail_on: FailOn = "warning",

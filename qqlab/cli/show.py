@@ -13,6 +13,7 @@ from rich.table import Table
 from qqlab import capture as captures
 from qqlab import wording
 from qqlab.capture import Capture, Condition
+from qqlab.capture.places import place
 from qqlab.capture.where import FUNCTIONS, NAMES
 from qqlab.cli import following
 from qqlab.cli.arguments import SpecOption, read_captures, read_spec
@@ -121,9 +122,9 @@ def _print_csv(loaded: list[Capture], known: Spec) -> None:
 def _split(arguments: list[str]) -> tuple[list[Path], str | None]:
     """The capture files, and the id: the last argument, where it is no file and others stand before it."""
     last = arguments[-1]
-    if len(arguments) > 1 and last != "-" and not Path(last).exists() and "/" not in last:
-        return [Path(argument) for argument in arguments[:-1]], last
-    return [Path(argument) for argument in arguments], None
+    if len(arguments) > 1 and last != "-" and not place(last).exists() and "/" not in last:
+        return [place(argument) for argument in arguments[:-1]], last
+    return [place(argument) for argument in arguments], None
 
 
 def as_json(exchange: Exchange, known: Spec) -> dict[str, Any]:

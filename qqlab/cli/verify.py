@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from qqlab import verify as verification
+from qqlab.capture.places import place
 from qqlab.cli.arguments import Force, Json, SpecOption, read_spec, refuse_stdout
 from qqlab.cli.console import counted, print_json, talk
 from qqlab.errors import ExitCode, UsageError
@@ -21,7 +22,10 @@ FORMAT = 1
 
 def verify(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Captures; with --secrets-from any files and directories.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", parser=place, help="Captures; with --secrets-from any files and directories."
+        ),
     ],
     repair: Annotated[bool, typer.Option("--repair", help="Write what is good into a new capture.")] = False,
     output: Annotated[
