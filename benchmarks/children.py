@@ -54,7 +54,8 @@ def ran(command: Command, folder: Path, *, codes: Sequence[int] = (0,)) -> Ran:
     seconds = time.perf_counter() - began
     output, errors = (file.read_text(encoding="utf-8", errors="replace") for file in files)
     if child.returncode not in codes:
-        raise RuntimeError(f"{' '.join(map(str, command))} failed: {output[-1500:]}{errors[-1500:]}")
+        said = f"{output[-500:]}{errors[-500:]}".strip().replace(str(folder), ".")
+        raise RuntimeError(f"{' '.join(Path(part).name for part in command)} failed: {said}")
     return Ran(seconds, computed() - before, watch.peak, output, errors)
 
 

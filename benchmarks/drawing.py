@@ -107,7 +107,7 @@ def _overview(report: Report, wanted: Floors) -> str:
     return _svg(figure)
 
 
-def _bars(results: Mapping[str, Result], unit: str, keys: Callable[[str], bool], *, log: bool) -> str:
+def _ranked(results: Mapping[str, Result], unit: str, keys: Callable[[str], bool]) -> str:
     """Each variant's figure in that unit, the largest first."""
     figures: dict[str, float] = {}
     for key, one in results.items():
@@ -116,28 +116,30 @@ def _bars(results: Mapping[str, Result], unit: str, keys: Callable[[str], bool],
     names = sorted(figures, key=lambda name: -figures[name])
     figure, (axes,) = _axes(0.8 + 0.3 * len(names))
     colours = [_BLUE if "qqlab" in name else _GREY for name in names]
-    axes.barh(range(len(names)), [figures[name] for name in names], color=colours, height=0.62)
-    for place, name in enumerate(names):
+    least = min(figures.values(), default=1) / 2
+    for place, (name, colour) in enumerate(zip(names, colours, strict=True)):
+        axes.plot([least, figures[name]], [place, place], color=colour, linewidth=1.4)
+        axes.plot([figures[name]], [place], "o", color=colour, markersize=7)
         axes.annotate(
-            f"{figures[name]:,.0f}", (figures[name], place), xytext=(4, 0), textcoords="offset points", va="center"
+            f"{figures[name]:,.0f}", (figures[name], place), xytext=(8, 0), textcoords="offset points", va="center"
         )
     axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    if log:
-        axes.set_xscale("log")
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xscale("log")
+    axes.set_xlim(left=least)
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_formatter(FuncFormatter(_plain))
     axes.margins(x=0.12)
-    axes.set_xlabel(unit + (" (log scale)" if log else ""))
+    axes.set_xlabel(f"{unit} (log scale)")
     return _svg(figure)
 
 
 def _read(results: Mapping[str, Result]) -> str:
-    return _bars(results, "exchanges/s", lambda key: True, log=True)
+    return _ranked(results, "exchanges/s", lambda key: True)
 
 
 def _replay(results: Mapping[str, Result]) -> str:
-    return _bars(results, "requests/s", lambda key: key.endswith("-kept"), log=True)
+    return _ranked(results, "requests/s", lambda key: key.endswith("-kept"))
 
 
 def _report(results: Mapping[str, Result]) -> str:

@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import differing
+import generating
 import importing
 import msgspec
+import reading
 import recording
 import replaying
+import reporting
+import scheduling
 from measure import Setting, Told
 
 BENCHMARKS: dict[str, Callable[[Setting], Iterator[Told]]] = {
@@ -24,6 +28,12 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Told]]] = {
     "replay": replaying.replay,
     "pace": replaying.pace,
     "diff": differing.diff,
+    "generate": generating.generate,
+    "read": reading.read,
+    "frames": reading.frames,
+    "report": reporting.report,
+    "swagger": reporting.swagger,
+    "cluster": scheduling.cluster,
 }
 
 

@@ -38,12 +38,14 @@ def text(report: Report, wanted: Floors) -> str:
 
 def _head(report: Report, wanted: Floors) -> str:
     machine = report.machine
-    results = [
-        (one, wanted.get(section.name, {}).get(one.key)) for section in report.sections for one in section.results
+    held = [
+        (f"{section.name}.{one.key}", one, wanted[section.name][one.key])
+        for section in report.sections
+        for one in section.results
+        if one.key in wanted.get(section.name, {})
     ]
-    held = [(one, floor) for one, floor in results if floor is not None]
-    met = sum(floor.is_met(one.median) for one, floor in held)
-    below = sum(not floor.is_kept(one.median) for one, floor in held)
+    met = sum(floor.is_met(one.median) for _, one, floor in held)
+    below = sum(not floor.is_kept(one.median) for _, one, floor in held)
     broken = [section.name for section in report.sections if section.error]
     loads = [load for section in report.sections for load in section.load]
     facts = [
@@ -66,6 +68,7 @@ def _head(report: Report, wanted: Floors) -> str:
             f"**{met} of {len(held)} are as wanted, {below} below their floor**"
             + (f"; broken: {', '.join(broken)}." if broken else "."),
             "",
+            *_missed(held),
             "| | |",
             "|---|---|",
             *(f"| {name} | {_safe(value)} |" for name, value in facts),
@@ -73,6 +76,17 @@ def _head(report: Report, wanted: Floors) -> str:
             *([f"![How many times what is wanted each ratio is]({_FOLDER}/{plot}.svg)", ""] if held else []),
         ]
     )
+
+
+def _missed(held: Sequence[tuple[str, Result, Floor]]) -> list[str]:
+    """Those that are not as wanted."""
+    lines = [
+        f"- `{name}`: {number(one.median)}, wanted {floor.sense} {floor.wanted:,g}"
+        + ("" if floor.is_kept(one.median) else f"; **below its floor of {floor.floor:,g}**")
+        for name, one, floor in held
+        if not floor.is_met(one.median)
+    ]
+    return [*lines, ""] if lines else []
 
 
 def _listed(versions: dict[str, str]) -> str:
@@ -88,7 +102,7 @@ def _section(section: Section, report: Report, floors: Mapping[str, Floor]) -> s
         lines += [_line(one, floors.get(one.key)) for one in section.results] + [""]
     lines += [f"- `{one.key}` was skipped: {_safe(one.why)}" for one in section.skipped]
     lines += [
-        f"- `{one.key}`: the floor is {floors[one.key].floor:g}: {floors[one.key].reason}"
+        f"- `{one.key}`: its floor is {floors[one.key].floor:,g}: {floors[one.key].reason}"
         for one in section.results
         if one.key in floors and floors[one.key].reason
     ]
@@ -97,10 +111,9 @@ def _section(section: Section, report: Report, floors: Mapping[str, Floor]) -> s
     if section.name in drawing.SECTIONS and section.results:
         lines += [f"![{drawing.SECTIONS[section.name]}]({_FOLDER}/{section.name}.svg)", ""]
     dated = "" if abs((section.began - report.began).total_seconds()) < 86400 else f"{section.began:%Y-%m-%d}, "
-    lines += [
-        f"*{dated}{section.seconds:.0f} s, load {section.load[0]:.1f} before and {section.load[1]:.1f} after*",
-        "",
-    ]
+    scaled = "" if section.scale == report.scale else f"scale {section.scale:g}, "
+    before, after = section.load
+    lines += [f"*{dated}{scaled}{section.seconds:.0f} s, load {before:.1f} before and {after:.1f} after*", ""]
     return "\n".join(lines)
 
 
@@ -115,7 +128,7 @@ def row(result: Result, floor: Floor | None) -> Sequence[str]:
     unit = f" {result.value_unit}" if result.value_unit else ""
     wanted, verdict = "", ""
     if floor is not None:
-        wanted = f"{floor.sense} {floor.wanted:g}"
+        wanted = f"{floor.sense} {floor.wanted:,g}"
         verdict = "met" if floor.is_met(result.median) else "missed" if floor.is_kept(result.median) else "BELOW"
     figures = ", ".join(f"{name} {number(value)}" for name, value in result.figures.items())
     shown = "" if result.value_unit and len(result.figures) == 1 else f"{figures} {result.unit}"

@@ -31,11 +31,12 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
     """What one benchmark says. `load` is the machine's before and after; `error` is why it broke, empty if it did not;
-    `seconds` is how long it took."""
+    `seconds` is how long it took, at which `scale`."""
 
     name: str
     about: str
     began: datetime
+    scale: float = 1
     seconds: float
     load: tuple[float, float]
     results: tuple[Result, ...]
@@ -44,7 +45,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. `traffic` says what the generated captures are made of."""
+    """All of it."""
 
     qqlab_bench: int
     began: datetime
@@ -94,10 +95,10 @@ def versions() -> dict[str, str]:
 
 
 def merged(old: Report, new: Report) -> Report:
-    """The new sections in the place of old ones of the same name, and behind the others."""
+    """The old report with new sections: in the place of old ones of the same name, or behind all others."""
     fresh = {section.name: section for section in new.sections}
     kept = [fresh.pop(section.name, section) for section in old.sections]
-    return msgspec.structs.replace(new, sections=(*kept, *fresh.values()))
+    return msgspec.structs.replace(old, sections=(*kept, *fresh.values()))
 
 
 def encode(report: Report) -> bytes:

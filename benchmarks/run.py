@@ -113,6 +113,7 @@ class _Run:
             name=name,
             about=" ".join((BENCHMARKS[name].__doc__ or "").split()),
             began=began,
+            scale=self.report.scale,
             seconds=time.monotonic() - clock,
             load=(before, os.getloadavg()[0]),
             results=tuple(one for one in told if isinstance(one, Result)),

@@ -4,7 +4,9 @@ import sys
 
 from timed.saying import timed
 
+import qqlab.capture.frame  # loads pandas, which is no part of what is timed
 from qqlab.capture import load
+from qqlab.spec import builtin
 
 
 def _read() -> int:
@@ -12,4 +14,6 @@ def _read() -> int:
 
 
 if __name__ == "__main__":
+    assert qqlab.capture.frame
+    builtin()
     timed(_read)
