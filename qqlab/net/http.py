@@ -25,9 +25,11 @@ from functools import lru_cache
 from time import monotonic
 from typing import Any, NamedTuple
 
+import msgspec
+
 from qqlab import failures, http1
 from qqlab.exchange import RawMessage, address
-from qqlab.net.outcome import PAUSE, WITHOUT, Outcome, Watch, ended, unconnected
+from qqlab.net.outcome import PAUSE, WITHOUT, Outcome, ended, unconnected
 from qqlab.net.ready import AT_HAND, Ready
 
 MAX_REPLY = 1024 * 1024
@@ -40,6 +42,8 @@ _FRAMED = re.compile(rb"(?im)^[ \t]*(?:content-length|transfer-encoding)[ \t]*:"
 _NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)  # not every system makes sockets that way
 _KIND = socket.SOCK_STREAM | _NONBLOCK
 _CONNECTING = (0, errno.EINPROGRESS)
+# An end that comes in so short a time before a request goes out comes as good as at once with it.
+_JUST_NOW = 0.0001
 _NOT_YET = (errno.EAGAIN, errno.ENOTCONN)  # what systems say to who sends before a connection stands
 
 Then = Callable[[Outcome], None]
@@ -74,7 +78,9 @@ class Http:
     def send(self, request: RawMessage, then: Then, *, over: str | None = None, safe: bool = True) -> None:
         """Send a request, over the connection kept under that name where one is named; `then` is told the outcome, in a
         later turn of the event loop."""
-        exchange = _Exchange(request, then, over, safe)
+        began = monotonic()
+        head = request.head
+        exchange = _Exchange(request, then, over, safe, head + request.body, *_asked(head), began, began)
         self._under_way[exchange] = None
         if self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_later(self.timeout, self._look)
@@ -242,33 +248,33 @@ def most_kept() -> int:
     return min(_MOST_KEPT, most_files() * 2 // 5)
 
 
-class _Exchange:
-    """One exchange under way: what has come so far, and what went wrong."""
+class _Exchange(msgspec.Struct, eq=False):
+    """One exchange under way: what has come so far, and what went wrong.
 
-    __slots__ = (
-        "addresses", "asks_head", "began", "connecting", "connection", "data", "error", "framed", "keeps", "on_kept",
-        "over", "reader", "received", "reply", "request", "retried", "safe", "started", "then", "time",
-    )  # fmt: skip
+    `data` are its bytes, `framed` says whether they tell where its body ends, `asks_head` whether it asks for a head
+    alone. `connecting` ends the wait for a connection, `addresses` are those where it was not tried yet.
+    """
 
-    def __init__(self, request: RawMessage, then: Then, over: str | None, safe: bool) -> None:
-        self.request = request
-        self.data = request.head + request.body
-        self.framed, self.asks_head = _asked(request.head)
-        self.then = then
-        self.over = over
-        self.safe = safe
-        self.on_kept = False
-        self.keeps = False
-        self.connection: Connection | None = None
-        self.connecting: Callable[[], object] | None = None  # what ends the wait for a connection
-        self.addresses: Sequence[_Address] = ()  # where it was not tried yet
-        self.retried = 0
-        self.reader: http1.Reader | None = None
-        self.received: bytes | bytearray = b""
-        self.reply: RawMessage | None = None
-        self.error: str | None = None
-        self.time: datetime | None = None
-        self.began = self.started = monotonic()
+    request: RawMessage
+    then: Then
+    over: str | None
+    safe: bool
+    data: bytes
+    framed: bool
+    asks_head: bool
+    began: float
+    started: float
+    on_kept: bool = False
+    keeps: bool = False
+    connection: "Connection | None" = None
+    connecting: Callable[[], object] | None = None
+    addresses: "Sequence[_Address]" = ()
+    retried: int = 0
+    reader: http1.Reader | None = None
+    received: bytes | bytearray = b""
+    reply: RawMessage | None = None
+    error: str | None = None
+    time: datetime | None = None
 
     @property
     def may_go_again(self) -> bool:
@@ -371,7 +377,7 @@ class Connection:
     """One connection: an exchange at a time. `client` is our own end of it, `over` tells whether it has ended."""
 
     __slots__ = (
-        "_exchange", "_failure", "_http", "_number", "_ready", "_receive", "_send", "_socket", "_unsent", "_watch",
+        "_exchange", "_failure", "_http", "_number", "_ready", "_receive", "_send", "_socket", "_turn", "_unsent",
         "_where", "client", "over",
     )  # fmt: skip
 
@@ -390,7 +396,7 @@ class Connection:
         self._exchange: _Exchange | None = None
         self._unsent = b""
         self._failure: OSError | None = None  # that of sending
-        self._watch: Watch | None = None
+        self._turn = 0  # in which the last reply was read
 
     @property
     def quiet(self) -> bool:
@@ -403,11 +409,13 @@ class Connection:
         return self._exchange is None
 
     def can_take(self, safe: bool) -> bool:
-        """Whether a request can go over it. Of one that is not safe the system is asked, too: it must not be lost with
-        an end that has come and was not read yet."""
+        """Whether a request can go over it. For one that is not safe what has come since the last reply is read first:
+        it must not be lost with an end that is there already."""
         if self.over or self._exchange is not None:
             return False
-        return safe or not self._has_news()
+        if not safe:
+            self._ready.look(self._turn, _JUST_NOW)
+        return not self.over and self._exchange is None
 
     def open(self, exchange: _Exchange) -> None:
         """Connect, and send a request. Raises OSError where that fails at once."""
@@ -532,6 +540,7 @@ class Connection:
             if not exchange.is_over:
                 return
         self._exchange = None
+        self._turn = self._ready.turn
         http.finished(exchange)
 
     def _ended(self, failure: OSError | None) -> None:
@@ -540,11 +549,6 @@ class Connection:
         if exchange is not None:
             exchange.ended(failure)
             self._http.finished(exchange)
-
-    def _has_news(self) -> bool:
-        if self._watch is None:
-            self._watch = Watch(self._number, end_only=False)
-        return self._watch.has_news()
 
 
 class _Address(NamedTuple):

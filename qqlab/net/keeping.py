@@ -6,6 +6,7 @@ that is the recorded one but for its sequence number holds nothing that the reco
 that was redacted, and nothing was found under the same head of a reply.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from qqlab.capture.writing import fitted_line
@@ -110,7 +111,8 @@ class InMemory:
 
 
 class Journaled:
-    """Writes everything to a journal; `told` is called with each exchange."""
+    """Writes everything to a journal; what is over waits for `flush`, which takes down all of it at once. `told` is
+    called with each exchange, once it is there to be written."""
 
     def __init__(
         self,
@@ -127,6 +129,7 @@ class Journaled:
         self._repeated = Repeated(spec)
         self._cleaning = _Cleaning(spec, recorded_clean, secret, key)
         self._told = told
+        self._over: deque[tuple[Exchange, Step | None]] = deque()
 
     def intent(self, step: Step) -> None:
         """A step will be sent once that is written."""
@@ -138,20 +141,28 @@ class Journaled:
 
     def outcome(self, exchange: Exchange, step: Step | None) -> None:
         """An exchange is over."""
-        line = self._repeated.line(exchange, step)
-        as_recorded = line is not None
-        if line is None:
-            redacted, as_recorded = self._cleaning.cleaned(exchange, step)
-            if redacted is not exchange:
-                self._repeated.forget()
-                exchange = redacted
-            line = fitted_line(exchange, self._spec)
-            if as_recorded and step is not None and self._cleaning.is_clean(exchange):
-                self._repeated.learn(exchange, step, line)
-        self._journal.outcome(exchange.id, line)
-        if self._told is not None:
-            self._told(exchange, as_recorded)
+        self._over.append((exchange, step))
 
     def flush(self) -> None:
         """Write what waits."""
+        over, repeated, journal, told = self._over, self._repeated.line, self._journal.outcome, self._told
+        while over:
+            exchange, step = over[0]
+            line, as_recorded = repeated(exchange, step), True
+            if line is None:
+                exchange, line, as_recorded = self._written(exchange, step)
+            journal(exchange.id, line)
+            over.popleft()  # whatever breaks this off, nothing is lost
+            if told is not None:
+                told(exchange, as_recorded)
         self._journal.flush()
+
+    def _written(self, exchange: Exchange, step: Step | None) -> tuple[Exchange, bytes, bool]:
+        """An exchange as it may be kept, its line, and whether it is the recorded one but for its sequence number."""
+        redacted, as_recorded = self._cleaning.cleaned(exchange, step)
+        if redacted is not exchange:
+            self._repeated.forget()
+        line = fitted_line(redacted, self._spec)
+        if as_recorded and step is not None and self._cleaning.is_clean(redacted):
+            self._repeated.learn(redacted, step, line)
+        return redacted, line, as_recorded

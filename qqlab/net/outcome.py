@@ -8,7 +8,9 @@ import os
 import select
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+import msgspec
 
 from qqlab import failures
 from qqlab.exchange import Pairing, RawMessage
@@ -21,7 +23,7 @@ PAUSE = 0.05  # seconds before a connection is tried again; each time twice as l
 _END = getattr(select, "POLLRDHUP", select.POLLHUP)
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What came of a request.
 
     `time` is when it was sent, `elapsed` the seconds from there to the end, `client` our own `host:port` (empty

@@ -9,13 +9,17 @@ more than all else that is done for a connection of one exchange.
 import asyncio
 import select
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 Call = Callable[[], None]
 
 
 class Ready(Protocol):
-    """Watches sockets, which are told by the numbers of their descriptors."""
+    """Watches sockets, which are told by the numbers of their descriptors. `turn` counts how often it was looked which
+    of them are ready, as far as that is known."""
+
+    turn: int
 
     def watch(self, number: int, call: Call, *, writing: bool = False) -> None:
         """Have a call made as soon as a socket can be read, and if it is `writing` also when it can be written to."""
@@ -25,6 +29,10 @@ class Ready(Protocol):
 
     def forget(self, number: int) -> None:
         """Watch a socket no longer: before it is closed."""
+
+    def look(self, after: int, within: float) -> None:
+        """Make the calls of all sockets that are ready now, unless that was done after this turn, and so many seconds
+        ago at most."""
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -36,6 +44,8 @@ class ByEpoll:
     def __init__(self) -> None:
         self._calls: dict[int, Call] = {}
         self._loop = asyncio.get_running_loop()
+        self._looked = 0.0
+        self.turn = 0
         self._epoll = select.epoll()
         self._loop.add_reader(self._epoll.fileno(), self._turn)
 
@@ -53,6 +63,11 @@ class ByEpoll:
         """See `Ready`; to close it is enough for the system."""
         del self._calls[number]
 
+    def look(self, after: int, within: float) -> None:
+        """See `Ready`."""
+        if after == self.turn or monotonic() - self._looked > within:
+            self._turn()
+
     def close(self) -> None:
         """See `Ready`."""
         self._loop.remove_reader(self._epoll.fileno())
@@ -60,6 +75,8 @@ class ByEpoll:
 
     def _turn(self) -> None:
         calls = self._calls
+        self._looked = monotonic()
+        self.turn += 1
         for number, _ in self._epoll.poll(0):
             call = calls.get(number)
             if call is not None:
@@ -70,12 +87,13 @@ class ByLoop:
     """Leaves it to the event loop, on systems without epoll."""
 
     def __init__(self) -> None:
-        self._watched: set[int] = set()
+        self._calls: dict[int, Call] = {}
         self._loop = asyncio.get_running_loop()
+        self.turn = 0
 
     def watch(self, number: int, call: Call, *, writing: bool = False) -> None:
         """See `Ready`."""
-        self._watched.add(number)
+        self._calls[number] = call
         self._loop.add_reader(number, call)
         if writing:
             self._loop.add_writer(number, call)
@@ -87,13 +105,23 @@ class ByLoop:
 
     def forget(self, number: int) -> None:
         """See `Ready`."""
-        self._watched.discard(number)
+        self._calls.pop(number, None)
         self._loop.remove_reader(number)
         self._loop.remove_writer(number)
 
+    def look(self, after: int, within: float) -> None:
+        """See `Ready`; the event loop does not tell when it looked last."""
+        poll = select.poll()
+        for number in self._calls:
+            poll.register(number, select.POLLIN)
+        for number, _ in poll.poll(0):
+            call = self._calls.get(number)
+            if call is not None:
+                call()
+
     def close(self) -> None:
         """See `Ready`."""
-        for number in list(self._watched):
+        for number in list(self._calls):
             self.forget(number)
 
 

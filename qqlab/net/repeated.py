@@ -49,15 +49,23 @@ class _Known(NamedTuple):
 
     def number(self, exchange: Exchange) -> bytes | None:
         """The number by which alone the exchange differs, None where it differs by more."""
-        head_asked, before_asked, behind_asked, head_said, before_said, behind_said, _ = self
         asked, said = exchange.request, exchange.reply
-        if asked is None or said is None or asked.head != head_asked or said.head != head_said:
+        if asked is None or said is None:
             return None
-        number = asked.body[len(before_asked) : len(asked.body) - len(behind_asked)]
-        if said.body != before_said + number + behind_said or asked.body != before_asked + number + behind_asked:
-            return None
-        is_plain = _is_plain(number) and exchange.error is None and exchange.pairing == "order"
-        return number if is_plain else None
+        head_asked, before_asked, behind_asked, head_said, before_said, behind_said, _ = self
+        body = asked.body
+        number = body[len(before_asked) : len(body) - len(behind_asked)]
+        if (
+            said.body == before_said + number + behind_said
+            and body == before_asked + number + behind_asked
+            and asked.head == head_asked
+            and said.head == head_said
+            and _is_plain(number)
+            and exchange.error is None
+            and exchange.pairing == "order"
+        ):
+            return number
+        return None
 
 
 class Repeated:

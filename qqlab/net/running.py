@@ -154,6 +154,7 @@ class Run:
                     task.cancel()
                 if self._alarm is not None:
                     self._alarm.cancel()
+                self._keeper.flush()
         if self.down is None:
             await self._lines.finish()
         self._collect()

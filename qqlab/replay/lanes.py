@@ -120,7 +120,8 @@ def at_once(numbers: Iterable[int], spans: Iterable[Span]) -> int:
     """The most lanes that were under way together: each from where it began to where it ended."""
     first: dict[int, float] = {}
     last: dict[int, float] = {}
-    for number, (begin, end) in zip(numbers, spans, strict=True):
+    for number, span in zip(numbers, spans, strict=True):
+        begin, end = span.begin, span.end
         if begin < first.setdefault(number, begin):
             first[number] = begin
         if end > last.setdefault(number, end):

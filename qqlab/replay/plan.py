@@ -12,13 +12,14 @@ import msgspec
 
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.replay.changes import Changes, check_accounts, check_commands, strange
+from qqlab.replay.contents import Around
 from qqlab.replay.correlate import Hole, Link, Produced
 from qqlab.replay.effects import effect_of, not_allowed
 from qqlab.replay.lanes import Lane, at_once, line
 from qqlab.replay.order import Placed, afters, groups
 from qqlab.replay.passwords import Passwords, no_passwords
 from qqlab.replay.reading import read
-from qqlab.replay.rewrite import Example, Refused, Rewriting
+from qqlab.replay.rewrite import Example, Refused, Rewriting, Template
 from qqlab.replay.schedule import dues
 from qqlab.replay.seen import Seen
 from qqlab.replay.selection import Choice, needed
@@ -145,6 +146,7 @@ class _Planning:
         self._pushes: dict[str, list[str]] = {}
         self._set_effects: dict[int, Effect] = {}  # of the requests that something was set in
         self._refused: dict[Effect, None] = {}
+        self._templates: dict[int, Template] = {}  # of shapes that come again
         self._relations = seen.relations()
         self._check()
         self._holes = seen.correlation.holes() if options.correlate else {}
@@ -160,7 +162,7 @@ class _Planning:
 
     def plan(self) -> Plan:
         places = self._permitted(self._selected(self._sendable()))
-        requests = {place: request for place in places if (request := self._request(place)) is not None}
+        requests = self._requests(places)
         steps = self._steps(requests)
         correlate = self._options.correlate
         counts = dict(self._rewriting.counts)
@@ -241,6 +243,20 @@ class _Planning:
             effect=self._effect(place),
         )
 
+    def _requests(self, places: Iterable[int]) -> dict[int, RawMessage]:
+        """The requests that go out for these; why others do not is noted."""
+        found: dict[int, RawMessage] = {}
+        shapes, numbers, templates = self._seen.shapes, self._seen.numbers, self._templates
+        for place in places:
+            template = templates.get(id(shapes[place]))
+            request = None if template is None else template.request(numbers[place])
+            if request is None:
+                request = self._request(place)
+            if request is not None:
+                found[place] = request
+        self._rewriting.took(templates.values())
+        return found
+
     def _request(self, place: int) -> RawMessage | None:
         request = self._rewritten(place)
         if isinstance(request, Refused):
@@ -261,11 +277,23 @@ class _Planning:
         right = asked.secret and seen.is_right(place)
         if asked.around is None:
             return rewriting.request(exchange, asked.read, shape.account, right=right)
-        if not right and rewriting.only_numbers:
-            made = rewriting.numbered(exchange, asked.around, seen.numbers[place], shape.account)
-            if made is not None:
-                return made
+        made = None if right else self._numbered(place, asked.around)
+        if made is not None:
+            return made
         return rewriting.request(exchange, read(message, "request", self._spec), shape.account, right=right)
+
+    def _numbered(self, place: int, around: Around) -> RawMessage | None:
+        """A request whose number alone is another one; what makes it is remembered for those of the same shape."""
+        seen, shape = self._seen, self._seen.shapes[place]
+        template = self._rewriting.template(seen.exchanges[place], around, shape.account)
+        made = None if template is None else template.request(seen.numbers[place])
+        if template is None or made is None:
+            return None
+        if shape.pair is not None and place not in seen.secrets:
+            self._templates[id(shape)] = template
+        else:
+            self._rewriting.took([template])
+        return made
 
     def _steps(self, requests: Mapping[int, RawMessage]) -> tuple[Step, ...]:
         due = dues([self._seen.spans[place] for place in requests], self._options.max_gap)

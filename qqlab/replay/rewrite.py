@@ -8,7 +8,7 @@ would name one is not sent. What a change is shown by holds no secret.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -21,7 +21,7 @@ from qqlab.replay.changes import Changes, Setting
 from qqlab.replay.lanes import line
 from qqlab.replay.passwords import Passwords, put_back
 from qqlab.replay.reading import Read, Said, items
-from qqlab.replay.sequences import Sequences
+from qqlab.replay.sequences import Account, Sequences
 from qqlab.spec import Field, Spec
 
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -65,6 +65,27 @@ class _Head(NamedTuple):
     plain: bool
     goes: bool
     other: bool
+
+
+class Template:
+    """A request but for its number. `head` is that for the target, `times` how many were made."""
+
+    __slots__ = ("_before", "_behind", "_head", "_numbers", "head", "times")
+
+    def __init__(self, head: _Head, around: tuple[bytes, bytes], numbers: Account) -> None:
+        self.head = head
+        self.times = 0
+        self._head = head.head
+        self._before, self._behind = around
+        self._numbers = numbers
+
+    def request(self, number: str) -> RawMessage | None:
+        """The request with a fresh number in place of a recorded one; None where that is longer."""
+        fresh = self._numbers.fresh(number)
+        if len(fresh) != len(number):
+            return None
+        self.times += 1
+        return RawMessage(head=self._head, body=self._before + fresh.encode() + self._behind)
 
 
 class Rewriting:
@@ -121,35 +142,38 @@ class Rewriting:
                 return RawMessage(head=head.head, body=body)
         return _patched_content(msgspec.structs.replace(message, head=head.head), values, extra)
 
-    def numbered(
-        self, exchange: Exchange, around: tuple[bytes, bytes], number: str, account: str | None
-    ) -> RawMessage | Refused | None:
-        """The same, for a request of HTTP in which only the plain number between these parts of its body changes. None
-        where more has to."""
+    def template(self, exchange: Exchange, around: tuple[bytes, bytes], account: str | None) -> "Template | None":
+        """What makes the same, for requests of HTTP in which only the plain number between these parts of the body is
+        another one. None where more has to change than that, or nothing may be sent, or no example shows it yet."""
         message = exchange.request
         assert message is not None
-        if not message.head or exchange.transport == "lines":
+        shown = self.only_numbers and "sequence" in self.examples
+        if not shown or not message.head or exchange.transport == "lines":
             return None
-        head = self._head(message.head)
-        if head is None:
-            return Refused(_OTHER_HOST)
-        fresh = self._sequences.fresh(account or "", number)
-        if not head.plain or len(fresh) != len(number):
+        head = self._made_once(message.head)
+        if not (head.goes and head.plain):
             return None
-        self.counts["sequence"] += 1
-        if "sequence" not in self.examples:
-            self._show("sequence", exchange, self._spec.roles.sequence, number, fresh)
-        before, behind = around
-        return RawMessage(head=head.head, body=b"%b%b%b" % (before, fresh.encode(), behind))
+        return Template(head, around, self._sequences.of(account or ""))
+
+    def took(self, templates: Iterable["Template"]) -> None:
+        """These were used."""
+        for template in templates:
+            self.counts["sequence"] += template.times
+            if template.head.other:
+                self.counts["host"] += template.times
 
     def _head(self, head: bytes) -> _Head | None:
         """The head for the target; None where it still names another host."""
-        made = self._heads.get(head)
-        if made is None:
-            made = self._heads[head] = self._made(head)
+        made = self._made_once(head)
         if made.other:
             self.counts["host"] += 1
         return made if made.goes else None
+
+    def _made_once(self, head: bytes) -> _Head:
+        made = self._heads.get(head)
+        if made is None:
+            made = self._heads[head] = self._made(head)
+        return made
 
     def _made(self, head: bytes) -> _Head:
         if len(self._heads) >= _MOST_HEADS:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
+
 from qqlab.exchange import Exchange
 
 # An exchange that says it took longer did not.
@@ -18,7 +20,7 @@ _LONGEST = 86_400.0
 _ROUNDED = 2e-6
 
 
-class Span(NamedTuple):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """When an exchange happened: seconds after the first began."""
 
     begin: float

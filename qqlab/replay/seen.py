@@ -54,9 +54,10 @@ class Seen:
         self.named: dict[int, set[str]] = {lane: set() for lane in dict.fromkeys(self.lanes)}
         self.named_elsewhere: Collection[str] = ()  # by other parts of the capture
         self.secrets: dict[int, Decoded] = {}  # of the requests that hold something made from a password
-        for place, shape in enumerate(self.shapes):
-            if shape.asked is not None and shape.asked.secret:
-                self.secrets[place] = decode(self.exchanges[place], spec)
+        if any(shape.asked is not None and shape.asked.secret for shape in self._distinct):
+            for place, shape in enumerate(self.shapes):
+                if shape.asked is not None and shape.asked.secret:
+                    self.secrets[place] = decode(self.exchanges[place], spec)
         self._relate()
         self.alike = self._often()
         self.right = worked(self.secrets.values(), spec)

@@ -10,16 +10,37 @@ from collections.abc import Iterable
 _LONGEST = 18
 
 
-class _Account:
-    """What is known of one account's numbers: those that are `taken`, the fresh one for each recorded one, and how many
-    of each length were asked for."""
+class Account:
+    """The numbers of one account: those that are `taken`, the fresh one for each recorded one, and how many of each
+    length were asked for."""
 
-    __slots__ = ("asked", "fresh", "taken")
+    __slots__ = ("_asked", "_fresh", "_start", "taken")
 
-    def __init__(self) -> None:
+    def __init__(self, start: int) -> None:
         self.taken: set[str] = set()
-        self.fresh: dict[str, str] = {}
-        self.asked: dict[int, int] = {}
+        self._start = start
+        self._fresh: dict[str, str] = {}
+        self._asked: dict[int, int] = {}
+
+    def fresh(self, recorded: str) -> str:
+        """The number that stands for a recorded one."""
+        known = self._fresh.get(recorded)
+        if known is None:
+            known = self._fresh[recorded] = self._next(min(len(recorded), _LONGEST))
+        return known
+
+    def _next(self, length: int) -> str:
+        lowest = 10 ** (length - 1)
+        count = 9 * lowest
+        asked = self._asked.get(length, 0)
+        while asked < count:
+            candidate = str(lowest + (self._start + asked) % count)
+            asked += 1
+            if candidate not in self.taken:
+                self._asked[length] = asked
+                return candidate
+        self._asked[length] = asked
+        return self._next(length + 1)
 
 
 class Sequences:
@@ -28,33 +49,17 @@ class Sequences:
     def __init__(self, recorded: Iterable[tuple[str, str]], start: int) -> None:
         """`recorded` are the (account, number) pairs of the capture; `start` is any number, such as a clock's."""
         self._start = start
-        self._of: dict[str, _Account] = {}
+        self._of: dict[str, Account] = {}
         for account, number in recorded:
-            self._account(account).taken.add(number)
+            self.of(account).taken.add(number)
 
-    def _account(self, account: str) -> _Account:
+    def of(self, account: str) -> Account:
+        """The numbers of an account."""
         mine = self._of.get(account)
         if mine is None:
-            mine = self._of[account] = _Account()
+            mine = self._of[account] = Account(self._start)
         return mine
 
     def fresh(self, account: str, recorded: str) -> str:
         """The number that stands for a recorded one."""
-        mine = self._account(account)
-        known = mine.fresh.get(recorded)
-        if known is None:
-            known = mine.fresh[recorded] = self._next(mine, min(len(recorded), _LONGEST))
-        return known
-
-    def _next(self, mine: _Account, length: int) -> str:
-        lowest = 10 ** (length - 1)
-        count = 9 * lowest
-        asked = mine.asked.get(length, 0)
-        while asked < count:
-            candidate = str(lowest + (self._start + asked) % count)
-            asked += 1
-            if candidate not in mine.taken:
-                mine.asked[length] = asked
-                return candidate
-        mine.asked[length] = asked
-        return self._next(mine, length + 1)
+        return self.of(account).fresh(recorded)
