@@ -86,7 +86,7 @@ def test_a_contradiction_names_its_exchanges_and_the_first_case() -> None:
     seen = folded(exchange(ASK, SAY, "a"), exchange(ASK, wrong, "b"), exchange(ASK, wrong, "c"))
     assert seen.commands["Look"].reply.fields["SN"].contradictions == {
         "list.count": profiles.Contradiction(
-            text="SN says 2, there are 1", evidence=Evidence(count=2, ids=["b", "c"], more=False)
+            text="SN says 2, there are 1", evidence=Evidence(count=2, ids=["b", "c"], ats=[1, 2], more=False)
         )
     }
 
@@ -99,7 +99,7 @@ def test_a_required_field_that_is_absent_somewhere_is_contradicted_there() -> No
         1,
         {
             "field.missing": profiles.Contradiction(
-                text="Look: the reply has no ID", evidence=Evidence(count=1, ids=["b"])
+                text="Look: the reply has no ID", evidence=Evidence(count=1, ids=["b"], ats=[1])
             )
         },
     )
@@ -110,7 +110,7 @@ def test_lists_of_different_lengths_speak_against_all_of_them() -> None:
         folded(exchange(ASK, SAY.replace("ID=3,", "ID=3,4,").replace("SN=1", "SN=2"))).commands["Look"].reply.fields
     )
     found = profiles.Contradiction(
-        text="lists of one table differ: ID has 2, ST has 1, TX has 1", evidence=Evidence(count=1, ids=["1"])
+        text="lists of one table differ: ID has 2, ST has 1, TX has 1", evidence=Evidence(count=1, ids=["1"], ats=[0])
     )
     assert {name: field.contradictions for name, field in fields.items() if field.contradictions} == {
         name: {"list.length": found} for name in ("ID", "ST", "TX")
@@ -155,8 +155,8 @@ PAGE = '<html><body><a href="x?a=1&b=2">Bad gateway&nbsp;for user Zhang San, zha
 def test_a_message_without_any_known_field_is_not_of_the_protocol(page: str | bytes) -> None:
     seen = folded(exchange(ASK, SAY, "a"), exchange(ASK, page, "b"), exchange(page, page, "c"))
     look, nameless = seen.commands["Look"], seen.commands[""]
-    assert (look.reply.messages, look.reply.foreign) == (1, Evidence(count=1, ids=["b"]))
-    assert (nameless.request.foreign, nameless.reply.foreign) == (Evidence(count=1, ids=["c"]),) * 2
+    assert (look.reply.messages, look.reply.foreign) == (1, Evidence(count=1, ids=["b"], ats=[1]))
+    assert (nameless.request.foreign, nameless.reply.foreign) == (Evidence(count=1, ids=["c"], ats=[2]),) * 2
     assert (nameless.request.messages, nameless.request.fields, nameless.reply.fields) == (0, {}, {})
     assert all(field.contradictions == {} for field in look.reply.fields.values())
     assert list(look.reply.fields) == ["V", "C", "N", "A", "S", "SN", "ID", "ST", "TX"]
@@ -179,7 +179,7 @@ def test_what_looks_like_no_name_is_shown_by_its_length() -> None:
         "(no field name, 33 characters)",
     ]
     assert seen.commands["Look"].request.fields["(no field name, 8 characters)"].examples == Examples(
-        first=[Example(None, 7)]
+        first=[Example(None, 7)], ats=[0]
     )
     assert seen.notes["field.bare"].examples[0] == profiles.NoteExample(
         where="Look request (no field name, 23 characters)", text=None, exchange="1"
@@ -259,10 +259,10 @@ def test_memory_is_bounded() -> None:
     large = SAY + "&BIG=" + "x" * 1_000_000
     seen = folded(exchange(ASK + "&" + names, codes), exchange(ASK, large), *commands)
     look = seen.commands["Look"]
-    assert (len(look.request.fields), look.request.more) == (57, 849)
-    assert (len(seen.commands), seen.more_commands) == (22, 79)
+    assert (len(look.request.fields), look.request.more) == (56, 850)
+    assert (len(seen.commands), seen.more_commands) == (21, 80)
     assert (len(look.reply.fields["ST"].codes[-1].values), look.reply.fields["ST"].codes[-1].more) == (53, 8_947)
-    assert look.reply.fields["BIG"].examples == Examples(first=[Example("x" * 80, 1_000_000)])
+    assert look.reply.fields["BIG"].examples == Examples(first=[Example("x" * 80, 1_000_000)], ats=[1])
     assert len(msgspec.json.encode(seen)) < 200_000
 
 
@@ -274,20 +274,20 @@ def test_documented_names_are_kept_however_many_others_came_first() -> None:
 
 def test_examples_keep_the_first_distinct_values() -> None:
     examples = Examples()
-    for text in ("a", "b", "a", "c", "d", "e"):
-        examples.add(text, masked=False)
-    assert examples == Examples(first=[Example(t, 1) for t in "abcde"], more=False)
+    for at, text in enumerate(("a", "b", "a", "c", "d", "e")):
+        examples.add(text, masked=False, at=at)
+    assert examples == Examples(first=[Example(t, 1) for t in "abcde"], ats=[0, 1, 3, 4, 5], more=False)
     examples.add("f", masked=False)
     assert examples.more
 
 
 def test_evidence_names_each_exchange_once() -> None:
     evidence = Evidence()
-    for name in ("1", "1", "2", "3", "4", "5"):
-        evidence.add(name)
-    assert evidence == Evidence(count=6, ids=["1", "2", "3", "4", "5"], more=False)
+    for at, name in enumerate(("1", "1", "2", "3", "4", "5")):
+        evidence.add(name, at=at)
+    assert evidence == Evidence(count=6, ids=["1", "2", "3", "4", "5"], ats=[0, 2, 3, 4, 5], more=False)
     evidence.add("6")
-    assert evidence == Evidence(count=7, ids=["1", "2", "3", "4", "5"], more=True)
+    assert evidence == Evidence(count=7, ids=["1", "2", "3", "4", "5"], ats=[0, 2, 3, 4, 5], more=True)
 
 
 def test_long_text_is_cut() -> None:

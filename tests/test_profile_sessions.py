@@ -9,8 +9,7 @@ from qqlab import report as reports
 from qqlab import spec as specs
 from qqlab.capture import Capture, header
 from qqlab.exchange import Exchange, RawMessage
-from qqlab.profile import BehaviourTally, Fold, Held, Profile
-from qqlab.profile import sessions as followed
+from qqlab.profile import CAPTURE, BehaviourTally, Fold, Held, Profile, concluded, following, transitions
 from qqlab.report.model import Behaviour
 
 KNOWN = specs.builtin()
@@ -35,9 +34,9 @@ def told(
 
 def profile(*exchanges: Exchange) -> Profile:
     fold = Fold(KNOWN)
-    for each in exchanges:
-        fold.add(each.id, each)
-    return fold.done()
+    for at, each in enumerate(exchanges):
+        fold.add(at, each.id, each)
+    return fold.part().profile()
 
 
 def seen(*exchanges: Exchange) -> BehaviourTally:
@@ -67,11 +66,11 @@ def test_what_follows_what_is_of_one_session() -> None:
 
 def test_sessions_of_two_captures_are_two_whatever_they_are_called() -> None:
     fold = Fold(KNOWN)
-    for capture in ("x", "y"):
-        fold.begin(capture)
-        fold.add(f"{capture}:1", told(1, LOGIN, 0))
-    assert fold.done().behaviour.transitions == {}
-    assert list(fold.profile.behaviour.sessions) == ["x:s", "y:s"]
+    for number, capture in enumerate(("x", "y")):
+        fold.begin(number, capture)
+        fold.add(number * CAPTURE, f"{capture}:1", told(1, LOGIN, 0))
+    found = fold.part().profile().behaviour
+    assert (found.transitions, list(found.sessions)) == ({}, ["x:s", "y:s"])
 
 
 @pytest.mark.parametrize(
@@ -161,22 +160,24 @@ def test_times_without_an_offset_can_be_compared() -> None:
 
 
 def test_however_many_sessions_there_are_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(followed, "FOLLOWED", 50)
-    monkeypatch.setattr(followed, "POLLING", 30)
-    monkeypatch.setattr(followed, "ACCOUNTS", 40)
+    monkeypatch.setattr(following, "FOLLOWED", 50)
+    monkeypatch.setattr(following, "ACCOUNTS", 40)
+    monkeypatch.setattr(concluded, "POLLING", 30)
     fold = Fold(KNOWN)
     for number in range(400):
         for talk in (LOGIN, POLL, POLL):
-            fold.add("1", told(1, talk, number, f"{number}" + "s" * 1000, f"{number}" + "1" * 500))
-    found = fold.profile.behaviour
-    assert (len(fold.sessions.sessions), len(found.sessions), found.more_sessions) == (50, 20, 380)
-    assert (len(found.polling), found.more_polling) == (30, 370)
-    assert (len(found.presence), found.more_presence) == (40, 360)
-    assert found.transitions["Login"]["GetMsgEx"].count == 400
-    assert len(msgspec.json.encode(fold.done())) < 200_000
+            fold.add(3 * number, "1", told(1, talk, number, f"{number}" + "s" * 1000, f"{number}" + "1" * 500))
+    part = fold.part()
+    found = part.profile().behaviour
+    assert (len(part.following.sessions), found.followed, len(found.sessions)) == (50, 50, 20)
+    assert found.about_sessions in range(390, 411)
+    assert (len(found.polling), found.more_polling) == (30, 20)
+    assert (len(found.presence), found.more_presence, found.about_accounts) == (40, 360, 400)
+    assert found.transitions["Login"]["GetMsgEx"].count == 50
+    assert len(msgspec.json.encode(part.profile())) < 200_000
 
 
 def test_pairs_of_commands_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(followed, "TRANSITIONS", 3)
+    monkeypatch.setattr(transitions, "TRANSITIONS", 3)
     found = seen(*(told(number, (f"CMD=c{number}", None)) for number in range(6)))
     assert (sum(map(len, found.transitions.values())), found.more_transitions) == (3, 2)

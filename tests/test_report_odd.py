@@ -127,8 +127,8 @@ def test_a_hundred_thousand_names_take_no_more_memory_than_a_fifth_of_them() -> 
         tracemalloc.start()
         for n in range(0, names, 500):
             more = "&".join(f"x{number}={number}" for number in range(n, n + 500))
-            fold.add(str(n), exchange(n, f"{ASK}&{more}", f"{SAY}&{more}"))
-            fold.add(str(n), exchange(n, f"VER=1.1&CMD=c{n}&SEQ=1&UIN={n}&{more}", None))
+            fold.add(n, str(n), exchange(n, f"{ASK}&{more}", f"{SAY}&{more}"))
+            fold.add(n, str(n), exchange(n, f"VER=1.1&CMD=c{n}&SEQ=1&UIN={n}&{more}", None))
         size, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return size

@@ -51,10 +51,10 @@ def propose(text: str, where: str, exchanges: Iterable[tuple[str, Exchange]], ti
     spec = specs.parse(text, where)
     fold = Fold(spec)
     learned = Learned(given(spec.roles), Separator(spec.wire.list_separator, "the spec says so"))
-    for label, exchange in exchanges:
-        fold.add(label, exchange)
+    for at, (label, exchange) in enumerate(exchanges):
+        fold.add(at, label, exchange)
         learned.add(see(label, exchange))
-    profile = fold.done()
+    profile = fold.part().profile()
     if not any(profile.commands):
         raise InputError(title, f"holds no message with a command ({spec.roles.command}) to learn from")
     name = _free(_SOURCE, spec.sources)
@@ -141,7 +141,7 @@ class _Update:
                 messages = tally.request if direction == "request" else tally.reply
                 for field_name, seen in messages.fields.items():
                     field = self.spec.field(command, direction, field_name)
-                    for index, codes in seen.codes.items() if field is not None else ():
+                    for index, codes in sorted(seen.codes.items()) if field is not None else ():
                         assert field is not None
                         table = field.codes if index < 0 else field.cases[index].codes
                         yield from ((table, value, at) for value, at in codes.values.items() if table is not None)

@@ -1,9 +1,10 @@
 """What a body of traffic shows, counted: the fold over exchanges, and the verdict on each fact of the spec."""
 
-from qqlab.profile.fold import Fold, aware, profile
+from qqlab.profile.adding import KEPT
+from qqlab.profile.behaviour import BehaviourTally, PollingTally, SessionTally, TransitionTally
+from qqlab.profile.fold import CAPTURE, Fold, aware, profile
 from qqlab.profile.histogram import Histogram
 from qqlab.profile.model import (
-    BehaviourTally,
     CodeTally,
     CommandTally,
     Contradiction,
@@ -12,19 +13,19 @@ from qqlab.profile.model import (
     MessageTally,
     NoteExample,
     NoteTally,
-    PollingTally,
     Profile,
     Sample,
-    SessionTally,
     ShownMessage,
-    TransitionTally,
 )
+from qqlab.profile.names import Names
+from qqlab.profile.part import Part
 from qqlab.profile.samples import MASK
-from qqlab.profile.tally import KEPT, Evidence, Example, Examples, Held, Names, clip
+from qqlab.profile.tally import Evidence, Example, Examples, Held, clip
 from qqlab.profile.values import Values
 from qqlab.profile.verdict import VERDICTS, Verdict, bound, code_verdict, field_verdict, is_proven
 
 __all__ = [
+    "CAPTURE",
     "KEPT",
     "MASK",
     "VERDICTS",
@@ -44,6 +45,7 @@ __all__ = [
     "Names",
     "NoteExample",
     "NoteTally",
+    "Part",
     "PollingTally",
     "Profile",
     "Sample",

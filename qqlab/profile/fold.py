@@ -1,8 +1,9 @@
 """Exchanges to counts: which commands, fields and codes were seen, how often, and where.
 
-Law: a plain accumulation with bounded memory; no I/O, no rendering, no verdicts. It raises for no traffic. What may be
-kept of a message says `qqlab.profile.masking`. A message without any field that the spec knows is not of the
-protocol: it is counted, and nothing is concluded from it about fields.
+Law: a plain accumulation with bounded memory; no I/O, no rendering, no verdicts. It raises for no traffic. What it
+counts adds up (`qqlab.profile.part`): where an exchange stands, `at`, is a number that grows along a capture, and from
+one capture to the next. What may be kept of a message says `qqlab.profile.masking`. A message without any field that
+the spec knows is not of the protocol: it is counted, and nothing is concluded from it about fields.
 """
 
 from collections.abc import Iterable
@@ -10,71 +11,87 @@ from datetime import UTC, datetime
 
 from qqlab.codec import Decoded, Message, Note, decode, tells_success
 from qqlab.exchange import Exchange
+from qqlab.profile.adding import KEPT
+from qqlab.profile.behaviour import Way
+from qqlab.profile.following import Following
 from qqlab.profile.masking import Masking, shown_name
 from qqlab.profile.messages import Case, MessageFold
-from qqlab.profile.model import CommandTally, MessageTally, NoteExample, NoteTally, Profile, Way
+from qqlab.profile.model import CommandTally, MessageTally, NoteExample, NoteTally, Profile
+from qqlab.profile.part import Part
 from qqlab.profile.samples import kind_of, sample
 from qqlab.profile.sessions import SessionFold, Told
-from qqlab.profile.tally import KEPT, LENGTH, Evidence, clip
+from qqlab.profile.tally import LENGTH, Cited, Evidence, clip
 from qqlab.spec import Spec
 
-# How many distinct things are kept beyond those that the spec has; documented ones are always kept.
-UNKNOWN_COMMANDS = 20
-NAMES = 1000  # clients, accounts, ...
-STATUSES = 50  # for each command
+# A capture has room for so many places: numbers of the first one are below this one, of the second below its double.
+CAPTURE = 1 << 60
+# After so many exchanges it is seen to that no more is kept than there is room for.
+_TRIMMED = 20_000
 
 
 def profile(exchanges: Iterable[tuple[str, Exchange]], spec: Spec) -> Profile:
-    """Count exchanges, each given with the id by which it is cited as evidence."""
+    """Count the exchanges of one capture, each given with the id by which it is cited as evidence."""
     fold = Fold(spec)
-    for label, exchange in exchanges:
-        fold.add(label, exchange)
-    return fold.done()
+    for at, (label, exchange) in enumerate(exchanges):
+        fold.add(at, label, exchange)
+    return fold.part().profile()
 
 
 class Fold:
-    """The profile so far."""
+    """The profile of a part of the traffic, so far."""
 
     def __init__(self, spec: Spec) -> None:
+        self.following = Following()
         self.profile = Profile()
         self.spec = spec
         self.masking = Masking(spec)
         self.messages = MessageFold(spec, self.masking)
-        self.sessions = SessionFold(spec, self.profile.behaviour)
+        self.sessions = SessionFold(spec, self.following)
 
-    def begin(self, capture: str) -> None:
-        """What follows is of another capture: its sessions are others, whatever they are called."""
-        self.sessions.begin(capture)
+    def begin(self, number: int, capture: str, span: tuple[int, int] | None = None) -> None:
+        """What follows is of another capture, the one of that number: its sessions are others, whatever they are
+        called.
 
-    def done(self) -> Profile:
-        """The profile of all that was added."""
-        self.sessions.finish()
-        return self.profile
+        `span` says which stretch of it follows, where the first of its places and the first that is not; all of it
+        where it is None. It lies behind all stretches before.
+        """
+        self.following.spans.append(span or (number * CAPTURE, (number + 1) * CAPTURE))
+        self.sessions.begin(number, capture)
 
-    def add(self, label: str, exchange: Exchange) -> None:
-        """Count one exchange, cited by `label`."""
+    def part(self) -> Part:
+        """The profile of all that was added; no more may be."""
+        if not self.following.spans:
+            self.following.spans.append((0, CAPTURE))
+        self.following.join()
+        return Part(self.profile, self.following)
+
+    def add(self, at: int, label: str, exchange: Exchange) -> None:
+        """Count one exchange that stands at `at`, behind all before, and is cited by `label`."""
         decoded = decode(exchange, self.spec)
         time = aware(exchange.time)
-        self._count(exchange, decoded)
-        self._notes(label, time, decoded)
+        self._count(at, exchange, decoded)
+        cited = Cited(label, time, at)
+        self._notes(cited, decoded)
         if decoded.request is None and decoded.reply is None:
             return
         ok = None if decoded.reply is None else tells_success(decoded.reply, self.spec)
-        own = self._command(decoded.spec.name if decoded.spec is not None else None, decoded.command)
+        own = self._command(decoded.spec.name if decoded.spec is not None else None, decoded.command, at)
         if own is None:
             self.profile.more_commands += 1
         else:
-            self._exchange(label, exchange, decoded, time, ok, own)
-        case = Case(label, time, decoded, ok, decoded.version if decoded.version in self.spec.versions else None)
+            self._exchange(cited, exchange, decoded, ok, own)
+        case = Case(label, time, at, decoded, ok, decoded.version if decoded.version in self.spec.versions else None)
         for message in decoded.messages():
             raw = exchange.request if message.direction == "request" else exchange.reply
             broken = message.direction == "reply" and exchange.error is not None
             self._message(case, message, own, cut=broken or (raw is not None and raw.cut is not None))
-        self.sessions.add(Told(label, exchange, decoded, time, ok, _way(exchange)))
+        self.sessions.add(Told(cited, exchange, decoded, ok, _way(exchange)))
 
-    def _count(self, exchange: Exchange, decoded: Decoded) -> None:
+    def _count(self, at: int, exchange: Exchange, decoded: Decoded) -> None:
         total = self.profile
         total.exchanges += 1
+        if total.exchanges % _TRIMMED == 0:
+            self.following.trim()
         total.requests += exchange.request is not None
         total.replies += exchange.reply is not None
         total.failed += exchange.error is not None
@@ -89,41 +106,33 @@ class Fold:
             (total.errors, exchange.error),
         ):
             if name:
-                names.add(name, NAMES)
+                names.add(name, at)
 
-    def _exchange(
-        self,
-        label: str,
-        exchange: Exchange,
-        decoded: Decoded,
-        time: datetime | None,
-        ok: bool | None,
-        own: CommandTally,
-    ) -> None:
-        own.exchanges.add(label, time)
+    def _exchange(self, cited: Cited, exchange: Exchange, decoded: Decoded, ok: bool | None, own: CommandTally) -> None:
+        own.exchanges.add(*cited)
         own.failed += exchange.error is not None
         own.unanswered += exchange.reply is None and exchange.error is None
         own.unasked += exchange.request is None
         if decoded.version in self.spec.versions:
             own.versions[decoded.version] = own.versions.get(decoded.version, 0) + 1
         if exchange.error:
-            own.errors.add(exchange.error, KEPT)
+            own.errors.add(exchange.error, cited.at)
         elif exchange.reply is not None:
             if exchange.request is not None and exchange.elapsed is not None:
                 own.latency.add(exchange.elapsed)
             _status(own, decoded)
         if (kind := kind_of(exchange, decoded, ok)) not in own.samples:
-            own.samples[kind] = sample(clip(label), exchange, decoded, time, self.masking)
+            own.samples[kind] = sample(cited, exchange, decoded, self.masking)
 
-    def _command(self, known: str | None, name: str) -> CommandTally | None:
+    def _command(self, known: str | None, name: str, at: int) -> CommandTally | None:
         """The tally of a command, or None for one unknown command too many."""
         commands = self.profile.commands
         key = clip(name.upper()) if known is None else known
         if key not in commands:
-            if known is None and len(commands) >= len(self.spec.commands) + UNKNOWN_COMMANDS:
+            if known is None and not self.profile.admit(key):
                 return None
             commands[key] = CommandTally(
-                name=known or clip(name), exchanges=Evidence(), request=MessageTally(), reply=MessageTally()
+                name=known or clip(name), at=at, exchanges=Evidence(), request=MessageTally(), reply=MessageTally()
             )
         return commands[key]
 
@@ -133,7 +142,7 @@ class Fold:
         command = (
             own
             if own is not None and known is not None and own.name == known.name
-            else self._command(known.name if known is not None else None, message.name or case.decoded.command)
+            else self._command(known.name if known is not None else None, message.name or case.decoded.command, case.at)
         )
         if command is None:
             return
@@ -141,11 +150,11 @@ class Fold:
         if not message.fields:
             tally.empty += 1
         elif message.foreign:
-            tally.foreign.add(case.label, case.time)
+            tally.foreign.add(case.label, case.time, case.at)
         else:
             self.messages.add(case, tally, message, cut=cut)
 
-    def _notes(self, label: str, time: datetime | None, decoded: Decoded) -> None:
+    def _notes(self, cited: Cited, decoded: Decoded) -> None:
         if not decoded.notes:
             return
         messages = {message.direction: message for message in decoded.messages()}
@@ -158,11 +167,11 @@ class Fold:
             tally.count += 1
             if note.code not in counted:
                 counted.add(note.code)
-                tally.exchanges.add(label, time)
+                tally.exchanges.add(*cited)
             if not tally.more:
-                self._note_example(label, tally, note, None if note.direction is None else messages.get(note.direction))
+                self._note_example(cited, tally, note, None if note.direction is None else messages.get(note.direction))
 
-    def _note_example(self, label: str, tally: NoteTally, note: Note, message: Message | None) -> None:
+    def _note_example(self, cited: Cited, tally: NoteTally, note: Note, message: Message | None) -> None:
         text: str | None = clip(note.text, 2 * LENGTH)
         where = ""
         if message is not None:
@@ -173,7 +182,8 @@ class Fold:
         if any((example.where, example.text) == (where, text) for example in tally.examples):
             return
         if len(tally.examples) < KEPT:
-            tally.examples.append(NoteExample(where=where, text=text, exchange=clip(label)))
+            tally.examples.append(NoteExample(where=where, text=text, exchange=clip(cited.label)))
+            tally.ats.append(cited.at)
         else:
             tally.more = True
 
@@ -185,8 +195,8 @@ def aware(time: datetime | None) -> datetime | None:
 
 def _status(own: CommandTally, decoded: Decoded) -> None:
     status = decoded.status
-    if isinstance(status, int) and (status in own.statuses or len(own.statuses) < STATUSES):
-        own.statuses[status] = own.statuses.get(status, 0) + 1
+    if isinstance(status, int):
+        own.status(status)
     else:
         own.stateless += 1
 

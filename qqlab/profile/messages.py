@@ -15,12 +15,6 @@ from qqlab.profile.tally import LENGTH, Evidence, Held, clip
 from qqlab.profile.values import DISTINCT, DISTINCT_UNKNOWN, Values
 from qqlab.spec import Spec
 
-# How many distinct things are kept beyond those that the spec has; documented ones are always kept.
-UNKNOWN_FIELDS = 50  # for each command and direction
-UNKNOWN_CODES = 50  # for each field
-# Places of a field that are told apart.
-POSITIONS = 100
-
 # Notes that speak against what the spec says of fields.
 CONTRADICTING = QUOTING | {"field.missing", "list.length"}
 # Of them, those that a message which broke off gives for being cut.
@@ -30,11 +24,13 @@ CUT = frozenset(("field.missing", "list.length", "list.count"))
 class Case(NamedTuple):
     """The exchange that a message is counted for.
 
-    `ok` is whether its reply tells success, None where it tells neither. `version` is None unless the spec has it.
+    `at` is where it stands. `ok` is whether its reply tells success, None where it tells neither. `version` is None
+    unless the spec has it.
     """
 
     label: str
     time: datetime | None
+    at: int
     decoded: Decoded
     ok: bool | None
     version: str | None
@@ -61,14 +57,14 @@ class MessageFold:
         self._rules(case, tally, message, notes)
 
     def _fields(self, case: Case, tally: MessageTally, message: Message, ok: bool) -> None:
-        label, time, version, tallies = case.label, case.time, case.version, tally.fields
+        label, time, at, version, tallies = case.label, case.time, case.at, case.version, tally.fields
         tally.ok += ok
         done: dict[str, bool] = {}  # whether the field had a value so far in this message
         for place, field in enumerate(message.fields, 1):
             known = field.spec
             name = field.name if known is not None else shown(field)
             mine = tallies.get(name)
-            if mine is None and (mine := self._new(tally, name, field, message)) is None:
+            if mine is None and (mine := self._new(tally, name, field, message, at)) is None:
                 tally.more += name not in done
                 done[name] = True
                 continue
@@ -76,15 +72,14 @@ class MessageFold:
             filled = value is not None if type(value) is not tuple else any(item is not None for item in value)
             if name not in done:
                 done[name] = filled
-                mine.seen.add(label, time)
+                mine.seen.add(label, time, at)
                 mine.ok += ok
-                if place in mine.positions or len(mine.positions) < POSITIONS:
-                    mine.positions[place] = mine.positions.get(place, 0) + 1
+                mine.stood(place)
                 if filled:
-                    mine.filled.add(label, time)
+                    mine.filled.add(label, time, at)
             elif filled and not done[name]:
                 done[name] = True
-                mine.filled.add(label, time)
+                mine.filled.add(label, time, at)
             if version is not None and not mine.versions.get(version):
                 mine.versions[version] = filled
             if filled:
@@ -96,27 +91,23 @@ class MessageFold:
         add = mine.values.add
         for item in items:
             if item is not None:
-                add(item)
+                add(item, case.at)
         if field.spec is not None and field.spec.codes is not None:
             for item in items:
                 if isinstance(item, int):
                     self._code(case, mine, -1, field.spec.codes, item)
 
-    def _new(self, tally: MessageTally, name: str, field: Field, message: Message) -> FieldTally | None:
+    def _new(self, tally: MessageTally, name: str, field: Field, message: Message, at: int) -> FieldTally | None:
         """The tally of a field that was not seen before; None for one undocumented field too many."""
-        if field.spec is None and len(tally.fields) >= self._room(message):
+        if field.spec is None and not tally.admit(name):
             return None
-        return self._tally(tally, name, message, DISTINCT if field.spec is not None else DISTINCT_UNKNOWN)
+        return self._tally(tally, name, message, at, known=field.spec is not None)
 
-    def _tally(self, tally: MessageTally, name: str, message: Message, room: int = DISTINCT) -> FieldTally:
+    def _tally(self, tally: MessageTally, name: str, message: Message, at: int, *, known: bool = True) -> FieldTally:
         if name not in tally.fields:
-            values = Values(room=room, masked=self.masking.hides(message, name))
-            tally.fields[name] = FieldTally(seen=Evidence(), filled=Evidence(), values=values)
+            values = Values(room=DISTINCT if known else DISTINCT_UNKNOWN, masked=self.masking.hides(message, name))
+            tally.fields[name] = FieldTally(at=at, seen=Evidence(), filled=Evidence(), values=values)
         return tally.fields[name]
-
-    def _room(self, message: Message) -> int:
-        """How many fields of that message's kind are kept: the spec's, and a bounded number of others."""
-        return len(self.spec.layout(message.command, message.direction).order) + UNKNOWN_FIELDS
 
     def _cases(self, case: Case, tally: MessageTally, message: Message) -> None:
         """Count values whose meaning follows from another one of their row."""
@@ -141,11 +132,11 @@ class MessageFold:
         evidence = tally.values.get(value)
         if evidence is None:
             known = self.spec.codes[table].by_value
-            if value not in known and (field.masked or len(tally.values) >= len(known) + UNKNOWN_CODES):
+            if value not in known and (field.masked or not tally.admit(value)):
                 tally.more += 1
                 return
             evidence = tally.values[value] = Evidence()
-        evidence.add(case.label, case.time)
+        evidence.add(case.label, case.time, case.at)
         if value in self.disputed[table] and case.version is not None:
             versions = tally.versions.setdefault(value, {})
             versions[case.version] = versions.get(case.version, 0) + 1
@@ -166,21 +157,21 @@ class MessageFold:
     ) -> None:
         if self.spec.field(message.command, message.direction, name) is None or (cut and code in CUT):
             return
-        field = self._tally(tally, name, message)
+        field = self._tally(tally, name, message, case.at)
         if code not in field.contradictions:
             kept = None if text is None else clip(text, 2 * LENGTH)
             field.contradictions[code] = Contradiction(text=kept, evidence=Evidence())
-        field.contradictions[code].evidence.add(case.label, case.time)
+        field.contradictions[code].evidence.add(case.label, case.time, case.at)
 
     def _rules(self, case: Case, tally: MessageTally, message: Message, notes: list[Note]) -> None:
         """Count which rules the message keeps, and what it repeats of the request."""
         command = message.command
         if command is None:
             return
-        tally.ordered.add(not any(note.code == "field.order" for note in notes), case.label, case.time)
+        tally.ordered.add(not any(note.code == "field.order" for note in notes), case.label, case.time, case.at)
         if message.direction == "reply":
             if command.reply_name is not None and message.name:
-                tally.spelled.add(message.name == command.reply_name, case.label, case.time)
+                tally.spelled.add(message.name == command.reply_name, case.label, case.time, case.at)
             self._echoes(tally, message, case.decoded, notes)
 
     def _echoes(self, tally: MessageTally, reply: Message, decoded: Decoded, notes: list[Note]) -> None:
@@ -203,11 +194,11 @@ def _rows(case: Case, tally: MessageTally, message: Message) -> None:
     for table in message.tables:
         name = table.spec.name
         lengths = set(_lengths(message, table.spec.columns).values())
-        tally.even.setdefault(name, Held()).add(len(lengths) < 2, case.label, case.time)
+        tally.even.setdefault(name, Held()).add(len(lengths) < 2, case.label, case.time, case.at)
         if table.spec.count is not None:
             count = message.value(table.spec.count)
             holds = count == len(table.rows) if isinstance(count, int) else None
-            tally.counted.setdefault(name, Held()).add(holds, case.label, case.time)
+            tally.counted.setdefault(name, Held()).add(holds, case.label, case.time, case.at)
 
 
 def _lengths(message: Message, columns: tuple[str, ...]) -> dict[str, int]:

@@ -4,7 +4,6 @@ Law: bounded, whatever the exchange: so many fields of a message, so many charac
 there as `MASK`, in the raw text as well.
 """
 
-from datetime import datetime
 from typing import Literal
 
 from qqlab import http1, wire
@@ -12,6 +11,7 @@ from qqlab.codec import Decoded, Field, Message
 from qqlab.exchange import Exchange, RawMessage
 from qqlab.profile.masking import Masking, shown
 from qqlab.profile.model import Sample, ShownField, ShownMessage
+from qqlab.profile.tally import Cited, clip
 
 MASK = "••••"
 FIELDS = 60
@@ -27,12 +27,13 @@ def kind_of(exchange: Exchange, decoded: Decoded, ok: bool | None) -> Kind:
     return "odd" if _oddity(decoded) is not None else "success"
 
 
-def sample(label: str, exchange: Exchange, decoded: Decoded, time: datetime | None, masking: Masking) -> Sample:
+def sample(cited: Cited, exchange: Exchange, decoded: Decoded, masking: Masking) -> Sample:
     """What is shown of an exchange."""
     status = decoded.status
     return Sample(
-        exchange=label,
-        time=time,
+        exchange=clip(cited.label),
+        at=cited.at,
+        time=cited.time,
         elapsed=exchange.elapsed,
         status=status if isinstance(status, int) else None,
         note=_oddity(decoded),

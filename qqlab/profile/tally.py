@@ -1,8 +1,9 @@
 """Bounded counters: what a fold over any number of exchanges may keep.
 
-Law: memory does not grow with the traffic. Every counter keeps exact counts, but only the first few pieces of
-evidence, examples and distinct names, each cut to a fixed length; what was left out is counted. The first ones
-are kept, in order of appearance, so the same input always gives the same result.
+Law: memory does not grow with the traffic. Every counter keeps exact counts, but only the first few pieces of evidence
+and examples, each cut to a fixed length; what was left out is counted. The first ones are those that stand first in the
+capture: `at`, where an exchange stands, is kept beside each. So two counters of two parts of a capture add up (`merge`)
+to that of both, in whatever order parts are added.
 """
 
 from datetime import datetime
@@ -10,8 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-# Pieces of evidence for one fact, and characters of one captured text.
-KEPT = 5
+from qqlab.profile.adding import KEPT, earliest, first_of, latest
+
+# Characters of one captured text.
 LENGTH = 80
 
 
@@ -20,20 +22,29 @@ def clip(text: str, limit: int = LENGTH) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
 
+class Cited(NamedTuple):
+    """An exchange as evidence: the id by which it is cited, its time, and where it stands."""
+
+    label: str
+    time: datetime | None
+    at: int
+
+
 class Evidence(msgspec.Struct):
     """How often something happened, the ids of the first exchanges in which it did, and when it first and last did.
 
-    `more` tells whether it happened in others, too.
+    `ats` says where these exchanges stand. `more` tells whether it happened in others, too.
     """
 
     count: int = 0
     ids: list[str] = []
+    ats: list[int] = []
     more: bool = False
     first: datetime | None = None
     last: datetime | None = None
 
-    def add(self, exchange: str, time: datetime | None = None) -> None:
-        """Count one more; the same exchange is named once."""
+    def add(self, exchange: str, time: datetime | None = None, at: int = 0) -> None:
+        """Count one more, in an exchange that stands behind all before; the same exchange is named once."""
         self.count += 1
         if time is not None:
             if self.first is None or self.last is None:
@@ -46,8 +57,16 @@ class Evidence(msgspec.Struct):
             return
         if len(self.ids) < KEPT:
             self.ids.append(name)
+            self.ats.append(at)
         else:
             self.more = True
+
+    def merge(self, other: "Evidence") -> None:
+        """Count all of another one, too."""
+        self.count += other.count
+        self.first, self.last = earliest(self.first, other.first), latest(self.last, other.last)
+        self.ids, self.ats, more = first_of(self.ids, self.ats, other.ids, other.ats)
+        self.more = self.more or other.more or more
 
 
 class Held(msgspec.Struct):
@@ -57,29 +76,21 @@ class Held(msgspec.Struct):
     unchecked: int = 0
     broken: Evidence = msgspec.field(default_factory=Evidence)
 
-    def add(self, holds: bool | None, exchange: str, time: datetime | None) -> None:
+    def add(self, holds: bool | None, exchange: str, time: datetime | None, at: int = 0) -> None:
         """Count one case; None where it cannot be checked."""
         if holds:
             self.held += 1
         elif holds is None:
             self.unchecked += 1
         else:
-            self.broken.add(exchange, time)
+            self.broken.add(exchange, time, at)
 
-
-class Names(msgspec.Struct):
-    """How often each name occurred, in order of appearance. `more` counts occurrences of names beyond the limit."""
-
-    counts: dict[str, int] = {}
-    more: int = 0
-
-    def add(self, name: str, limit: int) -> None:
-        """Count one more occurrence of a name."""
-        name = clip(name)
-        if name in self.counts or len(self.counts) < limit:
-            self.counts[name] = self.counts.get(name, 0) + 1
-        else:
-            self.more += 1
+    def merge(self, other: "Held") -> None:
+        """Count all of another one, too."""
+        self.held += other.held
+        self.unchecked += other.unchecked
+        if other.broken.count:
+            self.broken.merge(other.broken)
 
 
 class Example(NamedTuple):
@@ -90,17 +101,24 @@ class Example(NamedTuple):
 
 
 class Examples(msgspec.Struct):
-    """The first distinct values. `more` tells whether there were others."""
+    """The first distinct values, and where they stand. `more` tells whether there were others."""
 
     first: list[Example] = []
+    ats: list[int] = []
     more: bool = False
 
-    def add(self, text: str, masked: bool) -> None:
+    def add(self, text: str, masked: bool, at: int = 0) -> None:
         """Keep one more value if it is new and there is room; of a masked one only the length is kept."""
         example = Example(None if masked else text[:LENGTH], len(text))
         if example in self.first:
             return
         if len(self.first) < KEPT:
             self.first.append(example)
+            self.ats.append(at)
         else:
             self.more = True
+
+    def merge(self, other: "Examples") -> None:
+        """Keep the first of both."""
+        self.first, self.ats, more = first_of(self.first, self.ats, other.first, other.ats)
+        self.more = self.more or other.more or more

@@ -1,15 +1,18 @@
 """What the values of one field look like: how many different ones, of which type, how long, how large.
 
-Law: bounded: so many different values are told apart, of more it is known that there are more. Of masked values, and of
-long ones, nothing is kept by which they could be read: a hash tells them apart. Everything but the first examples
-is the same in whatever order the values come.
+Law: bounded: so many different values are told apart, those of the lowest rank (`qqlab.profile.lowest`); of more it is
+known how many there are, about. Of masked values, and of long ones, nothing is kept by which they could be read: their
+rank tells them apart. Everything but the first examples is the same in whatever order the values come.
 """
 
 import re
+from collections.abc import Callable
 
 import msgspec
 
 from qqlab.codec import Scalar
+from qqlab.profile.distinct import Distinct, united
+from qqlab.profile.lowest import Lowest, lowest, rank
 from qqlab.profile.tally import LENGTH, Examples
 from qqlab.spec import FieldType
 
@@ -25,13 +28,17 @@ _HEX = re.compile(r"[0-9A-Fa-f]+")
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+)+")
 _MOST_DIGITS = 18
 
+# What is told apart: a number, a text, or what is known by its rank only; and by what.
+_NUMBER, _TEXT, _HASHED = range(3)
+_Key = tuple[int, Scalar]
+
 
 class Values(msgspec.Struct):
     """The values of a field, by item where it is a list, without the empty ones.
 
-    `counts` has short ones that are not masked; `hashes` tell the others apart. `more` counts those that were seen
-    when there was no room to tell whether they are new. `fits` are the types that all are of, as bits; `low` and
-    `high` the range as long as all are `numbers`.
+    `counts` has short ones that are not masked; `hashes`, their ranks, tell the others apart. `about` is how many
+    different ones there are, an estimate; None where they are all told apart, and until the values are `settled`.
+    `fits` are the types that all are of, as bits; `low` and `high` the range as long as all are `numbers`.
     """
 
     room: int = DISTINCT
@@ -39,7 +46,7 @@ class Values(msgspec.Struct):
     total: int = 0
     counts: dict[Scalar, int] = {}
     hashes: set[int] = set()
-    more: int = 0
+    about: int | None = None
     fits: int = _ALL
     numbers: bool = True
     low: int | None = None
@@ -47,41 +54,90 @@ class Values(msgspec.Struct):
     shortest: int | None = None
     longest: int = 0
     examples: Examples = msgspec.field(default_factory=Examples)
+    lowest: Lowest[_Key] | None = None
+    beyond: Distinct | None = None
 
-    def add(self, value: Scalar) -> None:
-        """Count one value."""
+    def add(self, value: Scalar, at: int = 0) -> None:
+        """Count one value of the exchange that stands at `at`."""
         self.total += 1
         count = self.counts.get(value)
         if count is not None:
             self.counts[value] = count + 1
         else:
-            self._add(value)
+            self._add(value, at)
 
-    def _add(self, value: Scalar) -> None:
+    def merge(self, other: "Values") -> None:
+        """Count all of another field's values, too."""
+        self.total += other.total
+        self.fits &= other.fits
+        self.numbers = self.numbers and other.numbers
+        self.low = _best(min, self.low, other.low) if self.numbers else None
+        self.high = _best(max, self.high, other.high) if self.numbers else None
+        self.shortest = _best(min, self.shortest, other.shortest)
+        self.longest = max(self.longest, other.longest)
+        self.examples.merge(other.examples)
+        for value, count in other.counts.items():
+            self._count(value, self.counts.get(value, 0) + count)
+        for known in other.hashes:
+            self._hash(known)
+        if other.beyond is not None:
+            self._close()
+            self.beyond = united(self.beyond, other.beyond)
+
+    def settled(self) -> "Values":
+        """The same, without what only counting needs."""
+        if self.beyond is None:
+            return self
+        about = max(self.distinct + 1, self.beyond.count(at for at, _ in self._close().order))
+        return msgspec.structs.replace(self, about=about, lowest=None, beyond=None)
+
+    def _add(self, value: Scalar, at: int) -> None:
         """Count one that is new, masked or long."""
         text = str(value)
         if self.masked or len(text) > LENGTH:
-            known = hash(text)
+            known = rank(text)
             if known in self.hashes:
                 return
-            if self._has_room():
-                self.hashes.add(known)
-        elif self._has_room():
-            self.counts[value] = 1
-        self._look(text)
+            self._hash(known)
+        else:
+            self._count(value, 1)
+        self._look(text, at)
 
-    def _has_room(self) -> bool:
-        if len(self.counts) + len(self.hashes) < self.room:
+    def _hash(self, known: int) -> None:
+        if known in self.hashes or self._has_room((_HASHED, known)):
+            self.hashes.add(known)
+
+    def _count(self, value: Scalar, count: int) -> None:
+        if value in self.counts or self._has_room((_NUMBER if isinstance(value, int) else _TEXT, value)):
+            self.counts[value] = count
+
+    def _close(self) -> Lowest[_Key]:
+        """The order of what is kept, from when on more must be told from it."""
+        if self.lowest is None:
+            keys = [(_NUMBER if isinstance(value, int) else _TEXT, value) for value in self.counts]
+            self.lowest = lowest([*keys, *((_HASHED, known) for known in self.hashes)], self.room, _ranked)
+            self.beyond = Distinct()
+        return self.lowest
+
+    def _has_room(self, key: _Key) -> bool:
+        """Whether a new value is kept; another one may have to go for it."""
+        if self.lowest is None and self.distinct < self.room:
             return True
-        self.more += 1
-        return False
+        gone = self._close().admit(key, _ranked(key))
+        if gone is not None and self.beyond is not None:
+            self.beyond.add(_ranked(gone))
+            if gone[0] == _HASHED and gone != key:
+                self.hashes.discard(int(gone[1] or 0))
+            elif gone != key:
+                del self.counts[gone[1]]
+        return gone != key
 
-    def _look(self, text: str) -> None:
+    def _look(self, text: str, at: int) -> None:
         length = len(text)
         self.longest = max(self.longest, length)
         self.shortest = length if self.shortest is None else min(self.shortest, length)
         if not self.examples.more:
-            self.examples.add(text, self.masked)
+            self.examples.add(text, self.masked, at)
         if self.fits:
             self.fits &= fitting(text)
         if self.numbers:
@@ -104,7 +160,7 @@ class Values(msgspec.Struct):
     @property
     def complete(self) -> bool:
         """Whether those are all."""
-        return self.more == 0
+        return self.beyond is None and self.about is None
 
     def is_all(self, kind: FieldType) -> bool:
         """Whether there are values, and all are of a type."""
@@ -119,6 +175,16 @@ class Values(msgspec.Struct):
         if not self.total:
             return None
         return next((kind for kind, bit in _BITS.items() if self.fits & bit), "text")
+
+
+def _ranked(key: _Key) -> int:
+    kind, value = key
+    return value if kind == _HASHED and isinstance(value, int) else rank(str(value))
+
+
+def _best(choose: Callable[[int, int], int], one: int | None, other: int | None) -> int | None:
+    """The choice of two numbers, as far as there are any."""
+    return other if one is None else one if other is None else choose(one, other)
 
 
 def fitting(text: str) -> int:

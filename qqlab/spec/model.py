@@ -197,7 +197,7 @@ class Rows(_Table, frozen=True):
 
 class Paging(_Table, frozen=True):
     """How a long list is asked for in pieces: request fields `limit` and `cursor`, and the reply field `complete`,
-    which says so by the value `done`."""
+    which says so by the value `done`. A list begins with the cursor `start`, or an empty one."""
 
     limit: str
     cursor: str
@@ -205,6 +205,7 @@ class Paging(_Table, frozen=True):
     doc: str
     source: tuple[str, ...]
     done: int = 1
+    start: str | None = None
 
 
 class State(_Table, frozen=True):

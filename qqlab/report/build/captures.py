@@ -11,7 +11,7 @@ import msgspec
 
 from qqlab.capture import Capture
 from qqlab.exchange import Exchange
-from qqlab.profile import Fold, Profile, aware, clip
+from qqlab.profile import CAPTURE, Fold, Profile, aware, clip
 from qqlab.redact import Redactor
 from qqlab.report import model
 from qqlab.report.build.basis import LISTED
@@ -35,11 +35,12 @@ def names(captures: Sequence[Capture]) -> list[str]:
 def profiled(captures: Sequence[Capture], named: Sequence[str], spec: Spec) -> Profile:
     """The profile of all captures together; a session is one capture's."""
     fold, redactor = Fold(spec), Redactor(spec, policy="all", masks=True)
-    for capture, name in zip(captures, named, strict=True):
-        fold.begin(name if len(captures) > 1 else "")
-        for label, exchange in labelled(capture, name, many=len(captures) > 1):
-            fold.add(label, exchange if exchange.error is None else _unquoted(exchange, redactor))
-    return fold.done()
+    for number, (capture, name) in enumerate(zip(captures, named, strict=True)):
+        fold.begin(number, name if len(captures) > 1 else "")
+        told = labelled(capture, name, many=len(captures) > 1)
+        for at, (label, exchange) in enumerate(told, number * CAPTURE):
+            fold.add(at, label, exchange if exchange.error is None else _unquoted(exchange, redactor))
+    return fold.part().profile()
 
 
 def _unquoted(exchange: Exchange, redactor: Redactor) -> Exchange:

@@ -34,7 +34,7 @@ def _command(
     for direction in DIRECTIONS:
         found = messages(tally, direction)
         directions[direction] = _direction(_expected(command, direction, found, basis.spec), found, basis)
-    counted = tally or CommandTally(name=name, exchanges=Evidence(), request=MessageTally(), reply=MessageTally())
+    counted = tally or CommandTally(name=name, at=0, exchanges=Evidence(), request=MessageTally(), reply=MessageTally())
     return model.CommandPart(
         name=name,
         documented=command is not None,

@@ -1,0 +1,54 @@
+"""The profile of a part of the traffic, which adds up with those of the others.
+
+Law: it does not matter into which parts the traffic was cut, nor in which order they are added: `merge` is associative
+and commutative. A part is bounded in size, whatever the traffic, and data only, so that it can go from one process to
+another.
+"""
+
+import msgspec
+
+from qqlab.profile.concluded import behaviour
+from qqlab.profile.following import Following
+from qqlab.profile.model import CommandTally, MessageTally, Profile
+
+
+class Part(msgspec.Struct):
+    """What was seen so far: counts, and those that are followed."""
+
+    seen: Profile
+    following: Following
+
+    def merge(self, other: "Part") -> None:
+        """Add another part, which is used up: nothing may be done with it any more.
+
+        Raises ValueError where both have seen the same stretch of a capture.
+        """
+        self.following.merge(other.following)
+        self.seen.merge(other.seen)
+
+    def profile(self) -> Profile:
+        """What all of it shows. Shares what it can with the part: look at it before more is added."""
+        seen = self.seen
+        return msgspec.structs.replace(
+            seen,
+            sessions=seen.sessions.settled(),
+            clients=seen.clients.settled(),
+            servers=seen.servers.settled(),
+            accounts=seen.accounts.settled(),
+            versions=seen.versions.settled(),
+            errors=seen.errors.settled(),
+            commands={name: _command(tally) for name, tally in seen.commands.items()},
+            behaviour=behaviour(self.following),
+        )
+
+
+def _command(tally: CommandTally) -> CommandTally:
+    request, reply, errors = _message(tally.request), _message(tally.reply), tally.errors.settled()
+    return msgspec.structs.replace(tally, request=request, reply=reply, errors=errors)
+
+
+def _message(tally: MessageTally) -> MessageTally:
+    fields = {
+        name: msgspec.structs.replace(field, values=field.values.settled()) for name, field in tally.fields.items()
+    }
+    return msgspec.structs.replace(tally, fields=fields)

@@ -1,0 +1,139 @@
+"""Who was present when: what is told of accounts, and the spans that follow from it.
+
+Law: bounded: the accounts of the lowest rank are followed (`qqlab.profile.lowest`), and of their spans those of the
+lowest accounts are kept. Where a stretch of the traffic begins it is not known whether its first sighting of an account
+begins a span: so the first and the last span of a stretch are always kept, and joined with those beside it.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from qqlab.codec import Decoded, Message, Scalar, case_of
+from qqlab.profile.adding import latest
+from qqlab.profile.behaviour import PresenceTally
+from qqlab.profile.tally import Cited, clip
+from qqlab.spec import Direction, Field, Spec
+
+# Spans of presence of which something is kept, and accounts that are followed.
+SPANS = 500
+ACCOUNTS = 1000
+
+
+class Sighting(NamedTuple):
+    """What an exchange tells of an account; `place` counts what it tells."""
+
+    account: str
+    table: str
+    state: int
+    place: int
+    cited: Cited
+
+    def span(self) -> PresenceTally:
+        """The presence that begins with it."""
+        label, time, at = self.cited
+        return PresenceTally((at, self.place), self.account, self.table, self.state, clip(label), time, time)
+
+
+class Presence(msgspec.Struct):
+    """An account over a stretch of at least one sighting. `count` is the number of its spans; `spans` are those that
+    are kept, the first and the last always. `sightings` counts what was told of it."""
+
+    spans: list[PresenceTally]
+    count: int = 1
+    sightings: int = 1
+
+    @property
+    def at(self) -> int:
+        """Where the stretch begins."""
+        return self.spans[0].at[0]
+
+    def add(self, seen: Sighting) -> None:
+        """One more sighting."""
+        self.sightings += 1
+        now = self.spans[-1]
+        now.until = latest(now.until, seen.cited.time)
+        if now.state != seen.state:
+            self.count += 1
+            self.spans.append(seen.span())
+
+    def then(self, after: "Presence") -> None:
+        """The stretch right after this one, too."""
+        now, head = self.spans[-1], after.spans[0]
+        goes_on = now.state == head.state
+        now.until = latest(now.until, head.until if goes_on else head.since)
+        self.spans += after.spans[goes_on:]
+        self.count += after.count - goes_on
+        self.sightings += after.sightings
+
+    def trim(self, room: int) -> int:
+        """Keep no more spans than there is room for, but the first and the last one; returns what room is left."""
+        if len(self.spans) > room + 2:
+            self.spans = [*self.spans[: room + 1], self.spans[-1]]
+        return max(0, room - len(self.spans) + 1)
+
+
+class _Place(NamedTuple):
+    """Where a message tells of presence: the field with the code, and the one that says of whom."""
+
+    field: Field
+    whose: str | None
+
+
+class Sightings:
+    """What exchanges tell of presence, by a spec."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.places: dict[tuple[str, Direction], list[_Place]] = {}
+        for command, direction, field in spec.every_field():
+            of_case = next((case.presence_of for case in field.cases if case.presence_of is not None), None)
+            if command is not None and (field.presence_of is not None or of_case is not None):
+                self.places.setdefault((command.name, direction), []).append(_Place(field, field.presence_of))
+
+    def of(self, decoded: Decoded, ok: bool | None, cited: Cited) -> Iterator[Sighting]:
+        """What an exchange tells; `ok` is whether its reply tells success."""
+        known, said, place = decoded.spec, False, 0
+        if known is None:
+            return
+        for message in (decoded.request if ok else None, decoded.reply):
+            if message is None or message.command is None:
+                continue
+            for telling in self.places.get((message.command.name, message.direction), ()):
+                for account, table, state in _states(message, telling, self.spec):
+                    said = said or message is decoded.request
+                    yield Sighting(clip(account), table, state, place, cited)
+                    place += 1
+        if known.presence is not None and ok and not said and decoded.account is not None:
+            yield Sighting(clip(decoded.account), known.presence.codes, known.presence.value, place, cited)
+
+
+def _states(message: Message, telling: _Place, spec: Spec) -> Iterator[tuple[str, str, int]]:
+    """Whose presence a message tells: account, table and value of each."""
+    field = telling.field
+    if telling.whose is not None and field.codes is not None and not field.list:
+        account, state = message.text(telling.whose), message.value(field.name)
+        if account is not None and isinstance(state, int):
+            yield account, field.codes, state
+        return
+    for table in message.tables:
+        if field.name not in table.spec.columns:
+            continue
+        for row in table.rows:
+            case = case_of(field, row.cells) if telling.whose is None else None
+            whose = telling.whose if case is None else case.presence_of
+            codes = field.codes if case is None else case.codes
+            said = None if whose is None else row.cells.get(whose)
+            number = _number(row.cells.get(field.name))
+            if codes is None or said is None or number is None:
+                continue
+            # The text that is no code of its case is what people wrote.
+            if case is None or number in spec.codes[codes].by_value:
+                yield str(said), codes, number
+
+
+def _number(value: Scalar) -> int | None:
+    """The number of a code; of a text, where its case makes it one."""
+    text = str(value).strip(" ")
+    return value if isinstance(value, int) else int(text) if text.isdecimal() and len(text) < 10 else None

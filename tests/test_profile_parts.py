@@ -1,0 +1,188 @@
+"""A profile does not depend on how the traffic was cut, nor on the order in which its parts are added."""
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from types import ModuleType
+from unittest.mock import patch
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qqlab import spec as specs
+from qqlab.exchange import Exchange, RawMessage
+from qqlab.profile import (
+    CAPTURE,
+    Fold,
+    Part,
+    Profile,
+    concluded,
+    following,
+    messages,
+    model,
+    session,
+    sessions,
+    transitions,
+)
+
+KNOWN = specs.builtin()
+START = datetime(2005, 6, 30, 12, tzinfo=UTC)
+
+# What is kept at most, so that it takes few exchanges to have more.
+TIGHT: dict[ModuleType, dict[str, int]] = {
+    following: {"FOLLOWED": 3, "MOST": 8, "SESSIONS": 2, "ACCOUNTS": 3, "SPANS": 4},
+    concluded: {"POLLING": 2, "SPANS": 4, "TRANSITIONS": 3},
+    transitions: {"TRANSITIONS": 2},
+    session: {"STEPS": 3},
+    sessions: {"STEPS": 3},
+    model: {"UNKNOWN_COMMANDS": 2, "UNKNOWN_FIELDS": 2, "UNKNOWN_CODES": 2, "STATUSES": 2, "POSITIONS": 4},
+    messages: {"DISTINCT": 3, "DISTINCT_UNKNOWN": 2},
+}
+
+
+@contextmanager
+def tight() -> Iterator[None]:
+    with ExitStack() as stack:
+        for module, limits in TIGHT.items():
+            for name, limit in limits.items():
+                stack.enter_context(patch.object(module, name, limit))
+        yield
+
+
+keys = st.sampled_from(["0", "1", "2", "3"])
+numbers = st.sampled_from(["1", "2", "3", "", "x"])
+page = st.builds(
+    "CMD=List&RES={}&FN={}&SN={}&UN={}".format,
+    st.sampled_from(["0", "20", "7"]), st.sampled_from("001x"), numbers, st.sampled_from(["", "1,2,", "3,", "1"]),
+)  # fmt: skip
+friends = st.builds(
+    "CMD=QUERY_STAT&RES=0&FN={}&SN=2&FC=0,0,&NK=a,b,&UN={},{},&ST={},{},".format,
+    st.sampled_from("01"), keys, keys, *[st.sampled_from(["10", "20", "30", "77", "78", "79"])] * 2,
+)  # fmt: skip
+odd = st.text("ab&=,%01", max_size=12) | st.builds(
+    "CMD={}&{}=1&{}=2&MT={}".format,
+    st.sampled_from(["c1", "C2", "c3", "Login"]), *[st.sampled_from(["x", "y", "z", "UN", "a b"])] * 2, numbers,
+)  # fmt: skip
+asked = st.one_of(
+    st.sampled_from(["CMD=Login&PS=secret&M5=1&LC=9", "CMD=GetMsgEx", "CMD=Logout"]),
+    st.sampled_from(["CMD=Change_Stat&ST=30", "CMD=Change_stat&ST=99"]),
+    st.builds("CMD=List&TN=2&UN={}".format, keys),
+    st.builds("CMD=Query_Stat&TN=2&UN={}".format, keys),
+    odd,
+)  # fmt: skip
+said = st.one_of(
+    st.builds("CMD=Login&RES=0&RS={}&HI={}&LI={}".format, numbers, numbers, numbers),
+    st.just("CMD=GETMSGEX&RES=0&MN=1&MT=9,&UN=7,&MG=hi,"),
+    st.just("CMD=GETMSGEX&RES=0&MN=2&MT=99,9,&UN=7,8,&MG=20,10,"),
+    st.just("CMD=Change_Stat&RES=0"), page, friends, odd,
+)  # fmt: skip
+
+
+@st.composite
+def exchanges(draw: st.DrawFn) -> Exchange:
+    def raw(body: str | None) -> RawMessage | None:
+        if body is None:
+            return None
+        name, _, rest = body.partition("&")
+        head = draw(st.sampled_from(["VER=1.1&", "VER=1.4&", "VER=2&", ""]))
+        who, number = draw(st.sampled_from("6789")), draw(numbers)
+        return RawMessage(body=f"{head}{name}&SEQ={number}&UIN={who}&{rest}".encode())
+
+    request, reply = draw(st.none() | asked), draw(st.none() | said)
+    seconds = draw(st.none() | st.integers(0, 400))
+    return Exchange(
+        id="",
+        session=draw(st.sampled_from(["", "a", "b", "c", "d", "e"])),
+        time=None if seconds is None else START + timedelta(seconds=seconds),
+        elapsed=draw(st.none() | st.sampled_from([0.1, 0.5, 3.0])),
+        error=draw(st.sampled_from([None, None, None, "broke off", "timed out", "reset"])),
+        request=raw(request),
+        reply=raw(reply),
+    )
+
+
+class Cut(msgspec.Struct):
+    """Where one stretch begins, and what is in it."""
+
+    capture: int
+    start: int
+    stop: int
+    told: Sequence[tuple[int, Exchange]]
+
+
+def cuts(captures: Sequence[Sequence[Exchange]], places: Iterable[tuple[int, int]]) -> list[Cut]:
+    found = []
+    for number, told in enumerate(captures):
+        stands = [(number * CAPTURE + 10 * place, exchange) for place, exchange in enumerate(told)]
+        own = {place for which, place in places if which == number and place <= 10 * len(told)}
+        edges = sorted({0, 10 * len(told) + 10} | own)
+        for start, stop in pairwise(edges):
+            low, high = number * CAPTURE + start, number * CAPTURE + stop
+            found.append(Cut(number, low, high, [pair for pair in stands if low <= pair[0] < high]))
+    return found
+
+
+def folded(stretches: Iterable[Cut]) -> Part:
+    fold = Fold(KNOWN)
+    for one in stretches:
+        fold.begin(one.capture, f"capture {one.capture}", (one.start, one.stop))
+        for at, exchange in one.told:
+            fold.add(at, f"{one.capture}:{at}", exchange)
+    part: Part = pickle.loads(pickle.dumps(fold.part()))
+    return part
+
+
+def differing(one: object, other: object, path: str = "") -> Iterator[str]:
+    """Where two profiles differ, and how."""
+    if isinstance(one, msgspec.Struct) and type(one) is type(other):
+        for name in one.__struct_fields__:
+            yield from differing(getattr(one, name), getattr(other, name), f"{path}.{name}")
+    elif isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        for key in one:
+            yield from differing(one[key], other[key], f"{path}[{key!r}]")
+    elif one != other:
+        yield f"{path}: {one} is not {other}"
+
+
+def order(profile: Profile) -> object:
+    """In which order a report tells what there is."""
+    names = (profile.sessions, profile.clients, profile.servers, profile.accounts, profile.versions, profile.errors)
+    return (
+        [list(one.counts) for one in names],
+        list(profile.notes),
+        list(profile.behaviour.sessions),
+        [(name, list(command.errors.counts)) for name, command in profile.commands.items()],
+        [
+            (name, list(field.contradictions))
+            for command in profile.commands.values()
+            for message in (command.request, command.reply)
+            for name, field in message.fields.items()
+        ],
+    )
+
+
+captures = st.lists(st.lists(exchanges(), max_size=14), min_size=1, max_size=2)
+places = st.lists(st.tuples(st.integers(0, 1), st.integers(1, 150)), max_size=5)
+
+
+@pytest.mark.parametrize("limits", [ExitStack, tight])
+@settings(max_examples=40, deadline=None)
+@given(told=captures, cut=places, data=st.data())
+def test_the_parts_of_any_cut_added_in_any_order_are_the_profile_of_all(
+    limits: Callable[[], AbstractContextManager[object]],
+    told: list[list[Exchange]],
+    cut: list[tuple[int, int]],
+    data: st.DataObject,
+) -> None:
+    with limits():
+        whole = folded(cuts(told, ())).profile()
+        parts = [folded([one]) for one in cuts(told, cut)]
+        while len(parts) > 1:
+            one = parts.pop(data.draw(st.integers(0, len(parts) - 1)))
+            parts[data.draw(st.integers(0, len(parts) - 1))].merge(one)
+        assert list(differing(parts[0].profile(), whole)) == []
+        assert order(parts[0].profile()) == order(whole)
