@@ -1,154 +1,135 @@
-"""Lines of a spec file: the packaged one, one written in every other way, and any document in any style."""
+"""Captures at URLs: what lies there is read as what lies here, and what cannot be reached is one line."""
 
-import tomllib
+import shutil
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
+import fsspec
+import msgspec
+import pytest
+from conftest import ROOT, qqlab
 
 from qqlab import spec as specs
-from qqlab.spec import Places
-from qqlab.spec.places import Path, lines
+from qqlab.capture import dataset, load, open_capture, read_frame
+from qqlab.capture.manifest import NAME
+from qqlab.capture.places import Url, place
+from qqlab.errors import InputError
 
-TEXT = specs.text(None)
-
-
-def paths(document: Any, here: Path = ()) -> Iterator[tuple[Path, Any]]:
-    items = document.items() if isinstance(document, dict) else enumerate(document)
-    for key, value in items:
-        yield (*here, key), value
-        if isinstance(value, dict | list):
-            yield from paths(value, (*here, key))
+SPEC = specs.builtin()
+DEMO = ROOT / "captures/demo.jsonl"
 
 
-def test_every_path_of_the_packaged_spec_has_its_line() -> None:
-    assert lines(TEXT).keys() == dict(paths(tomllib.loads(TEXT))).keys()
-
-
-def test_every_field_and_code_of_the_packaged_spec_is_where_it_is_said_to_be() -> None:
-    known, places, text = specs.builtin(), Places(TEXT), TEXT.splitlines()
-    for command, direction, field in known.every_field():
-        line = places.field("" if command is None else command.name, direction, field.name)
-        header = next(one for one in reversed(text[:line]) if one.startswith("["))
-        where = "common" if command is None else f"commands.{command.name}"
-        assert (text[line - 1], header) == (f'name = "{field.name}"', f"[[{where}.{direction}]]")
-    for name, table in known.codes.items():
-        for value in table.values:
-            line = places.code(name, value.value) or 0
-            header = next(one for one in reversed(text[:line]) if one.startswith("["))
-            assert (text[line - 1], header) == (f"value = {value.value}", f"[[codes.{name}.values]]")
-    assert text[places.command("getinfo") - 1] == "[commands.GetInfo]"
-    assert text[places.value(known, "Login", "reply", "RS", 1) - 1] == "value = 1"
-    assert text[places.value(known, "Login", "reply", "RS", 99) - 1] == 'name = "RS"'
-
-
-OTHERWISE = '''\
-# [commands.Fake] name = "NK"
-codes.add = { doc = """
-[[codes.add.values]]
-value = 2 ""\\"""", values = [ # ]
-  { value = 1 }, { "value" = 2 },
-  ] }
-common."reply" = [{ name = "RES" }]
-
-[ commands . "Odd [one]" ] # ] "
-doc = \'\'\'name = "NK"\'\'\'
-reply = [
-  # { name = "NK" }
-  { doc = 'it\\', "name" = "NK" },
-  { "n\\u0061me" = \'ST\' }]
-
-[[commands.Tail.request]]
-name = "A"
-when . x = [1]
-[[commands.Tail.request]]
-
-name = "B"
-'''
-
-
-def test_a_spec_may_be_written_in_any_way() -> None:
-    places = Places(OTHERWISE)
-    assert lines(OTHERWISE).keys() == dict(paths(tomllib.loads(OTHERWISE))).keys()
-    assert (places.code("add", 1), places.code("add", 2), places.code("add", 3)) == (5, 5, None)
-    assert [places.field("odd [ONE]", "reply", name) for name in ("NK", "st", "RES", "XX")] == [13, 14, 7, 9]
-    assert [places.field("Tail", "request", name) for name in "AB"] == [17, 21]
-    assert (places.command("Tail"), places.command("None"), Places("").command("None")) == (16, 1, 1)
-    assert Places(OTHERWISE.replace("\n", "\r\n")).field("Tail", "request", "B") == 21
-
-
-KEYS = st.text(st.sampled_from("aZ0-_ .#[]='\"\\é"), min_size=0, max_size=4)
-DOCUMENTS = st.dictionaries(
-    KEYS,
-    st.recursive(
-        st.just(0),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
-        max_leaves=8,
-    ),
-    max_size=4,
+@pytest.mark.parametrize(
+    ("text", "shown", "name", "beside"),
+    [
+        ("s3://bucket/a/b.jsonl", "s3://bucket/a/b.jsonl", "b.jsonl", "s3://bucket/a/x"),
+        ("memory:///d", "memory://d", "d", "memory://x"),
+        ("http://127.0.0.1:80/d", "http://127.0.0.1:80/d", "d", "http://127.0.0.1:80/x"),
+        ("simplecache::s3://b/d", "simplecache::s3://b/d", "d", "simplecache::s3://b/x"),
+        ("file:///tmp/d", "/tmp/d", "d", "/tmp/x"),
+        ("a/b", "a/b", "b", "a/x"),
+        ("-", "-", "-", "x"),
+    ],
 )
-NOISE = ["", "# [x]", '# "', "  # '''", "\t"]
+def test_a_url_is_a_path(text: str, shown: str, name: str, beside: str) -> None:
+    found = place(text)
+    assert (str(found), found.name, str(found.with_name("x"))) == (shown, name, beside)
+    assert isinstance(found, Url) == ("://" in text and not text.startswith("file"))
+    assert str(place(found)) == shown
 
 
-class Writer:
-    """Writes a document in styles that are drawn; the leaves become distinct marks."""
-
-    def __init__(self, data: st.DataObject) -> None:
-        self.data = data
-        self.out: list[str] = []
-        self.leaves = 0
-
-    def pick(self, *options: str) -> str:
-        return self.data.draw(st.sampled_from(options))
-
-    def key(self, name: str) -> str:
-        quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        bare = name and name.isascii() and name.replace("-", "").replace("_", "").isalnum()
-        return self.pick(name, quoted) if bare else quoted
-
-    def leaf(self) -> str:
-        self.leaves += 1
-        mark = f"<{self.leaves}>"
-        return self.pick(
-            f"'{mark}'", f'"{mark} \\" # "', f'"""{mark}\n[x]\n""\\"""""', f"'''{mark} \" =\n{{''''", f"'{mark}' # ]"
-        )
-
-    def inline(self, value: Any, *, flat: bool = False) -> str:
-        if isinstance(value, dict):
-            pairs = [f"{self.key(key)} = {self.inline(inner, flat=True)}" for key, inner in value.items()]
-            return "{ " + ", ".join(pairs) + " }"
-        if isinstance(value, list):
-            gap = self.pick(" ", "\n", "\n  # ] }\n")
-            return "[" + gap + f",{gap}".join(self.inline(inner, flat=True) for inner in value) + gap + "]"
-        leaf = self.leaf()
-        return leaf.removesuffix(" # ]") if flat else leaf
-
-    def table(self, table: dict[str, Any], header: str) -> None:
-        later = []
-        for name, value in table.items():
-            key = self.key(name)
-            many = isinstance(value, list) and value and all(isinstance(item, dict) for item in value)
-            if (isinstance(value, dict) or many) and self.pick("header", "inline") == "header":
-                later.append((f"{header}.{key}" if header else key, value))
-            else:
-                self.out.append(f"{key} = {self.inline(value)}")
-                self.out.append(self.pick(*NOISE))
-        for path, value in later:
-            for item in value if isinstance(value, list) else [value]:
-                self.out.append(f"[[ {path} ]] # ]" if isinstance(value, list) else f"[{path}]")
-                self.table(item, path)
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    system = fsspec.filesystem("memory")
+    yield system
+    system.store.clear()
+    system.pseudo_dirs[:] = [""]
 
 
-@given(DOCUMENTS, st.data())
-def test_any_document_in_any_style(document: dict[str, Any], data: st.DataObject) -> None:
-    writer = Writer(data)
-    writer.table(document, "")
-    text = "\n".join(writer.out)
-    read = tomllib.loads(text)
-    found = lines(text)
-    assert found.keys() == dict(paths(read)).keys()
-    for path, value in paths(read):
-        if isinstance(value, str):
-            mark = value[: value.index(">") + 1]
-            assert found[path] == text[: text.index(mark)].count("\n") + 1, path
+def test_a_dataset_may_be_written_to_a_url_and_read_there(memory: Any) -> None:
+    dataset.write("memory://bucket/d", open_capture(DEMO), SPEC)
+    assert load("memory://bucket/d").exchanges == load(DEMO).exchanges
+    assert load("memory://bucket/d").path == "memory://bucket/d"
+    assert read_frame("memory://bucket/d").equals(read_frame(DEMO))
+    with pytest.raises(InputError, match=r"memory://bucket/d: exists already \(choose"):
+        dataset.write("memory://bucket/d", open_capture(DEMO), SPEC)
+    other = ROOT / "captures/lines.jsonl"
+    dataset.write("memory://bucket/d", open_capture(other), SPEC, force=True)
+    assert load("memory://bucket/d").exchanges == load(other).exchanges
+
+
+def test_half_a_dataset_at_a_url_is_none_and_may_be_replaced(memory: Any) -> None:
+    dataset.write("memory://d", open_capture(DEMO), SPEC)
+    memory.rm_file(f"/d/{NAME}")
+    with pytest.raises(InputError, match=f"memory://d: is no whole dataset: it has no {NAME}"):
+        load("memory://d")
+    dataset.write("memory://d", open_capture(DEMO), SPEC, force=True)
+    assert len(load("memory://d").exchanges) == len(load(DEMO).exchanges)
+    memory.pipe_file("/d/thesis.txt", b"kept")
+    with pytest.raises(InputError, match=r"stays as it is: thesis.txt in it is of no dataset"):
+        dataset.write("memory://d", open_capture(DEMO), SPEC, force=True)
+    assert memory.cat_file("/d/thesis.txt") == b"kept"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A folder, and the URL under which it is served."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", tmp_path
+        server.shutdown()
+        thread.join()
+
+
+def test_commands_read_captures_and_datasets_over_http(served: tuple[str, Path]) -> None:
+    url, folder = served
+    shutil.copy(DEMO, folder / "demo.jsonl")
+    dataset.write(folder / "d", open_capture(DEMO), SPEC)
+    compared = qqlab("diff", f"{url}/demo.jsonl", f"{url}/d", "--json")
+    assert (compared.returncode, compared.stderr) == (0, "")
+    assert f"{url}/d" in compared.stdout
+    listed = qqlab("show", f"{url}/d")
+    assert listed.stdout.startswith(f"{url}/d: 36 exchanges")
+    gone = qqlab("show", f"{url}/gone.jsonl")
+    assert (gone.returncode, gone.stderr) == (3, f"qqlab: {url}/gone.jsonl: No such file or directory\n")
+
+
+def test_a_recording_in_segments_is_read_over_http(served: tuple[str, Path]) -> None:
+    url, folder = served
+    first, *lines = DEMO.read_bytes().splitlines(keepends=True)
+    for number, name, part in ((1, "r.0001.jsonl", lines[:10]), (2, "r.jsonl", lines[10:])):
+        head = msgspec.json.decode(first) | {"recording": "r", "segment": number, "before": 10 * (number - 1)}
+        (folder / name).write_bytes(msgspec.json.encode(head) + b"\n" + b"".join(part))
+    whole = qqlab("show", f"{url}/r.jsonl", "--json")
+    assert (whole.returncode, whole.stderr) == (0, "")
+    assert whole.stdout == qqlab("show", folder / "r.jsonl", "--json").stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("gs://bucket/x.jsonl", "gs://bucket/x.jsonl: there is no driver for such URLs (Please install gcsfs to"),
+        ("nowhere://x.jsonl", "nowhere://x.jsonl: cannot be reached: Protocol not known: nowhere"),
+        ("http://127.0.0.1:1/d", "http://127.0.0.1:1/d: cannot be reached: Cannot connect to host 127.0.0.1:1 "),
+    ],
+)
+def test_what_cannot_be_reached_is_one_line(url: str, said: str) -> None:
+    result = qqlab("show", url)
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (3, "", 1)
+    assert result.stderr.startswith(f"qqlab: {said}"), result.stderr
+
+
+def test_only_datasets_are_written_to_urls(tmp_path: Path) -> None:
+    result = qqlab("export", DEMO, "--format", "jsonl", "-o", "memory://x.jsonl", cwd=tmp_path)
+    assert result.stderr.startswith("qqlab: memory://x.jsonl: is a URL, where datasets alone are written (")
+    assert (result.returncode, [*tmp_path.iterdir()]) == (2, [])

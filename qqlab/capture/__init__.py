@@ -6,7 +6,7 @@ qqlab (`jq`, pandas) and is never read back.
 
 from qqlab.capture.file import Header, Redacted, encode_line, header
 from qqlab.capture.following import follow
-from qqlab.capture.reading import Capture, Located, Stream, load, open_capture
+from qqlab.capture.reading import Capture, Located, Stream, load, open_capture, read_frame
 from qqlab.capture.record import Record, record
 from qqlab.capture.session import session, with_session
 from qqlab.capture.storage import PROMISES, Storage, Sync
@@ -33,6 +33,7 @@ __all__ = [
     "joined",
     "load",
     "open_capture",
+    "read_frame",
     "record",
     "save",
     "session",

@@ -226,8 +226,11 @@ def _folder(path: Path, force: bool) -> Iterator[Folder]:
             there.remove(name)
         yield there
         return
+    beside = path.resolve().parent
+    if not beside.is_dir():
+        raise InputError(str(path), "its directory does not exist", f"make it: mkdir -p {path.parent}")
     try:
-        made = Path(tempfile.mkdtemp(dir=path.resolve().parent, prefix=".qqlab-"))
+        made = Path(tempfile.mkdtemp(dir=beside, prefix=".qqlab-"))
     except OSError as error:
         raise InputError(str(path), f"cannot be written: {error.strerror or error}") from error
     try:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from qqlab.capture import segments, source
 from qqlab.capture.file import Header, parse_header, parse_line
+from qqlab.capture.places import is_url
 from qqlab.capture.reading import find_segment
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
@@ -26,6 +27,8 @@ def follow(path: Path, go_on: Callable[[], bool], say: Callable[[str], None]) ->
     `go_on` is called whenever there is nothing new: it waits a while, and says whether to look again. `say` is told, a
     line each, of what is missing and of a file that begins anew. Raises InputError as reading a capture does.
     """
+    if is_url(path) or path.is_dir():
+        raise InputError(str(path), "is no file of this machine that grows", "leave out --follow")
     recording, expected = "", 1
     while (opened := _open(path, go_on, is_there=expected == 1)) is not None:
         with opened as file:

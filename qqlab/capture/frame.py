@@ -1,7 +1,8 @@
 """Pandas frames of a capture, typed by the spec and not by guessing.
 
 Law: identifiers stay text (a version 1.10 is not 1.1, an account is no number), missing stays missing, and nothing is
-lost to a type. `Capture.frame()` has a row for each exchange:
+lost to a type. `Capture.frame()` has a row for each exchange, and so has `qqlab.capture.read_frame(PATH)`, which of a
+dataset takes the columns as they are there:
 
 | column | dtype | what |
 |---|---|---|
@@ -55,7 +56,7 @@ from qqlab.codec import Decoded, Message, Row, case_code, case_of, decode
 from qqlab.exchange import Exchange
 from qqlab.spec import Field, Spec
 
-_FIRST = (
+FIRST = (
     *("id", "session", "time", "elapsed", "client", "server", "transport"),
     *("command", "version", "account", "sequence", "status", "error", "notes"),
 )
@@ -70,11 +71,11 @@ def bounded_frame(exchanges: Iterable[Exchange], spec: Spec, most: int | None) -
     """The same with no more than `most` columns for names that the spec does not have, and how many values that leaves
     out: where each message has names of its own, a table would grow with the square of the capture."""
     rows = [_row(exchange, decode(exchange, spec)) for exchange in exchanges]
-    names = dict.fromkeys([*_FIRST, *(name for row in rows for name in row)])
-    known = {*_FIRST, *(f"{direction}.{field.name}" for _, direction, field in spec.every_field())}
+    names = dict.fromkeys([*FIRST, *(name for row in rows for name in row)])
+    known = {*FIRST, *(f"{direction}.{field.name}" for _, direction, field in spec.every_field())}
     foreign = [name for name in names if name not in known]
     beyond = set() if most is None else set(foreign[most:])
-    numbers, lists = _kinds(spec)
+    numbers, lists = kinds(spec)
     columns = {
         name: _column(name, [row.get(name) for row in rows], name in numbers, name in lists)
         for name in names
@@ -84,7 +85,7 @@ def bounded_frame(exchanges: Iterable[Exchange], spec: Spec, most: int | None) -
     return table, sum(name in beyond for row in rows for name in row)
 
 
-def _kinds(spec: Spec) -> tuple[set[str], set[str]]:
+def kinds(spec: Spec) -> tuple[set[str], set[str]]:
     """The columns that hold numbers in every command that has them, and those that hold a list in any."""
     fields: dict[str, list[Field]] = {}
     for _, direction, field in spec.every_field():

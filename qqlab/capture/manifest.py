@@ -4,6 +4,7 @@ Law: it is written last, so that a directory without it is no whole dataset; and
 has, so that none can be missing unnoticed. Newer versions are refused by name.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -12,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from qqlab.capture.file import Redacted
-from qqlab.capture.places import Folder, Url, place
+from qqlab.capture.places import Folder, Url, is_url, place
 from qqlab.errors import InputError
 
 VERSION = 1
@@ -122,6 +123,16 @@ def read(folder: Folder) -> Manifest:
 def is_part(name: str) -> bool:
     """Whether a file in a directory is named as those of datasets are."""
     return name == NAME or _PATH.fullmatch(name) is not None
+
+
+def not_whole(path: Path) -> InputError | None:
+    """What is wrong with a URL that is no file, where half a dataset lies there."""
+    if not is_url(path):
+        return None
+    with contextlib.suppress(InputError):
+        if any(map(is_part, Folder(path).names())):
+            return _none(Folder(path))
+    return None
 
 
 def encode(manifest: Manifest) -> bytes:

@@ -71,6 +71,8 @@ def troubles(where: str) -> Iterator[None]:
     except (InputError, GeneratorExit, KeyboardInterrupt):
         raise
     except FileNotFoundError as error:
+        if isinstance(error.__cause__, OSError):  # which stands for a host that is not there, too
+            raise InputError(where, f"cannot be reached: {_line(error.__cause__)}") from error
         raise InputError(where, os.strerror(errno.ENOENT)) from error
     except ImportError as error:
         raise InputError(where, "there is no driver for such URLs", _line(error)) from error

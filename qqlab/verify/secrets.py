@@ -1,8 +1,8 @@
 """A proof that none of the secrets of an accounts file stands in files of any kind.
 
 Law: looked for are the password, what the spec derives from it, and the verification code, in every writing that
-`qqlab.hunt` knows; what is compressed with zstd is looked into. A file that cannot be looked into is a problem: nothing
-is proven of it. No secret is ever in a result.
+`qqlab.hunt` knows; what is compressed with zstd is looked into, and datasets by the lines they were made of. A file
+that cannot be looked into is a problem: nothing is proven of it. No secret is ever in a result.
 """
 
 import os
@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from qqlab import http1
-from qqlab.capture import segments, source
+from qqlab.capture import manifest, segments, source
 from qqlab.capture.file import parse_line
-from qqlab.capture.reading import open_capture, open_part
+from qqlab.capture.manifest import NAME, is_dataset
+from qqlab.capture.places import Folder
+from qqlab.capture.reading import Part, open_capture, open_part
+from qqlab.capture.writing import written
 from qqlab.codec import derive
 from qqlab.errors import InputError
 from qqlab.files import are_same
@@ -95,8 +98,8 @@ def search(paths: Sequence[Path], secrets: Secrets, problems: Problems, spared: 
             continue
         searched += 1
         try:
-            for line, whose in secrets.found(source.blocks(file)):
-                problems.add("secret.found", f"{source.name(file)}:{line}", whose)
+            for where, whose in _dataset(file, secrets) if is_dataset(file) else _plain(file, secrets):
+                problems.add("secret.found", where, whose)
             for where, whose in _packed(file, secrets):
                 problems.add("secret.found", where, whose)
         except InputError as error:
@@ -106,23 +109,44 @@ def search(paths: Sequence[Path], secrets: Secrets, problems: Problems, spared: 
     return searched
 
 
+def _plain(path: Path, secrets: Secrets) -> Iterator[tuple[str, str]]:
+    """The secrets in a file of any kind."""
+    for line, whose in secrets.found(source.blocks(path)):
+        yield f"{source.name(path)}:{line}", whose
+
+
+def _dataset(path: Path, secrets: Secrets) -> Iterator[tuple[str, str]]:
+    """The secrets in a dataset: in its list, and in the lines that it was made of."""
+    yield from _plain(path / NAME, secrets)
+    for part in open_capture(path).whole_parts():
+        for line, whose in secrets.found(written(part)):
+            yield f"{part.where}:{line}", whose
+
+
 def _packed(path: Path, secrets: Secrets) -> Iterator[tuple[str, str]]:
     """The secrets in a capture's messages that its lines do not show: bodies with a content coding, or in chunks, or
     that are no text and have escapes of their own."""
+    for part in _parts(path):
+        for line in part.lines:
+            try:
+                exchange = parse_line(line.data, "")
+            except InputError:
+                continue
+            for raw in (exchange.request, exchange.reply):
+                content = None if raw is None else http1.content(raw)
+                if raw is not None and content is not None and (content != raw.body or not content.isascii()):
+                    for _, whose in secrets.found(iter((content,))):
+                        yield f"{part.where}:{line.number}", f"{whose}, in a body"
+
+
+def _parts(path: Path) -> Sequence[Part]:
+    """The capture in a file or a dataset, none where it is something else."""
+    if is_dataset(path):
+        return list(open_capture(path).whole_parts())
     try:
-        part = open_part(path) if str(path) != "-" else None
+        return [open_part(path)] if str(path) != "-" else []
     except InputError:
-        return
-    for line in part.lines if part is not None else ():
-        try:
-            exchange = parse_line(line.data, "")
-        except InputError:
-            continue
-        for raw in (exchange.request, exchange.reply):
-            content = None if raw is None else http1.content(raw)
-            if raw is not None and content is not None and (content != raw.body or not content.isascii()):
-                for _, whose in secrets.found(iter((content,))):
-                    yield f"{part.where if part is not None else path}:{line.number}", f"{whose}, in a body"
+        return []
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -130,9 +154,23 @@ def _files(path: Path) -> Iterator[Path]:
         yield from _segments(path)
         yield path
         return
+    listed: set[Path] = set()
     for directory, names, files in os.walk(path, onerror=_refuse):
         names.sort()
-        yield from (file for name in sorted(files) if (file := Path(directory, name)).is_file())
+        listed |= _listed(Path(directory)) if NAME in files else set()
+        if Path(directory, NAME) in listed:
+            yield Path(directory)
+        found = (Path(directory, name) for name in sorted(files))
+        yield from (file for file in found if file.is_file() and file not in listed)
+
+
+def _listed(directory: Path) -> set[Path]:
+    """The files of a dataset, which are looked into together; none of one that cannot be read."""
+    folder = Folder(directory)
+    try:
+        return {directory / NAME, *(directory / file.path for file in manifest.files(manifest.read(folder)))}
+    except InputError:
+        return set()
 
 
 def _segments(path: Path) -> Iterator[Path]:
