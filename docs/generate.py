@@ -51,7 +51,7 @@ from qqlab.infer import tally as infer_tally
 from qqlab.infer import update as infer_update
 from qqlab.infer import values as infer_values
 from qqlab.infer.score import UNTOLD
-from qqlab.net import http, kept, pace, running, workers
+from qqlab.net import apart, cluster, http, kept, pace, running, workers
 from qqlab.net import lines as net_lines
 from qqlab.profile import histogram, verdict
 from qqlab.proxy import choice
@@ -298,6 +298,8 @@ def _running() -> str:
         ("What is kept, and `--resume`", kept),
         ("The journal", journal),
         ("`--workers`", workers),
+        ("Lanes read and planned apart", apart),
+        ("`--cluster`", cluster),
     )
     parts = "\n\n".join(f"## {title}\n\n{(inspect.getdoc(module) or '').strip()}" for title, module in modules)
     rows = table(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from qqlab.cli import app, replaying
+from qqlab.cli import app, clustered, replaying
 from qqlab.cli.replaying import Asked
 from qqlab.net import apart
 from qqlab.net import whole as whole_of_it
@@ -28,17 +28,18 @@ def main(folder: Path, target: str, numbers: list[str]) -> None:
         return done
 
     replaying._told_apart = told
-    setattr(replaying, "now", lambda: 500_000)  # noqa: B010  # it is not exported
-    for module in (whole_of_it, apart):
+    for module in (replaying, clustered):
+        setattr(module, "now", lambda: 500_000)  # noqa: B010  # it is not exported
+    for module in (whole_of_it, apart, clustered):
         setattr(module, "token_bytes", bytes)  # noqa: B010  # the same pseudonyms in all of them
     found = {}
     for capture in sorted(folder.glob("*.jsonl")):
         for workers in numbers:
-            output = folder / f"{capture.name}.{workers}"
-            code, out, err = _run(
-                folder, "replay", capture, "--target", target, "-o", output, "--workers", workers, "--json"
-            )
-            found[f"{capture.stem} {workers}"] = [code, out, err, _kept(output), planned_apart[-1]]
+            output = folder / f"{capture.name}.{workers if len(workers) == 1 else 'N'}"
+            sent_by = ["--cluster", workers] if ":" in workers else ["--workers", workers]
+            how = ["--target", target, "-o", output, *sent_by, "--json"]
+            code, out, err = _run(folder, "replay", capture, *how)
+            found[f"{capture.stem} {workers}"] = [code, out, err, _kept(output), planned_apart[-1:]]
     print(json.dumps(found))
 
 

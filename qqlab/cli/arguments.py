@@ -114,14 +114,24 @@ def read_captures(paths: Sequence[Path]) -> list[Capture]:
 def read_as_one(paths: Sequence[Path]) -> Capture:
     """Load captures as `read_captures` does, one after the other as one, and say so where ids had to change."""
     capture, renamed = joined(read_captures(paths))
-    if renamed:
-        talk.say(f"qqlab: {counted(renamed, 'id')} stood in an earlier capture: each is NAME:ID now")
+    say_renamed(renamed)
     return capture
 
 
+def say_renamed(number: int) -> None:
+    """Say where ids had to change."""
+    if number:
+        talk.say(f"qqlab: {counted(number, 'id')} stood in an earlier capture: each is NAME:ID now")
+
+
+def say_torn(torn: str | None) -> None:
+    """Say where something of a capture is missing."""
+    if torn is not None:
+        talk.say(f"qqlab: {visible(torn)}")
+
+
 def _told(capture: Capture) -> Capture:
-    if capture.torn is not None:
-        talk.say(f"qqlab: {visible(capture.torn)}")
+    say_torn(capture.torn)
     return capture
 
 

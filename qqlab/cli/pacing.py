@@ -33,7 +33,19 @@ Workers = Annotated[
     ),
 ]
 
-__all__ = ["RETRIES", "LoginBudget", "Retries", "Workers", "sending", "summary", "told_of"]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Have the workers of this Dask cluster send, each its own lanes. They must find the captures and -o under "
+        "the same paths, on storage that all share: the scheduler's address, or local for a cluster that is started "
+        "here. Needs qqlab[cluster].",
+        show_default=False,
+    ),
+]
+
+__all__ = ["RETRIES", "Cluster", "LoginBudget", "Retries", "Workers", "sending", "summary", "told_of"]
 
 
 def sending(

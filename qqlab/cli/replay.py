@@ -20,10 +20,11 @@ from qqlab.cli.arguments import (
     check_output,
     read_spec,
 )
+from qqlab.cli.clustered import carry_out_on_cluster
 from qqlab.cli.controls import BaselineUrl, Control, SaveRules, read_controls
 from qqlab.cli.judging import RuleFiles, read_rules, this_day
 from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, refuse_sources
-from qqlab.cli.pacing import RETRIES, LoginBudget, Retries, Workers, sending
+from qqlab.cli.pacing import RETRIES, Cluster, LoginBudget, Retries, Workers, sending
 from qqlab.cli.passwords import AccountsFile, read_passwords
 from qqlab.cli.planning import (
     DryRun,
@@ -68,6 +69,7 @@ def replay(
     retries: Retries = RETRIES,
     login_budget: LoginBudget = 1,
     workers: Workers = 1,
+    cluster: Cluster = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the interrupted replay that is kept at -o.")
     ] = False,
@@ -133,7 +135,7 @@ def replay(
         max_gap=max_gap,
     )
     recording = Recording(captures)
-    if workers == 1 or dry_run:
+    if (workers == 1 and cluster is None) or dry_run:
         recording.capture  # noqa: B018  # what cannot be read is said before passwords are asked for
     context = Context(
         spec=known,
@@ -181,7 +183,9 @@ def replay(
         resume=resume,
         resend=resend_unknown,
     )
-    if dry_run:
+    if cluster is not None and not dry_run:
+        carry_out_on_cluster(asked, cluster, accounts, spec)
+    elif dry_run:
         say_what_would_be_sent(asked, json=json)
     else:
         carry_out_and_tell(asked)

@@ -9,10 +9,11 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from time import monotonic, sleep
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -32,8 +33,8 @@ from qqlab.errors import InputError, TargetError
 from qqlab.exchange import Exchange
 from qqlab.findings import Context, Seen, nobody_answered
 from qqlab.net import loop
-from qqlab.net.apart import Job, Sent, apart
-from qqlab.net.judging import Judging, compared
+from qqlab.net.apart import Job, apart
+from qqlab.net.judging import Found, Judging, compared
 from qqlab.net.kept import Keeping
 from qqlab.net.replay import Course, Sending, now, resolve
 from qqlab.net.whole import Replay, carry_out
@@ -41,11 +42,12 @@ from qqlab.replay import Expectation, Options, Passwords, Plan, Target, plan, re
 from qqlab.replay.apart import NotApart, why_whole
 from qqlab.replay.dryrun import Again, in_vain
 from qqlab.replay.effects import allowed_effects, check_any, hosts_of, recorded_hosts
-from qqlab.replay.journal import present
+from qqlab.replay.journal import Ordered, present
 from qqlab.spec import Spec
 from qqlab.visible import visible
 
 _INTERRUPTED = "the replay was interrupted"
+_ENDS = 20.0  # so many seconds may who sends need to let go of what it has kept
 _EACH = 10  # so many exchanges between two steps of the bar
 
 
@@ -141,7 +143,7 @@ def carry_out_and_tell(asked: Asked) -> None:
     (_told_apart(asked) or _told_as_one(asked)).end(asked)
 
 
-def _told_as_one(asked: Asked) -> "_Told":
+def _told_as_one(asked: Asked) -> "Told":
     """The same, read and planned by this process."""
     hosts = recorded_hosts(asked.recorded.exchanges)
     addresses = {to: loop.run(resolve(to, asked.hosts, hosts)) for to in asked.aims}
@@ -156,7 +158,7 @@ def _told_as_one(asked: Asked) -> "_Told":
         return _Replaying(asked, addresses, keeping, seen, judge_at_once=not wanted).run()
 
 
-def _told_apart(asked: Asked) -> "_Told | None":
+def _told_apart(asked: Asked) -> "Told | None":
     """The same, by several processes that read and plan their own lanes; None where that cannot be."""
     why = "one process sends it" if asked.workers == 1 else _why_as_one(asked)
     found = index(asked.recording.paths[0]) if why is None else None
@@ -183,7 +185,7 @@ def _why_as_one(asked: Asked) -> str | None:
     return why_whole(asked.options)
 
 
-def _apart(asked: Asked, found: Index, path: Path) -> "_Told":
+def _apart(asked: Asked, found: Index, path: Path) -> "Told":
     """Raises NotApart before anything is sent."""
     job = Job(
         spec=asked.spec,
@@ -198,41 +200,86 @@ def _apart(asked: Asked, found: Index, path: Path) -> "_Told":
     broken: Exception | KeyboardInterrupt | None = None
     with apart(found, job, asked.workers) as parts:
         addresses = loop.run(resolve(asked.target, asked.hosts, hosts_of(parts.servers)))
-        keeping = Keeping(
-            path, parts.fingerprint, str(asked.target), resume=False, force=asked.force, options=asked.options
-        )
+        keeping = kept_before(asked, parts.fingerprint, path)
         whole = parts.plan()
         check_any(asked.target, whole.plan.refused, sum(whole.loads))
-        _warn(found.header, whole.plan)
+        warn(found.header, whole.plan)
         try:
-            with _shown(found.count, "" if asked.output is None else _go_on(asked.outputs)) as shown:
-                sent = parts.send(addresses, keeping, lambda more: shown(more, None))
+            with shown(found.count, asked) as over:
+                sent = parts.send(addresses, keeping, lambda more: over(more, None))
         except (Exception, KeyboardInterrupt) as error:
             broken = error
     if broken is not None:
-        return _broken_off(asked, addresses, path, broken)
-    return _all_told(asked, whole.plan, sent, keeping)
+        return broken_off(asked, broken, path)
+    return all_told(asked, whole.plan, sent, keeping)
 
 
-def _broken_off(
-    asked: Asked, addresses: Sequence[tuple[str, int]], path: Path, error: Exception | KeyboardInterrupt
-) -> "_Told":
-    """Tell what the processes have kept until then. Raises the error that broke it off."""
+def kept_before(asked: Asked, mark: str, path: Path | None = None) -> Keeping:
+    """Where the capture of that fingerprint is kept, and what was kept already. Raises InputError."""
+    output = path or asked.output
+    assert output is not None
+    return Keeping(output, mark, str(asked.target), resume=asked.resume, force=asked.force, options=asked.options)
+
+
+def broken_off(asked: Asked, error: Exception | KeyboardInterrupt, path: Path | None = None) -> "Told":
+    """Tell what others have kept until then. Raises the error that broke it off."""
 
     def broken() -> Course:
         raise error
 
-    if not present(path):
+    output = path or asked.output
+    if output is None or not present(output):
         raise error
+    return _held_against(asked, output, broken, judge_at_once=True)
+
+
+def _held_against(asked: Asked, output: Path, carry: Callable[[], Course], *, judge_at_once: bool) -> "Told":
+    """Tell what others have kept, by looking at both sides again."""
     seen, exchanges = asked.outputs.witness(asked.spec), asked.recorded.exchanges
-    keeping = Keeping(path, exchanges, str(asked.target), resume=True, force=asked.force, options=asked.options)
-    replaying = _Replaying(asked, {asked.target: [*addresses]}, keeping, seen, judge_at_once=True, warns=False)
-    return replaying.run(broken)
+    keeping = _let_go(
+        partial(Keeping, output, exchanges, str(asked.target), resume=True, force=asked.force, options=asked.options)
+    )
+    addresses: dict[Target, list[tuple[str, int]]] = {asked.target: []}
+    wanted = seen.wants_anything
+    replaying = _Replaying(
+        asked, addresses, keeping, seen, judge_at_once=judge_at_once and not wanted, warns=False, elsewhere=True
+    )
+    return replaying.run(carry)
 
 
-def _all_told(asked: Asked, planned: Plan, sent: Sent, keeping: Keeping) -> "_Told":
-    """Compare, tell and keep what several processes have sent."""
+def _let_go(kept: Callable[[], Keeping]) -> Keeping:
+    """What others have kept, once they have let go of it. Raises InputError."""
+    end = monotonic() + _ENDS
+    while True:
+        try:
+            return kept()
+        except InputError as error:
+            if not isinstance(error.__cause__, BlockingIOError) or monotonic() > end:
+                raise
+        sleep(0.1)
+
+
+class _Sent(Protocol):
+    """What others have sent, kept and judged."""
+
+    @property
+    def course(self) -> Course:
+        """How it went."""
+
+    @property
+    def found(self) -> list[Found]:
+        """What came of it."""
+
+    @property
+    def kept(self) -> list[Ordered]:
+        """Where it is kept."""
+
+
+def all_told(asked: Asked, planned: Plan, sent: _Sent, keeping: Keeping) -> "Told":
+    """Compare, tell and keep what others have sent."""
     whole, course = False, sent.course
+    if asked.outputs.witness(asked.spec).wants_anything:
+        return _held_against(asked, keeping.output, lambda: course, judge_at_once=False)
     unknown: frozenset[str] = frozenset()
     try:
         comparison = compared(sent.found, asked.spec, course.skipped, asked.rules, this_day())
@@ -243,7 +290,7 @@ def _all_told(asked: Asked, planned: Plan, sent: Sent, keeping: Keeping) -> "_To
     finally:
         if asked.output is not None:
             unknown = keeping.finish_parts(sent.kept, _header(asked), whole=whole)
-    return _Told(course, comparison, context, len(unknown))
+    return Told(course, comparison, context, len(unknown))
 
 
 def _context(asked: Asked, course: Course, seen: Seen | None = None) -> Context:
@@ -273,7 +320,7 @@ def _say_how_it_went(asked: Asked, planned: Plan, course: Course) -> None:
             talk.say(f"qqlab: {line}")
 
 
-class _Told(NamedTuple):
+class Told(NamedTuple):
     """A replay that is over and was told: its comparison, and how many exchanges nothing is known of."""
 
     course: Course
@@ -308,12 +355,15 @@ class _Replaying:
         *,
         judge_at_once: bool,
         warns: bool = True,
+        elsewhere: bool = False,
     ) -> None:
+        """`elsewhere`: others send it."""
         recorded = asked.recorded
         self.asked = asked
         self.addresses = addresses
         self.keeping = keeping
         self.seen = seen
+        self._elsewhere = elsewhere
         self.today = this_day()
         start = now() if keeping is None or keeping.before.start is None else keeping.before.start
         self.planned = asked.plan(start, asked.target)
@@ -321,7 +371,7 @@ class _Replaying:
             planned = self.planned if to == asked.target else asked.plan(start, to)
             check_any(to, planned.refused, len(planned.steps))
         if warns:
-            _warn(recorded.header, self.planned)
+            warn(recorded.header, self.planned)
         mapped = asked.options.changes.accounts
         self.expected: Sequence[Exchange] = recorded.exchanges
         if mapped:
@@ -348,7 +398,7 @@ class _Replaying:
         self._failed: dict[Target, set[str]] = {to: set() for to in asked.aims}
         self._starts = count(start + len(recorded.exchanges), len(recorded.exchanges))
 
-    def run(self, carry: Callable[[], Course] | None = None) -> _Told:
+    def run(self, carry: Callable[[], Course] | None = None) -> Told:
         """Send, compare, tell, and keep; `carry` sends otherwise. Raises KeyboardInterrupt once what there is has been
         told."""
         asked, whole = self.asked, False
@@ -366,13 +416,12 @@ class _Replaying:
             # Whatever stops this, what the target said is not lost with it.
             if self.keeping is not None and asked.output is not None:
                 unknown = self.keeping.finish(self.planned, _header(asked), whole=whole)
-        return _Told(course, comparison, context, len(unknown))
+        return Told(course, comparison, context, len(unknown))
 
     def _carry(self) -> Course:
         asked = self.asked
-        go_on = "" if asked.output is None else _go_on(asked.outputs)
-        with _shown(len(asked.recorded.exchanges), go_on) as shown:
-            return carry_out(self.planned, self.job, shown)
+        with shown(len(asked.recorded.exchanges), asked) as over:
+            return carry_out(self.planned, self.job, over)
 
     def _carried_out(self, carry: Callable[[], Course]) -> tuple[Course, KeyboardInterrupt | None]:
         """How it went, and what broke it off. Raises KeyboardInterrupt where nothing was sent until then."""
@@ -405,7 +454,7 @@ class _Replaying:
 
     def _judge_kept(self) -> None:
         """Judge what was kept, where the processes that judged it are gone and have not said how."""
-        if self.judging is None or self.keeping is None or self.asked.workers == 1:
+        if self.judging is None or self.keeping is None or not (self.asked.workers > 1 or self._elsewhere):
             return
         left, kept = set(self.judging.left), list(self.keeping.exchanges(self.planned))
         for exchange in kept:
@@ -470,10 +519,10 @@ def _kept_at(output: Path | None, wanted: bool) -> Iterator[Path | None]:
 
 
 @contextmanager
-def _shown(total: int, go_on: str) -> Iterator[Callable[[int, Exchange | None], None]]:
+def shown(total: int, asked: Asked) -> Iterator[Callable[[int, Exchange | None], None]]:
     """What to do with exchanges of a replay once they are over: count them, and show now and then how many are. Says
-    how far it came where that is interrupted, and with `go_on` what to do then."""
-    done = 0
+    how far it came where that is interrupted, and what to do then."""
+    go_on, done = "" if asked.output is None else _go_on(asked.outputs), 0
     with talk.bar() as bar:
         task = bar.add_task("", total=total)
 
@@ -498,7 +547,8 @@ def _go_on(outputs: Outputs) -> str:
     return "go on: --resume" + (", with --force to replace the reports" if outputs.has_files else "")
 
 
-def _warn(recorded: Header, planned: Plan) -> None:
+def warn(recorded: Header, planned: Plan) -> None:
+    """Say what most likely is not meant: options for nothing, logins whose password is not known."""
     for line in in_vain(planned):
         talk.say(f"qqlab: {line}")
     if recorded.redacted == "none":

@@ -12,6 +12,7 @@ import platform
 import signal
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -27,7 +28,7 @@ from distributed.scheduler import KilledWorker
 from distributed.worker import thread_state  # type: ignore[attr-defined]  # documented nowhere, used by Dask's own
 
 import qqlab
-from qqlab.engine.work import Result, Task, nothing, wanted
+from qqlab.engine.work import Result, Task, ahead, nothing, wanted
 from qqlab.errors import QqlabError, TargetError, UsageError
 
 LOCAL = "local"
@@ -40,6 +41,8 @@ _LOOK = 3.0
 _GONE = 60.0
 # For each worker so many tasks are given out, so that none waits for the next one.
 _AHEAD = 3
+# How often the way to the scheduler and back is measured.
+_MEASURED = 5
 
 # One task at a time in a process: two would share its one interpreter anyway.
 _alone = threading.Lock()
@@ -68,6 +71,7 @@ class Cluster:
         self._client = client
         self._where = where
         self._had = len(self._addresses())
+        self._behind = _scheduler_ahead(client)
 
     @property
     def workers(self) -> int:
@@ -111,7 +115,7 @@ class Cluster:
 
     def _submit(self, work: Callable[[Any], Any], task: object, **where: object) -> Future[Any]:
         # As bytes, since only who does the work need understand them.
-        return self._client.submit(_done, versions(), pickle.dumps((work, task)), pure=False, **where)
+        return self._client.submit(_done, versions(), pickle.dumps((work, task)), self._behind, pure=False, **where)
 
     def _result(self, future: Future[Any], address: str | None = None) -> Any:
         """The result of a task, however long it takes, as long as there is somebody to do it: the worker of this
@@ -248,12 +252,25 @@ def _tried() -> int:
     return int(dask.config.get("distributed.scheduler.allowed-failures", 3)) + 1
 
 
-def _done(ours: Versions, data: bytes) -> Any:
-    """Do a task, on a worker."""
+def _scheduler_ahead(client: Client) -> float:
+    """By how many seconds the scheduler's clock is ahead of this one, as exactly as the shortest way there and back
+    tells."""
+    found = []
+    for _ in range(_MEASURED):
+        begin = time.time()
+        theirs: float = client.run_on_scheduler(time.time)
+        end = time.time()
+        found.append((end - begin, theirs - (begin + end) / 2))
+    return min(found)[1]
+
+
+def _done(ours: Versions, data: bytes, scheduler_ahead: float) -> Any:
+    """Do a task, on a worker. `scheduler_ahead`: by how many seconds the scheduler's clock is ahead of the asker's."""
     if ours != versions():
         raise TargetError("--cluster", f"a worker has {versions()}, and who asks has {ours}", _SAME)
     work, task = pickle.loads(data)
     token = wanted.set(_waits(thread_state.key))
+    ahead.set(get_worker().scheduler_delay - scheduler_ahead)
     try:
         with _alone:
             return work(task)

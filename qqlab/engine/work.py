@@ -70,6 +70,10 @@ def _always() -> bool:
 wanted: ContextVar[Callable[[], bool]] = ContextVar("wanted", default=_always)
 
 
+# And by how many seconds the clock of that one is ahead.
+ahead: ContextVar[float] = ContextVar("ahead", default=0.0)
+
+
 def is_wanted() -> bool:
     """Whether somebody still waits for the work that calls this: work that takes long asks now and then, and ends."""
     return wanted.get()()

@@ -5,6 +5,7 @@ looked at by who asked. Where the parts cannot be planned apart, `NotApart` says
 """
 
 import gc
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -30,7 +31,6 @@ from qqlab.replay import Expectation, Options, Passwords, Plan
 from qqlab.replay.apart import (
     NotApart,
     Outline,
-    Place,
     Shared,
     Whole,
     outline,
@@ -44,7 +44,7 @@ from qqlab.replay.apart import (
 from qqlab.replay.apart import shared_out as shared_out_at_home
 from qqlab.replay.journal import Head, Journal, Ordered, fingerprint_part, fingerprint_together, new_paths, ordered
 from qqlab.replay.plan import plan_of
-from qqlab.replay.schedule import Span, timed
+from qqlab.replay.schedule import timed
 from qqlab.replay.seen import Seen
 from qqlab.spec import Spec
 
@@ -236,15 +236,17 @@ def _work(
         start=job.start,
         options=job.options,
     )
-    places, spans = _places(seen, lines)
-    mine = [step.recorded.id for step in planned.steps]
+    where = _where(planned, seen, lines)
     secret = [place for place, step in enumerate(planned.steps) if step.tries or step.changed]
-    go: _Go = talk.ask(outline(planned, [places[one] for one in mine], [spans[one] for one in mine], secret))
+    go: _Go = talk.ask(outline(planned, where.begins, where.ends, where.numbers, secret))
     how = msgspec.structs.replace(go.how, share=Share(part, number, silence.of_steps(go.steps)))
     if how.speed is not None:
-        steps = [msgspec.structs.replace(s, due=places[s.recorded.id][0] - go.first) for s in planned.steps]
+        steps = [
+            msgspec.structs.replace(s, due=begin - go.first)
+            for s, begin in zip(planned.steps, where.begins, strict=True)
+        ]
         planned = msgspec.structs.replace(planned, steps=tuple(steps))
-    return _sent(planned, lines, places, job, go._replace(how=how), talk)
+    return _sent(planned, lines, where, job, go._replace(how=how), talk)
 
 
 def _what_was_read(exchanges: Sequence[Exchange], first: float, *, alone: bool) -> _Read:
@@ -255,14 +257,26 @@ def _what_was_read(exchanges: Sequence[Exchange], first: float, *, alone: bool) 
     return _Read(first, servers, fingerprint_part(exchanges), why)
 
 
-def _places(seen: Seen, lines: _Lines) -> tuple[dict[str, Place], dict[str, Span]]:
-    """Where each exchange stands in the whole plan, and when it happened."""
-    number_of = {one.id: number for one, number in zip(lines.exchanges, lines.numbers, strict=True)}
-    spans = {one.id: span for one, span in zip(seen.exchanges, seen.spans, strict=True)}
-    return {one: (span.begin, number_of[one]) for one, span in spans.items()}, spans
+class _Where(NamedTuple):
+    """Where each step of a part stands in the whole: from when to when, and the number of its line."""
+
+    begins: "array[float]"
+    ends: "array[float]"
+    numbers: "array[int]"
 
 
-def _sent(planned: Plan, lines: _Lines, places: dict[str, Place], job: Job, go: _Go, talk: Talk) -> _Done:
+def _where(planned: Plan, seen: Seen, lines: _Lines) -> _Where:
+    number_of = dict(zip(map(id, lines.exchanges), lines.numbers, strict=True))
+    sent = {id(step.recorded) for step in planned.steps}
+    stands = [(one, span) for one, span in zip(map(id, seen.exchanges), seen.spans, strict=True) if one in sent]
+    return _Where(
+        array("d", [span.begin for _, span in stands]),
+        array("d", [span.end for _, span in stands]),
+        array("q", [number_of[one] for one, _ in stands]),
+    )
+
+
+def _sent(planned: Plan, lines: _Lines, where: _Where, job: Job, go: _Go, talk: Talk) -> _Done:
     judging = Judging(lines.exchanges, job.spec, expectation=Expectation(planned, job.spec))
     replay = Replay(
         spec=job.spec,
@@ -282,6 +296,7 @@ def _sent(planned: Plan, lines: _Lines, places: dict[str, Place], job: Job, go: 
     if journal is not None:
         if journal.written is None:
             raise ChildProcessError("what a process has kept is not what it wrote")
-        kept = ordered(journal.written, places)
+        ids = [step.recorded.id for step in planned.steps]
+        kept = ordered(journal.written, ids, where.begins, where.numbers)
     course = msgspec.structs.replace(course, skipped=planned.skipped | course.skipped)
     return _Done(course, judging.found(lines.numbers), kept)

@@ -7,6 +7,7 @@ sent again, and neither is what may have been done unasked.
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -28,6 +29,7 @@ from qqlab.replay.journal import (
     discard,
     fingerprint,
     fingerprint_of,
+    journal_number,
     journal_path,
     new_path,
     present,
@@ -41,6 +43,9 @@ UNKNOWN = "it was sent before the replay broke off, and what became of it is not
 BROKEN = "the replay broke off while its connection stood, and what was pushed since is lost"
 
 _AS_RECORDED = Options()
+
+
+_EACH_PART = 10_000  # so many journals may have one part
 
 
 class Keeping:
@@ -63,7 +68,7 @@ class Keeping:
         self._replay = recorded if isinstance(recorded, str) else fingerprint(recorded)
         self._target = target
         self._options = fingerprint_of(options)
-        there = present(output)
+        there = self._present()
         if resume and not there:
             what = "there is no interrupted replay to go on with"
             raise InputError(str(journal_path(output)), what, "leave out --resume to begin one")
@@ -76,6 +81,12 @@ class Keeping:
         if not resume:
             discard(there)
 
+    def _present(self) -> list[Path]:
+        return present(self.output)
+
+    def _new_path(self) -> Path:
+        return new_path(self.output)
+
     def _kept(self, paths: Sequence[Path]) -> Kept:
         return Kept(paths, replay=self._replay, target=self._target, options=self._options)
 
@@ -86,7 +97,7 @@ class Keeping:
         begun: list[Journal] = []
         try:
             for _ in range(number):
-                begun.append(Journal(new_path(self.output), head))
+                begun.append(Journal(self._new_path(), head))
         except InputError:
             for journal in begun:
                 journal.close()
@@ -104,7 +115,7 @@ class Keeping:
 
     def all(self) -> Outcomes:
         """All that was kept so far."""
-        paths = present(self.output)
+        paths = self._present()
         written = [self._written[path] for path in paths if path in self._written]
         return Outcomes.of(written) if len(written) == len(paths) else self._kept(paths)
 
@@ -131,6 +142,60 @@ class Keeping:
         if not kept.unknown and (whole or not kept.count):
             kept.remove()
         return frozenset(kept.unknown)
+
+
+class PartKeeping(Keeping):
+    """Where one part of a replay is kept, by whoever sends it: it is always gone on with, if anything was begun.
+
+    Journals of parts have numbers of their own, so that each part knows its own, and who goes on with the whole replay
+    finds all of them.
+    """
+
+    def __init__(self, output: Path, replay: str, target: str, part: "PartKept") -> None:
+        """Raises InputError for what is damaged, or still being written."""
+        self._part = part
+        super().__init__(output, replay, target, resume=bool(part.paths(output)), force=True, options=part.options)
+
+    def _present(self) -> list[Path]:
+        return self._part.paths(self.output)
+
+    def _new_path(self) -> Path:
+        return self._part.new_path(self.output)
+
+    def _kept(self, paths: Sequence[Path]) -> Kept:
+        kept = super()._kept(paths)
+        others = kept.ids - self._part.ids if paths else set()
+        # A push is named by the replay: whose it is, its session says.
+        pushes = {one.id for one in kept.exchanges({}) if one.id in others and one.session in self._part.sessions}
+        kept.keep(self._part.ids | pushes)
+        return kept
+
+    def all(self) -> Outcomes:
+        """All that was kept of this part so far."""
+        return self._kept(self._present())
+
+
+class PartKept(NamedTuple):
+    """Which part of a replay it is: its number from 0, the ids and sessions of all its exchanges, the journals of an
+    earlier replay that is gone on with, and how requests differ from the recording."""
+
+    number: int
+    ids: frozenset[str]
+    sessions: frozenset[str]
+    earlier: Sequence[Path]
+    options: Options
+
+    def paths(self, output: Path) -> list[Path]:
+        """Its journals, those of the earlier replay first."""
+        own = [path for path in present(output) if journal_number(path) // _EACH_PART == self.number + 1]
+        return [*self.earlier, *(path for path in own if path not in self.earlier)]
+
+    def new_path(self, output: Path) -> Path:
+        """Where its next journal goes."""
+        first = (self.number + 1) * _EACH_PART
+        taken = [journal_number(path) for path in present(output)]
+        last = max([number for number in taken if number // _EACH_PART == self.number + 1], default=first)
+        return journal_path(output).with_name(f"{journal_path(output).name}.{last + 1}")
 
 
 def _places(planned: Plan) -> dict[str, int]:

@@ -1,11 +1,11 @@
 """A whole replay: what is left of a plan sent by one process or several, kept as it happens, judged as it is over."""
 
 import gc
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from functools import partial
 from secrets import token_bytes
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -32,7 +32,7 @@ class Replay(NamedTuple):
     push may have, `start` is the number that fresh sequence numbers follow on. `keeping` is None where nothing is kept,
     `judging` where nothing is judged. `resend` sends again what may have been done before the replay broke off.
     `recorded_clean`: there are no secrets in the recording. `refused` and `failed` are what an earlier course there
-    had of these."""
+    had of these. `key` makes the pseudonyms, None for one that nobody knows. `ran` runs what sends."""
 
     spec: Spec
     server: str
@@ -47,6 +47,8 @@ class Replay(NamedTuple):
     recorded_clean: bool = False
     refused: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    key: bytes | None = None
+    ran: Callable[[Coroutine[Any, Any, Course]], Course] = loop.run
 
 
 def carry_out(planned: Plan, replay: Replay, told: Told) -> Course:
@@ -72,7 +74,7 @@ def carry_out(planned: Plan, replay: Replay, told: Told) -> Course:
         planned = left_over(planned, keeping.before, resend=replay.resend)
     gc.freeze()  # what there is stays: to look through it again and again would cost a tenth of the time
     try:
-        course = _sent(planned, replay, Known(found, logins, secret, pushed, token_bytes(32)), told)
+        course = _sent(planned, replay, Known(found, logins, secret, pushed, replay.key or token_bytes(32)), told)
     finally:
         gc.unfreeze()
     if pushed and keeping is not None and replay.judging is not None:
@@ -146,7 +148,7 @@ def send_part(share: Part, journal: Journal | None, replay: Replay, known: Known
     else:
         keeper = Journaled(journal, replay.spec, over, recorded_clean=clean, secret=known.secret, key=known.key)
     try:
-        return loop.run(
+        return replay.ran(
             execute(
                 share.planned,
                 replay.addresses,

@@ -89,7 +89,10 @@ def parts(planned: Plan, how: Sending, number: int) -> list[Part]:
         Part(
             _part(planned, {lane for lane, group in group_of.items() if part_of[group] == part}),
             msgspec.structs.replace(
-                how, rate=rate, limits=how.limits._replace(lanes=room), share=Share(part, number, silence)
+                how,
+                rate=rate,
+                limits=how.limits._replace(lanes=room),
+                share=Share(part, number, silence) if number > 1 else how.share._replace(silence=silence),
             ),
         )
         for part, (rate, room) in enumerate(zip(rates, shared_out(lanes, loads), strict=True))

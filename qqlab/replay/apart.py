@@ -210,24 +210,28 @@ class Whole(NamedTuple):
     secret: tuple[RawMessage, ...]
 
 
-def outline(planned: Plan, places: Sequence[Place], spans: Sequence[Span], secret: Iterable[int]) -> Outline:
-    """What others are to know of a part's plan. Of its steps `places` are where they stand, `spans` when they happened,
-    `secret` the numbers of those that hold secrets."""
-    lanes: dict[int, Span] = {}
+def outline(
+    planned: Plan, begins: Sequence[float], ends: Sequence[float], numbers: Sequence[int], secret: Iterable[int]
+) -> Outline:
+    """What others are to know of a part's plan: from when to when each of its steps was, the numbers of their lines,
+    and which of them hold secrets."""
+    first: dict[int, float] = {}
+    last: dict[int, float] = {}
+    for step, begin, end in zip(planned.steps, begins, ends, strict=True):
+        first.setdefault(step.lane, begin)
+        if end > last.setdefault(step.lane, end):
+            last[step.lane] = end
     tried: dict[str, Place] = {}
-    for step, place, span in zip(planned.steps, places, spans, strict=True):
-        before = lanes.get(step.lane, span)
-        lanes[step.lane] = Span(min(before.begin, span.begin), max(before.end, span.end))
-        if step.tries:
-            tried.setdefault(step.account or "", place)
+    for number in secret:
+        tried.setdefault(planned.steps[number].account or "", (begins[number], numbers[number]))
     return Outline(
         steps=len(planned.steps),
-        first=places[0][0] if places else float("inf"),
-        lanes=tuple(lanes.values()),
+        first=begins[0] if begins else float("inf"),
+        lanes=tuple(Span(begin, last[lane]) for lane, begin in first.items()),
         refused=planned.refused,
-        lacking=tuple((tried[account], account) for account in planned.lacking),
-        unread=tuple((tried[account], account) for account in planned.unread),
-        secret=tuple((places[number], planned.steps[number].request) for number in secret),
+        lacking=tuple((tried.get(account, (0.0, 0)), account) for account in planned.lacking),
+        unread=tuple((tried.get(account, (0.0, 0)), account) for account in planned.unread),
+        secret=tuple(((begins[number], numbers[number]), planned.steps[number].request) for number in secret),
     )
 
 

@@ -8,11 +8,10 @@ the end the capture is put together from them in recorded order, in one step.
 """
 
 import fcntl
-import heapq
 import mmap
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -110,6 +109,12 @@ def present(output: Path) -> list[Path]:
     beside = (path for path in first.parent.glob(f"{_escaped(first.name)}.*") if path.suffix[1:].isdecimal())
     found = sorted(beside, key=lambda path: int(path.suffix[1:]))
     return [first, *found] if os.path.lexists(first) else found
+
+
+def journal_number(path: Path) -> int:
+    """The number of a journal among those of its replay."""
+    number = path.suffix[1:]
+    return int(number) if number.isdecimal() else 1
 
 
 def new_path(output: Path) -> Path:
@@ -254,9 +259,42 @@ class Outcomes:
         return outcomes
 
     @property
+    def ids(self) -> set[str]:
+        """The ids of all outcomes."""
+        return set(self._ids)
+
+    @property
     def count(self) -> int:
         """How many outcomes there are."""
         return len(set(self._ids))
+
+    def keep(self, ids: Container[str]) -> None:
+        """Forget all but these."""
+        kept = [number for number, identifier in enumerate(self._ids) if identifier in ids]
+        self._ids = [self._ids[number] for number in kept]
+        self._files, self._begins, self._lengths = (
+            array("q", map(one.__getitem__, kept)) for one in (self._files, self._begins, self._lengths)
+        )
+        self.unknown = {identifier for identifier in self.unknown if identifier in ids}
+
+    def ordered(self, places: Mapping[str, int]) -> "list[Ordered]":
+        """The same, of each journal by itself, in the order that `lines` has."""
+        found = [
+            Ordered(
+                path, array("d"), array("q"), array("q"), array("q"), frozenset() if number else frozenset(self.unknown)
+            )
+            for number, path in enumerate(self._paths)
+        ]
+        place = -1
+        for count, number in enumerate(self._ordered(places)):
+            own = places.get(self._ids[number])
+            place = place if own is None else own
+            one = found[self._files[number]]
+            one.begins.append(place)
+            one.numbers.append(-1 if own is not None else count)
+            one.at.append(self._begins[number])
+            one.lengths.append(self._lengths[number])
+        return found
 
     @property
     def sent(self) -> set[str]:
@@ -317,16 +355,16 @@ class Ordered(NamedTuple):
     unknown: frozenset[str]
 
 
-def ordered(written: Written, places: Mapping[str, tuple[float, int]]) -> Ordered:
-    """What was written, in the order of its places: when each began, and the number of its line."""
-    last = dict(zip(written.ids, range(len(written.ids)), strict=True))
-    order = sorted(last.items(), key=lambda one: places[one[0]])
-    kept = [place for _, place in order]
-    where = [places[identifier] for identifier, _ in order]
+def ordered(written: Written, ids: Sequence[str], begins: "array[float]", numbers: "array[int]") -> Ordered:
+    """What was written of these, which stand in the order of the plan: when each began, and the number of its line."""
+    rank = dict(zip(ids, range(len(ids)), strict=True))
+    last = dict(zip(map(rank.__getitem__, written.ids), range(len(written.ids)), strict=True))
+    ranks = sorted(last)
+    kept = [last[one] for one in ranks]
     return Ordered(
         written.path,
-        array("d", [begin for begin, _ in where]),
-        array("q", [number for _, number in where]),
+        array("d", map(begins.__getitem__, ranks)),
+        array("q", map(numbers.__getitem__, ranks)),
         array("q", map(written.begins.__getitem__, kept)),
         array("q", map(written.lengths.__getitem__, kept)),
         frozenset(written.unknown),
@@ -343,20 +381,26 @@ class OrderedOutcomes:
 
     def lines(self) -> Iterator[bytes]:
         """The lines in the order of the plan."""
+        parts = [part for part in self._parts if part.at]
+        begins = [begin for part in parts for begin in part.begins]
+        keys: list[float] | list[tuple[float, int]] = begins
+        if len(set(begins)) < len(begins):
+            keys = list(zip(begins, [number for part in parts for number in part.numbers], strict=True))
         with ExitStack() as stack:
-            streams = [_lines_of(part, stack.enter_context(_mapped(part.path))) for part in self._parts if part.at]
-            merged = heapq.merge(*streams) if len(streams) > 1 else streams[0]
-            yield from (line for _, _, line in merged)
+            maps = {part.path: stack.enter_context(_mapped(part.path)) for part in parts}
+            places = [
+                (maps[part.path], at, at + length)
+                for part in parts
+                for at, length in zip(part.at, part.lengths, strict=True)
+            ]
+            for number in sorted(range(len(keys)), key=keys.__getitem__):
+                mapped, at, end = places[number]
+                yield mapped[at:end]
 
     def remove(self) -> None:
         """Remove the journals: what they hold is safe elsewhere."""
         for part in self._parts:
             part.path.unlink(missing_ok=True)
-
-
-def _lines_of(part: Ordered, mapped: mmap.mmap) -> Iterator[tuple[float, int, bytes]]:
-    for begin, number, at, length in zip(part.begins, part.numbers, part.at, part.lengths, strict=True):
-        yield begin, number, mapped[at : at + length]
 
 
 class Kept(Outcomes):
@@ -391,6 +435,12 @@ class Kept(Outcomes):
                     raise InputError(str(path), what, f"{hint}, or {_ANEW}")
                 self.start = head.start if self.start is None else self.start
                 self._read(number, file)
+
+    def keep(self, ids: Container[str]) -> None:
+        """Forget all but these."""
+        super().keep(ids)
+        self.done = {identifier for identifier in self.done if identifier in ids}
+        self.silent = {identifier for identifier in self.silent if identifier in ids}
 
     def _read(self, number: int, file: BinaryIO) -> None:
         at = file.tell()
