@@ -107,6 +107,16 @@ class Process:
         self._reader.join(5)
         return code
 
+    @property
+    def number(self) -> int:
+        """The process's own."""
+        return self._child.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._child.poll() is None
+
     def stop(self, number: int = signal.SIGINT) -> int:
         """Ask the process to end; return the exit code."""
         if self._child.poll() is None:

@@ -7,11 +7,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from qqlab import report as reports
+from qqlab.capture.chunks import cut
 from qqlab.engine import Engine, is_wanted, opened
 from qqlab.engine import cluster as cluster_module
 from qqlab.errors import InputError, QqlabError
@@ -113,6 +116,33 @@ def main() -> None:
             found["later worker"] = outcome(lambda: list(engine.run(doubled, [1])))
             found["other versions"] = outcome(lambda: opened(1, cluster_module.LOCAL).__enter__())
     print(json.dumps(found | {"left": len(multiprocessing.active_children())}))
+
+
+def murderous(marker: str, work: Callable[[Any], Any], task: Any) -> Any:
+    """The first worker that has done a task is killed before it can say so."""
+    done = work(task)
+    with suppress(FileExistsError):
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+
+
+class UnderFire:
+    """An engine whose workers die at their work."""
+
+    def __init__(self, engine: Engine, marker: str) -> None:
+        self._engine = engine
+        self._marker = marker
+
+    def run(self, work: Callable[[Any], Any], tasks: Iterable[Any], told: Callable[[Any], None]) -> Iterator[Any]:
+        return self._engine.run(partial(murderous, self._marker, work), tasks, told)
+
+
+def report_under_fire() -> None:
+    marker, *paths = sys.argv[1:]
+    with cut(paths, 20_000) as pieces, opened(2, "local") as engine:
+        surveyed = reports.survey(pieces, reports.SpecText("en"), UnderFire(engine, marker))
+        print(reports.to_json(reports.report_of(surveyed)), end="")
 
 
 if __name__ == "__main__":

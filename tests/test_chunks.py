@@ -84,9 +84,10 @@ def test_a_recording_in_segments_is_cut_as_one_capture(tmp_path: Path) -> None:
         assert tuple(all_of(pieces)) == load(live).exchanges
         assert pieces.name == "mine"
         assert pieces.segments == load(live).segments
-        assert {chunk.whole for chunk in pieces.chunks} == {True, False}
+        assert {chunk.kind for chunk in pieces.chunks} == {"whole", "lines"}
         ats = [at for chunk in pieces.chunks for at, _ in read_chunk(chunk)]
         assert ats == sorted(ats)
+        assert all(before.span[1] == after.span[0] for before, after in pairwise(pieces.chunks))
         found = [one for chunk in pieces.chunks for one in read_at(chunk, ats_of(chunk, ats[::7]))]
         assert [at for at, _ in found] == ats[::7]
     # Named one by one, they are one capture again, and none comes twice.

@@ -10,7 +10,14 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from qqlab.visible import json_safe
 
@@ -33,6 +40,20 @@ class Talk:
             TextColumn("  "),
             BarColumn(),
             MofNCompleteColumn(),
+            transient=True,
+            disable=self.quiet or not sys.stderr.isatty(),
+            console=Console(stderr=True, markup=False, highlight=False, emoji=False),
+        )
+
+    def gauge(self) -> Progress:
+        """A bar of bytes that are read, with the rate of exchanges (the field `rate`) and the time left; else as
+        `bar`."""
+        return Progress(
+            TextColumn("  "),
+            BarColumn(),
+            DownloadColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
             transient=True,
             disable=self.quiet or not sys.stderr.isatty(),
             console=Console(stderr=True, markup=False, highlight=False, emoji=False),

@@ -28,9 +28,11 @@ class TransitionTally(msgspec.Struct):
 
 
 class StepTally(msgspec.Struct):
-    """One exchange of a session. `status` is the reply's, None where it has none that is a number."""
+    """One exchange of a session, which stands at `at`. `status` is the reply's, None where it has none that is a
+    number."""
 
     exchange: str
+    at: int
     time: datetime | None
     command: str
     status: int | None

@@ -104,7 +104,7 @@ class SessionFold:
             session.first, session.last = earliest(session.first, time), latest(session.last, time)
         if len(session.steps) < STEPS and self.following.is_shown(session):
             status = decoded.status if isinstance(decoded.status, int) else None
-            session.steps.append(StepTally(clip(told.cited.label), time, command, status, told.way))
+            session.steps.append(StepTally(clip(told.cited.label), told.cited.at, time, command, status, told.way))
         if told.way == "pushed":
             session.transitions.wait(time)
         else:

@@ -1,22 +1,23 @@
 """Exchanges to look at one by one: a sample of the captures, decoded, with all that is secret or personal masked.
 
 Law: bounded, total and deterministic. What the report cites is in the sample, then as many of each command as there is
-room for, spread over the capture. A value is masked by what the spec says of its field, or for want of that by the
-field's name, as in the profile; what looks like no field is someone's words, and is masked whole. A masked value is
-hunted in the rest of its exchange as well (`qqlab.redact`), and stands there as asterisks. All text is one printable
-line, but for heads, which keep their lines.
+room for, drawn from all of the traffic (`qqlab.report.sampling`). A value is masked by what the spec says of its field,
+or for want of that by the field's name, as in the profile; what looks like no field is someone's words, and is masked
+whole. A masked value is hunted in the rest of its exchange as well (`qqlab.redact`), and stands there as asterisks. All
+text is one printable line, but for heads, which keep their lines.
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import msgspec
 
 from qqlab import http1, wire, wording
 from qqlab.capture import Capture
+from qqlab.capture.chunks import At, Chunk, read_at
 from qqlab.codec import (
     Decoded,
     Field,
@@ -34,16 +35,18 @@ from qqlab.exchange import Exchange, RawMessage
 from qqlab.profile import MASK, clip
 from qqlab.profile.masking import Masking, is_words
 from qqlab.redact import Redactor
+from qqlab.report import sampling
 from qqlab.report.anchors import anchor
-from qqlab.report.build.captures import labelled
+from qqlab.report.build.captures import placed
+from qqlab.report.glance import MOST, How, prefix, tools
 from qqlab.report.model import Evidence, Report
 from qqlab.report.named import named
 from qqlab.report.retold import retold
+from qqlab.report.sampling import Sampling
 from qqlab.report.say import Say
-from qqlab.spec import Direction, Spec
+from qqlab.spec import Direction, Lang, Spec
 from qqlab.visible import visible
 
-MOST = 5000
 # So many characters of JSON at most; what is cited goes first.
 MOST_TEXT = 4_000_000
 
@@ -119,35 +122,120 @@ class Exploration(msgspec.Struct, frozen=True):
     rows: Mapping[str, tuple[tuple[str, ...], ...]] = {}
 
 
+class Known(NamedTuple):
+    """What of a report its exchanges need: its language, its commands by their names in upper case, and the names of
+    the rows that tell of fields."""
+
+    lang: Lang
+    commands: Mapping[str, str]
+    rows: frozenset[str]
+
+    @classmethod
+    def of(cls, report: Report) -> Self:
+        """That of a report."""
+        rows = (
+            anchor("field", command.name, direction, field.name)
+            for command in report.commands
+            for direction, part in command.directions.items()
+            for field in part.fields
+        )
+        return cls(report.lang, {command.name.upper(): command.name for command in report.commands}, frozenset(rows))
+
+
+class Shown(NamedTuple):
+    """An exchange by itself: the indices in it are those of its own `heads` and `places`. `kind` is its command,
+    roughly (see `qqlab.report.sampling`)."""
+
+    kind: bytes
+    explored: Explored
+    heads: tuple[str, ...]
+    places: tuple[str, ...]
+
+
+class Wanted(NamedTuple):
+    """Exchanges to be shown: where they stand, in a chunk."""
+
+    chunk: Chunk
+    ats: tuple[At, ...]
+
+
 def explore(
     captures: Sequence[Capture], report: Report, spec: Spec, *, most: int = MOST, most_text: int = MOST_TEXT
 ) -> Exploration:
     """Sample the exchanges that a report was made of."""
-    parts = zip(captures, report.captures, strict=True)
-    every = [one for capture, part in parts for one in labelled(capture, part.name, many=len(captures) > 1)]
+    named = [part.name for part in report.captures]
+    every = {
+        at: (prefix(named, number) + exchange.id, exchange)
+        for number, capture in enumerate(captures)
+        for at, exchange in placed(number, capture)
+    }
+    sample = Sampling(spec.command_mark, most)
+    for at, (label, exchange) in every.items():
+        sample.add(at, label, exchange)
     ids = cited(report)
-    first = [at for at, (label, _) in enumerate(every) if clip(label) in ids][:most]
-    rest = _even([one for _, one in every], frozenset(first), most, spec)[: most - len(first)]
-    looking = _Looking(report, spec)
-    kept: dict[int, Explored] = {}
+    first = [at for at, (label, _) in every.items() if clip(label) in ids][:most]
+    rest = sample.chosen({at: sampling.named(every[at][1], spec.command_mark) for at in first})
+    looking = _Looking(Known.of(report), spec, Redactor(spec, policy="all", masks=True))
+    shown = ((at, looking.shown(*every[at])) for at in chain(first, drawn(rest)))
+    return gathered(shown, sample.total, spec, most_text=most_text)
+
+
+def show(how: How, known: Known, wanted: Wanted) -> list[tuple[At, Shown]]:
+    """Read the exchanges of a chunk that are to be shown, each with where it stands. Raises as `read_at`."""
+    spec, redactor = tools(how.spec)
+    looking, before = _Looking(known, spec, redactor), prefix(how.names, wanted.chunk.capture)
+    return [(at, looking.shown(before + exchange.id, exchange)) for at, exchange in read_at(wanted.chunk, wanted.ats)]
+
+
+def drawn(ats: Sequence[At]) -> list[At]:
+    """In no order, so that what there is no room for is spread as well."""
+    mixed = sorted(ats)
+    random.Random(0).shuffle(mixed)
+    return mixed
+
+
+def gathered(shown: Iterable[tuple[At, Shown]], total: int, spec: Spec, *, most_text: int = MOST_TEXT) -> Exploration:
+    """Exchanges as a page has them, of so many in all: in order, as many of those that come as there is room for."""
+    heads: dict[str, int] = {}
+    places: dict[str, int] = {}
+    kept: dict[At, Explored] = {}
     room = most_text
-    for at in chain(first, rest):
-        explored = looking.explored(*every[at])
+    for at, one in shown:
+        explored = _among(one, heads, places)
         room -= len(msgspec.json.encode(explored))
         if room < 0:
             break
         kept[at] = explored
     return Exploration(
-        total=len(every),
+        total=total,
         exchanges=tuple(kept[at] for at in sorted(kept)),
-        heads=tuple(looking.heads),
-        places=tuple(looking.places),
+        heads=tuple(heads),
+        places=tuple(places),
         rows={
             name: tuple(rows.columns for rows in command.rows if rows.direction == "reply")
             for name, command in spec.commands.items()
             if command.rows
         },
     )
+
+
+def _among(shown: Shown, heads: dict[str, int], places: dict[str, int]) -> Explored:
+    """An exchange among others, whose heads and places are added to theirs."""
+    for mine, all_of_them in ((shown.heads, heads), (shown.places, places)):
+        for name in mine:
+            all_of_them.setdefault(name, len(all_of_them))
+    at_place = [places[name] for name in shown.places]
+
+    def said(part: Said | None) -> Said | None:
+        if part is None:
+            return None
+        pairs = (
+            pair if pair.place < 0 else msgspec.structs.replace(pair, place=at_place[pair.place]) for pair in part.pairs
+        )
+        return Said(heads[shown.heads[part.head]], tuple(pairs), part.more)
+
+    explored = shown.explored
+    return msgspec.structs.replace(explored, request=said(explored.request), reply=said(explored.reply))
 
 
 def cited(report: Report) -> frozenset[str]:
@@ -173,36 +261,6 @@ def _ids(part: object) -> Iterator[str]:
             yield from _ids(one)
 
 
-def _even(exchanges: Sequence[Exchange], taken: frozenset[int], most: int, spec: Spec) -> list[int]:
-    """Others, up to so many in all: as many of each command as there is room for, spread evenly, in no order."""
-    others = [at for at in range(len(exchanges)) if at not in taken]
-    if len(exchanges) > most:
-        by_command: dict[bytes, list[int]] = {}
-        for at in range(len(exchanges)):
-            by_command.setdefault(_named(exchanges[at], spec), []).append(at)
-        others, room = [], most
-        groups = sorted(by_command.values(), key=len)
-        for number, group in enumerate(groups):
-            cited_of_it = sum(at in taken for at in group)
-            share = max(cited_of_it, min(len(group), room // (len(groups) - number)))
-            others += _spread([at for at in group if at not in taken], share - cited_of_it)
-            room -= share
-    random.Random(0).shuffle(others)  # so that what there is no room for is spread as well
-    return others
-
-
-def _spread(indices: Sequence[int], most: int) -> Sequence[int]:
-    most = max(0, most)
-    return indices if len(indices) <= most else [indices[at * len(indices) // most] for at in range(most)]
-
-
-def _named(exchange: Exchange, spec: Spec) -> bytes:
-    """The command that an exchange names, roughly: enough to tell one kind from another."""
-    message = exchange.request or exchange.reply
-    body = b"" if message is None else b"&" + message.body[:1024].upper()
-    return body.partition(b"&" + spec.command_mark)[2].partition(b"&")[0][:32]
-
-
 class _Both(NamedTuple):
     """A message as it was, and with its masked values gone."""
 
@@ -211,22 +269,22 @@ class _Both(NamedTuple):
 
 
 class _Looking:
-    """Masks and decodes exchanges, and keeps what many of them have in common once."""
+    """Masks and decodes exchanges."""
 
-    def __init__(self, report: Report, spec: Spec) -> None:
+    def __init__(self, known: Known, spec: Spec, redactor: Redactor) -> None:
         self.spec = spec
-        self.say = Say(report.lang)
-        self.redactor = Redactor(spec, policy="all", masks=True)
+        self.say = Say(known.lang)
+        self.redactor = redactor
         self.masking = Masking(spec)
-        self.commands = {command.name.upper(): command.name for command in report.commands}
-        self.rows = {
-            anchor("field", command.name, direction, field.name)
-            for command in report.commands
-            for direction, part in command.directions.items()
-            for field in part.fields
-        }
+        self.commands = known.commands
+        self.rows = known.rows
         self.heads: dict[str, int] = {}
         self.places: dict[str, int] = {}
+
+    def shown(self, label: str, exchange: Exchange) -> Shown:
+        self.heads, self.places = {}, {}
+        explored = self.explored(label, exchange)
+        return Shown(sampling.named(exchange, self.spec.command_mark), explored, tuple(self.heads), tuple(self.places))
 
     def explored(self, label: str, exchange: Exchange) -> Explored:
         hidden = self.redactor.exchange(exchange)

@@ -1,9 +1,12 @@
 """The report's files.
 
-Law: each file is replaced in one step; nothing that exists is overwritten unasked.
+Law: each file is replaced in one step, and all of them or none when the process is asked to end; nothing that exists is
+overwritten unasked.
 """
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from qqlab.capture import Capture
@@ -47,9 +50,7 @@ def write_report(
 ) -> list[Path]:
     """Write a report that was built, with exchanges to explore where they are given; otherwise as `write`."""
     paths = [directory / name for name in NAMES]
-    if not force:
-        for path in paths:
-            refuse_existing(path)
+    check_free(directory, force=force)
     texts = [to_html(report, exploration, templates), to_markdown(report, templates), to_json(report)]
     if directory.exists() and not directory.is_dir():
         raise InputError(str(directory), "is no directory", "name a directory to write into")
@@ -57,7 +58,25 @@ def write_report(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(str(directory), error.strerror or str(error)) from error
-    for path, text in zip(paths, texts, strict=True):
-        with replacing(path, mode=0o644) as file:
-            file.write(text.encode())
+    with _undisturbed():
+        for path, text in zip(paths, texts, strict=True):
+            with replacing(path, mode=0o644) as file:
+                file.write(text.encode())
     return paths
+
+
+def check_free(directory: Path, *, force: bool) -> None:
+    """Raise InputError where a report stands there already, unless it may be replaced."""
+    if not force:
+        for name in NAMES:
+            refuse_existing(directory / name)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What would end the process waits until all files are written: a report is of one piece."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

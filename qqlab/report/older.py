@@ -4,7 +4,7 @@ Law: what kind it is, is told by its name: a spec ends in `.toml`, a report in `
 `report.json`), all else is a capture. A report of another format is refused: it can be made anew from its captures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -19,26 +19,34 @@ from qqlab.visible import visible
 
 
 class Older(NamedTuple):
-    """The older side: of its three kinds the one that was given."""
+    """The older side: of its three kinds the one that was given; of captures there may be a report instead."""
 
     name: str
     captures: tuple[Capture, ...] = ()
     report: Report | None = None
     spec: Spec | None = None
+    is_of_captures: bool = False
 
     @property
     def kind(self) -> Literal["captures", "report", "spec"]:
         """Which of them it is."""
-        return "spec" if self.spec is not None else "report" if self.report is not None else "captures"
+        if self.spec is not None:
+            return "spec"
+        return "captures" if self.report is None or self.is_of_captures else "report"
 
 
-def read_older(paths: Sequence[Path], lang: Lang = "en") -> Older:
-    """Read the older side. Several files must be captures, all of them.
+def read_older(
+    paths: Sequence[Path], lang: Lang = "en", reported: Callable[[Sequence[Path]], Report] | None = None
+) -> Older:
+    """Read the older side. Several files must be captures, all of them; `reported` makes the report of these, which are
+    loaded where there is nothing that does.
 
     Raises InputError for what cannot be read, UsageError for a spec or a report beside something else.
     """
     names = ", ".join(visible(path.name) for path in paths)
     others = [path for path in paths if path.suffix in (".toml", ".json") or (path / "report.json").is_file()]
+    if not others and reported is not None:
+        return Older(names, report=reported(paths), is_of_captures=True)
     if not others:
         return Older(names, captures=tuple(together([load(path) for path in paths])))
     if len(paths) > 1:

@@ -5,26 +5,28 @@ machine. What is seen and what is documented stands in the spec's order, what is
 appearance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from qqlab.capture import Capture
+from qqlab.profile import Profile
 from qqlab.report import findings, model
 from qqlab.report.build.basis import Basis
 from qqlab.report.build.behaviour import behaviour, transitions
-from qqlab.report.build.captures import capture_part, names, profiled
+from qqlab.report.build.captures import About, capture_part, glanced, names
 from qqlab.report.build.codes import codes
 from qqlab.report.build.commands import commands
 from qqlab.report.build.coverage import coverage
 from qqlab.report.build.notes import notes
 from qqlab.report.build.summary import spec_part, summary
 from qqlab.report.changes import between_reports, between_specs
+from qqlab.report.glance import Tally
 from qqlab.report.older import Older
 from qqlab.report.say import Say
 from qqlab.spec import Lang, Spec
 
-__all__ = ["build"]
+__all__ = ["About", "assembled", "build", "names"]
 
 
 def build(captures: Sequence[Capture], spec: Spec, lang: Lang = "en", *, against: Older | None = None) -> model.Report:
@@ -33,8 +35,24 @@ def build(captures: Sequence[Capture], spec: Spec, lang: Lang = "en", *, against
     With `against`, it tells what changed: of the spec where that is an older spec, else of the traffic.
     """
     named = names(captures)
-    basis = Basis(profiled(captures, named, spec), spec, Say(lang))
-    parts = tuple(capture_part(capture, name) for capture, name in zip(captures, named, strict=True))
+    seen = glanced(captures, named, spec)
+    about = [About(name, one.path, one.header, one.torn) for one, name in zip(captures, named, strict=True)]
+    return assembled(seen.part.profile(), seen.tallies, about, spec, lang, against=against)
+
+
+def assembled(
+    profile: Profile,
+    tallies: Mapping[int, Tally],
+    about: Sequence[About],
+    spec: Spec,
+    lang: Lang = "en",
+    *,
+    against: Older | None = None,
+) -> model.Report:
+    """The report of captures that were looked at: their profile, each of them as a whole, by its number, and what it
+    says of itself; otherwise as `build`."""
+    basis = Basis(profile, spec, Say(lang))
+    parts = tuple(capture_part(one, tallies.get(number) or Tally()) for number, one in enumerate(about))
     told = tuple(commands(basis, transitions(basis.profile)))
     tables = tuple(codes(basis))
     noted = tuple(notes(basis.profile, basis.say))

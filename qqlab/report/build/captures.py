@@ -1,25 +1,37 @@
 """The captures that a report is made of, and how it cites their exchanges.
 
-Law: files are named without their directories, so that a report is the same wherever they lie. What an error quotes of
-a message is masked in it as it is there.
+Law: files are named without their directories, so that a report is the same wherever they lie.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
+from typing import NamedTuple, Protocol
 
-import msgspec
-
-from qqlab.capture import Capture
+from qqlab.capture import Capture, Header
+from qqlab.capture.chunks import At, at_of
 from qqlab.exchange import Exchange
-from qqlab.profile import CAPTURE, Fold, Profile, aware, clip
-from qqlab.redact import Redactor
+from qqlab.profile import clip
 from qqlab.report import model
-from qqlab.report.build.basis import LISTED
+from qqlab.report.glance import Glance, Seen, Tally
 from qqlab.spec import Spec
 from qqlab.visible import visible
 
 
-def names(captures: Sequence[Capture]) -> list[str]:
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class About(NamedTuple):
+    """What a capture says of itself, and what the report calls it. `torn` is as that of a loaded capture."""
+
+    name: str
+    path: str
+    header: Header
+    torn: str | None
+
+
+def names(captures: Iterable[_Named]) -> list[str]:
     """A distinct name for each capture; the second of the same name is `NAME#2`."""
     found: list[str] = []
     for capture in captures:
@@ -32,47 +44,34 @@ def names(captures: Sequence[Capture]) -> list[str]:
     return found
 
 
-def profiled(captures: Sequence[Capture], named: Sequence[str], spec: Spec) -> Profile:
-    """The profile of all captures together; a session is one capture's."""
-    fold, redactor = Fold(spec), Redactor(spec, policy="all", masks=True)
-    for number, (capture, name) in enumerate(zip(captures, named, strict=True)):
-        fold.begin(number, name if len(captures) > 1 else "")
-        told = labelled(capture, name, many=len(captures) > 1)
-        for at, (label, exchange) in enumerate(told, number * CAPTURE):
-            fold.add(at, label, exchange if exchange.error is None else _unquoted(exchange, redactor))
-    return fold.part().profile()
+def glanced(captures: Sequence[Capture], named: Sequence[str], spec: Spec) -> Seen:
+    """What loaded captures show together; a session is one capture's."""
+    glance = Glance(spec, named)
+    for number, capture in enumerate(captures):
+        glance.begin(number)
+        for at, exchange in placed(number, capture):
+            glance.add(at, exchange)
+    return glance.seen()
 
 
-def _unquoted(exchange: Exchange, redactor: Redactor) -> Exchange:
-    """The exchange, its error without what is masked in its messages."""
-    return msgspec.structs.replace(exchange, error=redactor.exchange(exchange).error)
+def placed(number: int, capture: Capture) -> Iterator[tuple[At, Exchange]]:
+    """The exchanges of a loaded capture, the one of that number, each with where it stands."""
+    return enumerate(capture.exchanges, at_of(number, 0, 0))
 
 
-def labelled(capture: Capture, name: str, *, many: bool) -> Iterator[tuple[str, Exchange]]:
-    """The exchanges with the ids by which the report cites them."""
-    for exchange in capture.exchanges:
-        yield f"{name}:{exchange.id}" if many else exchange.id, exchange
-
-
-def capture_part(capture: Capture, name: str) -> model.CapturePart:
+def capture_part(about: About, tally: Tally) -> model.CapturePart:
     """One capture, as the report has it."""
-    file = visible(PurePath(capture.path).name)
-    transports: dict[str, int] = {}
-    for exchange in capture.exchanges:
-        transport = clip(exchange.transport)
-        if transport in transports or len(transports) < LISTED:
-            transports[transport] = transports.get(transport, 0) + 1
-    times = [time for exchange in capture.exchanges if (time := aware(exchange.time)) is not None]
+    file = visible(PurePath(about.path).name)
     return model.CapturePart(
-        name=name,
+        name=about.name,
         file=clip(file),
-        exchanges=len(capture.exchanges),
-        first=min(times, default=None),
-        last=max(times, default=None),
-        transports=transports,
-        redacted=capture.header.redacted,
-        spec=clip(capture.header.spec),
-        tool=clip(capture.header.tool),
-        note=clip(capture.header.note, 500),
-        torn=None if capture.torn is None else clip(visible(capture.torn).replace(visible(capture.path), file), 500),
+        exchanges=tally.exchanges,
+        first=tally.first,
+        last=tally.last,
+        transports=tally.transports.settled().counts,
+        redacted=about.header.redacted,
+        spec=clip(about.header.spec),
+        tool=clip(about.header.tool),
+        note=clip(about.header.note, 500),
+        torn=None if about.torn is None else clip(visible(about.torn).replace(visible(about.path), file), 500),
     )
