@@ -41,6 +41,8 @@ _PIECE = 64 * 1024  # the most bytes of one read
 _FRAMED = re.compile(rb"(?im)^[ \t]*(?:content-length|transfer-encoding)[ \t]*:")
 _NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)  # not every system makes sockets that way
 _KIND = socket.SOCK_STREAM | _NONBLOCK
+# A connection's last handshake goes out with the request, not in a packet of its own, where the system can have it so.
+_QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)
 _CONNECTING = (0, errno.EINPROGRESS)
 # An end that comes in so short a time before a request goes out comes as good as at once with it.
 _JUST_NOW = 0.0001
@@ -69,7 +71,6 @@ class Http:
         self._retries = retries
         self._kept: dict[str, Connection] = {}
         self._most_kept = most_kept()
-        self._standing: set[Connection] = set()
         # In the order in which they began, which is that of their ends: all have the same time.
         self._under_way: dict[_Exchange, None] = {}
         self._alarm: asyncio.TimerHandle | None = None
@@ -109,13 +110,16 @@ class Http:
 
     async def close(self) -> None:
         """End all connections, and whatever is under way; nobody is told of that."""
+        # Any other was ended as soon as it was over with what went over it.
+        connections = [*self._kept.values(), *(one.connection for one in self._under_way)]
         for exchange in self._under_way:
             exchange.stop_connecting()
         self._under_way.clear()
         if self._alarm is not None:
             self._alarm.cancel()
-        for connection in list(self._standing):
-            connection.end()
+        for connection in connections:
+            if connection is not None:
+                connection.end()
         if self._ready is not None:
             self._ready.close()
             self._ready = None
@@ -127,16 +131,11 @@ class Http:
             self._ready = AT_HAND()
         return self._ready
 
-    def joined(self, connection: "Connection", where: "_Address") -> None:
+    def joined(self, where: "_Address") -> None:
         """A connection stands; its address comes first from now on."""
         self.opened += 1
-        self._standing.add(connection)
         if where is not self._addresses[0]:
             self._addresses = (where, *(one for one in self._addresses if one is not where))
-
-    def left(self, connection: "Connection") -> None:
-        """It is gone."""
-        self._standing.discard(connection)
 
     def failed(self, exchange: "_Exchange", error: OSError) -> None:
         """No connection came about: try the next address, or all of them again after a growing pause."""
@@ -387,9 +386,11 @@ class Connection:
         self.over = False
         self._http = http
         self._where = where
-        self._socket = socket.socket(where.family, _KIND)
+        self._socket = socket.SocketType(where.family, _KIND)  # `socket.socket` adds files and its own close to that
         if not _NONBLOCK:
             self._socket.setblocking(False)
+        if _QUICK_ACK is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 0)
         self._number = self._socket.fileno()
         self._receive, self._send = self._socket.recv, self._socket.send
         self._ready = http.ready
@@ -456,7 +457,6 @@ class Connection:
         """End the connection; what was not sent yet is dropped."""
         if not self.over:
             self._stop()
-            self._http.left(self)
 
     def _stop(self) -> None:
         self.over, self._exchange = True, None
@@ -465,7 +465,7 @@ class Connection:
 
     def _join(self, exchange: _Exchange) -> None:
         self.client = address(*self._socket.getsockname()[:2])
-        self._http.joined(self, self._where)
+        self._http.joined(self._where)
         self._exchange = exchange
         exchange.connection, exchange.connecting = self, None
 

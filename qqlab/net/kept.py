@@ -127,7 +127,7 @@ class Keeping:
         """Put the capture together from what was kept, if anything was; the journals go where it is `whole`. Returns
         the ids of what was sent, and of which nobody knows what became: as long as there are any, the journals stay."""
         kept = self.all()
-        return self._finished(kept, head, kept.lines(_places(planned)), whole)
+        return self._finished(kept, head, map(b"".join, kept.pieces(_places(planned))), whole)
 
     def finish_parts(self, parts: Sequence[Ordered], head: Header, *, whole: bool) -> frozenset[str]:
         """The same, of what each process says that it has kept."""
@@ -244,9 +244,11 @@ def _standing(steps: Sequence[Step], spec: Spec) -> Sequence[Step]:
 def left_over(planned: Plan, before: Kept, *, resend: bool) -> Plan:
     """What is still to be sent of a plan. What may have been done already is left out with its reason, unless it is to
     be sent again."""
-    unknown = set() if resend else before.unknown
+    if not before.sent:
+        return planned
+    unknown, sent = set() if resend else before.unknown, before.sent
     skipped = dict.fromkeys(before.unknown, UNKNOWN) if unknown else {}
-    begun = {step.line for step in planned.steps if step.recorded.id in before.sent}
+    begun = {step.line for step in planned.steps if step.recorded.id in sent}
     skipped |= {push: BROKEN for line, pushes in planned.pushes.items() if line in begun for push in pushes}
     steps = tuple(s for s in planned.steps if s.recorded.id not in before.done and s.recorded.id not in unknown)
     return msgspec.structs.replace(planned, steps=steps, skipped=planned.skipped | skipped)

@@ -11,7 +11,7 @@ import asyncio
 import heapq
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -120,10 +120,9 @@ class Run:
         self._silence = share.silence or Silence(len(planned.steps))
         self.logins = logins or Logins(limits.logins)
         self._last_sent = -1
-        steps_over = Counter(step.connection for step in planned.steps if step.line is None and step.connection)
+        steps_over = Counter([step.connection for step in planned.steps if step.line is None and step.connection])
         self._left = {name: steps for name, steps in steps_over.items() if steps > 1}
-        ids = {step.recorded.id for step in planned.steps}
-        self._awaited: dict[str, list[_Lane]] = {i: [] for step in planned.steps for i in step.after if i in ids}
+        self._awaited: dict[str, list[_Lane]] = {i: [] for i in _awaited(planned.steps)}
         self._lanes = _lanes(planned)
         self._room = min(limits.lanes or planned.at_once or 1, _most_lanes())
         self._ready: list[tuple[int, _Lane]] = []
@@ -432,10 +431,18 @@ def _most_lanes() -> int:
     return max(1, most_files() - most_kept() - _OTHER_FILES)
 
 
+def _awaited(steps: Sequence[Step]) -> Collection[str]:
+    """The ids of the steps that others wait for."""
+    waited = {identifier for step in steps if step.after for identifier in step.after}
+    return {step.recorded.id for step in steps if step.recorded.id in waited} if waited else ()
+
+
 def _lanes(planned: Plan) -> list[_Lane]:
     lanes: dict[int, _Lane] = {}
     for place, step in enumerate(planned.steps):
-        lane = lanes.setdefault(step.lane, _Lane())
+        lane = lanes.get(step.lane)
+        if lane is None:
+            lane = lanes[step.lane] = _Lane()
         lane.steps.append(step)
         lane.places.append(place)
     return list(lanes.values())

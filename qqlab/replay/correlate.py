@@ -115,7 +115,7 @@ class Offered(NamedTuple):
     heard: tuple[tuple[str, str], ...] = ()
 
 
-class _Origin(NamedTuple):
+class _Origin(msgspec.Struct, frozen=True, gc=False):
     """Where a value of a lane came from last: the id of the exchange, and what of its reply."""
 
     exchange: str

@@ -36,6 +36,7 @@ _INTENT = b'{"sent":'
 _UNSENT_LINE = b'{"unsent":'
 _ANEW = "begin anew: --force"
 _LONGEST = 1 << 16
+_PIECE = 16  # so many lines are looked up at once; each may be long
 _BUFFER = 1 << 20  # a journal is read in few pieces
 
 
@@ -308,10 +309,14 @@ class Outcomes:
     def lines(self, places: Mapping[str, int]) -> Iterator[bytes]:
         """The lines in the order of their exchanges' places; of several of one exchange the last. What has no place,
         as a push, stands behind all that stood before it when it first came."""
-        if places.keys() >= (ids := set(self._ids)) and len(ids) == len(self._ids):
-            order = [places[one] for one in self._ids]
-            return self._lines(sorted(range(len(order)), key=order.__getitem__))
-        return self._lines(self._ordered(places))
+        return (line for piece in self.pieces(places) for line in piece)
+
+    def pieces(self, places: Mapping[str, int]) -> Iterator[list[bytes]]:
+        """The same, several lines at a time."""
+        order = [places.get(one, -1) for one in self._ids]
+        if -1 in order or len(set(order)) < len(order):
+            return self._pieces(self._ordered(places))
+        return self._pieces(sorted(range(len(order)), key=order.__getitem__))
 
     def _ordered(self, places: Mapping[str, int]) -> list[int]:
         last = dict(zip(self._ids, range(len(self._ids)), strict=True))
@@ -325,16 +330,18 @@ class Outcomes:
             order.append(last_place if place is None else place)  # so that pushes stay in their own order
         return [last[one] for one in sorted(first, key=lambda one: order[first[one]])]
 
-    def _lines(self, numbers: Iterable[int]) -> Iterator[bytes]:
+    def _pieces(self, numbers: Sequence[int]) -> Iterator[list[bytes]]:
         files, begins, lengths = self._files, self._begins, self._lengths
         with ExitStack() as stack:
-            maps: dict[int, mmap.mmap] = {}
-            for number in numbers:
-                mapped, begin = maps.get(files[number]), begins[number]
-                if mapped is None:  # an empty one could not be mapped
-                    path = self._paths[files[number]]
-                    mapped = maps[files[number]] = stack.enter_context(_mapped(path))
-                yield mapped[begin : begin + lengths[number]]
+            used = sorted(set(files))  # an empty one could not be mapped
+            maps = {number: stack.enter_context(_mapped(self._paths[number])) for number in used}
+            for first in range(0, len(numbers), _PIECE):
+                piece = numbers[first : first + _PIECE]
+                if len(maps) == 1:
+                    mapped = maps[used[0]]
+                    yield [mapped[(begin := begins[number]) : begin + lengths[number]] for number in piece]
+                else:
+                    yield [maps[files[number]][(begin := begins[number]) : begin + lengths[number]] for number in piece]
 
     def remove(self) -> None:
         """Remove the journals: what they hold is safe elsewhere."""
@@ -488,7 +495,8 @@ def discard(paths: Iterable[Path]) -> None:
 
 
 def put_together(path: Path, head: Header, lines: Iterable[bytes], *, force: bool) -> None:
-    """Write the capture in one step. Raises InputError where the path is taken (unless `force`), or it cannot be."""
+    """Write the capture in one step; its lines may come several at a time. Raises InputError where the path is taken
+    (unless `force`), or it cannot be."""
     if not force:
         refuse_existing(path)
     with replacing(path) as file:

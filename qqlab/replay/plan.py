@@ -5,6 +5,7 @@ left out with its reason. A push is not sent but waited for, where its connectio
 says `rewrite`, what they take from replies `correlate`, who waits for whom `order`, when each is due `schedule`.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -421,12 +422,13 @@ def _changes(effect: Effect, shared: bool) -> bool:
 
 
 def _lane(number: int, group: int, steps: Sequence[Step]) -> Lane:
-    named = {step.connection for step in steps} - {None}
+    named = Counter([step.connection for step in steps])
+    alone = named.pop(None, 0)
     return Lane(
         number=number,
         name=steps[0].recorded.session,
-        accounts=tuple(dict.fromkeys(step.account for step in steps if step.account is not None)),
+        accounts=tuple([account for account in dict.fromkeys([step.account for step in steps]) if account is not None]),
         steps=len(steps),
-        connections=len(named) + sum(step.connection is None for step in steps),
+        connections=len(named) + alone,
         group=group,
     )

@@ -5,42 +5,44 @@ number that was recorded twice stays the same number twice: it may have been a r
 server's answer to that is what the replay is to show. Lengths stay as long as there are numbers of that length.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 _LONGEST = 18
 
 
 class Account:
-    """The numbers of one account: those that are `taken`, the fresh one for each recorded one, and how many of each
-    length were asked for."""
+    """The numbers of one account: those that are `taken`, and the fresh one for each recorded one."""
 
-    __slots__ = ("_asked", "_fresh", "_start", "taken")
+    __slots__ = ("_free", "_fresh", "_start", "taken")
 
     def __init__(self, start: int) -> None:
         self.taken: set[str] = set()
         self._start = start
         self._fresh: dict[str, str] = {}
-        self._asked: dict[int, int] = {}
+        self._free: dict[int, Iterator[str]] = {}  # by their length
 
     def fresh(self, recorded: str) -> str:
         """The number that stands for a recorded one."""
         known = self._fresh.get(recorded)
         if known is None:
-            known = self._fresh[recorded] = self._next(min(len(recorded), _LONGEST))
+            free = self._free.get(len(recorded)) or self._of_length(min(len(recorded), _LONGEST))
+            known = self._fresh[recorded] = next(free)
         return known
 
-    def _next(self, length: int) -> str:
-        lowest = 10 ** (length - 1)
-        count = 9 * lowest
-        asked = self._asked.get(length, 0)
-        while asked < count:
-            candidate = str(lowest + (self._start + asked) % count)
-            asked += 1
-            if candidate not in self.taken:
-                self._asked[length] = asked
-                return candidate
-        self._asked[length] = asked
-        return self._next(length + 1)
+    def _of_length(self, length: int) -> Iterator[str]:
+        free = self._free.get(length)
+        if free is None:
+            free = self._free[length] = self._candidates(length)
+        return free
+
+    def _candidates(self, length: int) -> Iterator[str]:
+        taken, lowest, behind = self.taken, 10 ** (length - 1), 10**length
+        first = lowest + self._start % (behind - lowest)
+        for candidate in map(str, chain(range(first, behind), range(lowest, first))):
+            if candidate not in taken:
+                yield candidate
+        yield from self._of_length(length + 1)
 
 
 class Sequences:
