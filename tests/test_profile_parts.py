@@ -4,7 +4,7 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
 from types import ModuleType
 from unittest.mock import patch
 
@@ -18,8 +18,10 @@ from qqlab.exchange import Exchange, RawMessage
 from qqlab.profile import (
     CAPTURE,
     Fold,
+    Names,
     Part,
     Profile,
+    Values,
     concluded,
     following,
     messages,
@@ -28,6 +30,8 @@ from qqlab.profile import (
     sessions,
     transitions,
 )
+from qqlab.profile.distinct import Distinct
+from qqlab.profile.lowest import rank
 
 KNOWN = specs.builtin()
 START = datetime(2005, 6, 30, 12, tzinfo=UTC)
@@ -36,7 +40,7 @@ START = datetime(2005, 6, 30, 12, tzinfo=UTC)
 TIGHT: dict[ModuleType, dict[str, int]] = {
     following: {"FOLLOWED": 3, "MOST": 8, "SESSIONS": 2, "ACCOUNTS": 3, "SPANS": 4},
     concluded: {"POLLING": 2, "SPANS": 4, "TRANSITIONS": 3},
-    transitions: {"TRANSITIONS": 2},
+    transitions: {"TRANSITIONS": 2, "HEAVIEST": 5},
     session: {"STEPS": 3},
     sessions: {"STEPS": 3},
     model: {"UNKNOWN_COMMANDS": 2, "UNKNOWN_FIELDS": 2, "UNKNOWN_CODES": 2, "STATUSES": 2, "POSITIONS": 4},
@@ -170,7 +174,7 @@ places = st.lists(st.tuples(st.integers(0, 1), st.integers(1, 150)), max_size=5)
 
 
 @pytest.mark.parametrize("limits", [ExitStack, tight])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(told=captures, cut=places, data=st.data())
 def test_the_parts_of_any_cut_added_in_any_order_are_the_profile_of_all(
     limits: Callable[[], AbstractContextManager[object]],
@@ -186,3 +190,83 @@ def test_the_parts_of_any_cut_added_in_any_order_are_the_profile_of_all(
             parts[data.draw(st.integers(0, len(parts) - 1))].merge(one)
         assert list(differing(parts[0].profile(), whole)) == []
         assert order(parts[0].profile()) == order(whole)
+
+
+things = st.lists(st.integers(0, 900), max_size=300)
+
+
+def seen(*told: list[int]) -> Distinct:
+    found = Distinct()
+    for number in chain(*told):
+        found.add(rank(str(number)))
+    again: Distinct = pickle.loads(pickle.dumps(found))
+    return again
+
+
+@settings(deadline=None)
+@given(things, things, things)
+def test_an_estimate_is_of_the_set_that_was_seen(one: list[int], other: list[int], third: list[int]) -> None:
+    many, whole = len({*one, *other, *third}), seen(one, other, third).count()
+    joined = seen(other)
+    joined.merge(seen(third, one))
+    assert whole == joined.count() == seen(third, other).count(rank(str(number)) for number in one)
+    assert abs(whole - many) <= 0.15 * many
+
+
+@given(st.lists(st.text("abc", max_size=3), max_size=60), st.integers(0, 60))
+def test_names_are_counted_exactly_as_far_as_they_are_kept(told: list[str], cut: int) -> None:
+    whole, one, other = Names(room=5), Names(room=5), Names(room=5)
+    for at, name in enumerate(told):
+        whole.add(name, at)
+        (one if at < cut else other).add(name, at)
+    other.merge(one)
+    settled = whole.settled()
+    assert (other.settled(), list(other.settled().counts)) == (settled, list(settled.counts))
+    assert settled.counts == {name: told.count(name) for name in settled.counts}
+    assert len(settled.counts) == min(5, len(set(told)))
+    assert settled.more == len(told) - sum(settled.counts.values())
+
+
+@given(st.lists(st.integers(-3, 9) | st.text("ab0", max_size=3) | st.just("x" * 90), max_size=40), st.integers(0, 40))
+def test_values_are_the_same_however_they_were_cut(told: list[int | str], cut: int) -> None:
+    for masked in (False, True):
+        whole, one, other = (Values(room=4, masked=masked) for _ in range(3))
+        for at, value in enumerate(told):
+            whole.add(value, at)
+            (one if at < cut else other).add(value, at)
+        other.merge(one)
+        assert other.settled() == whole.settled()
+
+
+def test_the_same_stretch_is_not_counted_twice() -> None:
+    one, other = folded([Cut(0, 0, 20, [])]), folded([Cut(0, 10, 30, [])])
+    with pytest.raises(ValueError, match="what stands from 10 to 20 was counted twice"):
+        one.merge(other)
+
+
+def test_memory_is_bounded_whatever_the_traffic() -> None:
+    """Ten thousand of what can be told apart, in parts that are added up, take hardly more than half of them."""
+
+    def hostile(n: int) -> Exchange:
+        many = range(10 * n, 10 * n + 10)
+        rows = {name: "".join(f"{one}," for one in many) for name in ("FC", "NK", "UN", "MT")}
+        odd = "&".join(f"x{one}={one}" for one in many)
+        friends = "&".join(f"{name}={value}" for name, value in rows.items())
+        ask = f"VER={n}.1&CMD={'Query_Stat' if n % 2 else f'c{n}'}&SEQ={n}&UIN=8{n}&TN=1&{odd}"
+        say = f"VER=1.1&CMD=QUERY_STAT&SEQ={n}&UIN=8{n}&RES={n}&FN=0&SN=1&{friends}&ST={'10,' * 10}"
+        return Exchange(
+            id=str(n), session=f"s{n % 1700}", client=f"host{n}:1", server=f"server {n}", elapsed=n % 300 + 0.5,
+            time=START + timedelta(seconds=n), request=RawMessage(body=ask.encode()),
+            reply=RawMessage(head=f"HTTP/1.1 {n} x\r\n\r\n".encode(), body=say.encode()),
+            error=f"broke off at {n}" if n % 3 == 0 else None,
+        )  # fmt: skip
+
+    sizes: list[int] = []
+    with patch.object(following, "FOLLOWED", 100):
+        whole = folded([Cut(0, 0, 0, [])])
+        for start in range(0, 2_000, 200):
+            whole.merge(folded([Cut(0, start, start + 200, [(n, hostile(n)) for n in range(start, start + 200)])]))
+            sizes.append(len(pickle.dumps(whole)))
+    found = whole.profile().behaviour
+    assert (found.followed, found.about_sessions, found.watched, found.about_accounts) == (100, 1_700, 1_000, 9_700)
+    assert sizes[-1] < 1.1 * sizes[5] < 1_000_000, sizes

@@ -172,7 +172,7 @@ def test_however_many_sessions_there_are_memory_is_bounded(monkeypatch: pytest.M
     assert (len(part.following.sessions), found.followed, len(found.sessions)) == (50, 50, 20)
     assert found.about_sessions in range(390, 411)
     assert (len(found.polling), found.more_polling) == (30, 20)
-    assert (len(found.presence), found.more_presence, found.about_accounts) == (40, 360, 400)
+    assert (len(found.presence), found.more_presence, found.watched, found.about_accounts) == (40, 0, 40, 400)
     assert found.transitions["Login"]["GetMsgEx"].count == 50
     assert len(msgspec.json.encode(part.profile())) < 200_000
 

@@ -5,21 +5,23 @@ import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from qqlab import report as reports
 from qqlab import spec as specs
 from qqlab.capture import Capture, header
 from qqlab.exchange import Exchange, RawMessage
-from qqlab.profile import Fold
+from qqlab.profile import Fold, following
 from qqlab.report import Report
 from qqlab.report.model import FieldPart
-from qqlab.spec import Spec
+from qqlab.spec import Lang, Spec
 from qqlab.spec.file import parse
 
 KNOWN = specs.builtin()
 LAMP_FILE = Path(__file__).parent / "golden" / "report" / "lamp.toml"
 LAMP = specs.load(LAMP_FILE)
+LANGS: tuple[Lang, Lang] = ("en", "zh")
 START = datetime(2005, 6, 30, 12, tzinfo=UTC)
 ASK = "VER=1.1&CMD=List&SEQ={n}&UIN=9&TN=160&UN=0"
 SAY = "VER=1.1&CMD=LIST&SEQ={n}&UIN=9&RES=0&FN=1&SN=1&UN=3,"
@@ -135,6 +137,37 @@ def test_a_hundred_thousand_names_take_no_more_memory_than_a_fifth_of_them() -> 
 
     few, many = grown(20_000), grown(100_000)
     assert many < 1.2 * few, (few, many)
+
+
+def test_what_is_an_estimate_and_what_is_a_choice_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,500 accounts in 1,500 sessions, of which 40 are followed."""
+    monkeypatch.setattr(following, "FOLLOWED", 40)
+    monkeypatch.setattr(following, "ACCOUNTS", 50)
+    ask = "VER=1.1&CMD=Change_Stat&SEQ={n}&UIN=9{n}&ST=30"
+    talk = [exchange(n, ask, "VER=1.1&CMD=Change_Stat&SEQ={n}&UIN=9{n}&RES=0", n) for n in range(1, 1501)]
+    capture = Capture(
+        header=header(KNOWN, redacted="none"),
+        exchanges=tuple(msgspec.structs.replace(one, session=f"s{one.id}") for one in talk),
+        path="x.jsonl",
+        torn=None,
+    )
+    english, chinese = (reports.build([capture], KNOWN, lang) for lang in LANGS)
+    found, accounts = english.behaviour, english.summary.accounts
+    assert (found.followed, found.session_count, found.watched, found.account_count) == (40, 1500, 50, 1500)
+    assert (accounts.distinct, accounts.complete, accounts.about) == (1000, False, 1500)
+    assert (len(found.sessions), len(found.presence), found.presence_count) == (10, 50, 50)
+    for shown in (reports.to_markdown(english), plain(reports.to_html(english))):
+        assert "There are about 1,500 sessions (an estimate), too many to follow all. 40 were followed" in shown
+        assert "Of about 1,500 accounts (an estimate) 50 were followed" in shown
+        assert "about 1,500 (an estimate)" in shown
+        assert "about 1,500 different values (an estimate)" in plain(reports.to_html(english))
+    for shown in (reports.to_markdown(chinese), plain(reports.to_html(chinese))):
+        assert "约有 1,500 个会话（估计）" in shown
+        assert "约有 1,500 个账号（估计）" in shown
+
+
+def plain(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", page))
 
 
 def test_a_message_of_a_hundred_thousand_fields() -> None:

@@ -16,6 +16,7 @@ from qqlab.codec.message import (
     recognise,
 )
 from qqlab.codec.notes import CATALOGUE, Note, Severity, describe, note
+from qqlab.codec.shapes import Column, Kind, Kinds, Parts, kinds_of
 from qqlab.codec.values import Scalar, Value, derive
 
 __all__ = [
@@ -23,10 +24,14 @@ __all__ = [
     "MOST_FIELDS",
     "MOST_ITEMS",
     "Certainty",
+    "Column",
     "Decoded",
     "Field",
+    "Kind",
+    "Kinds",
     "Message",
     "Note",
+    "Parts",
     "Row",
     "Scalar",
     "Severity",
@@ -40,6 +45,7 @@ __all__ = [
     "describe",
     "encode_message",
     "is_of",
+    "kinds_of",
     "note",
     "recognise",
     "succeeded",

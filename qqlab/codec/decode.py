@@ -71,9 +71,9 @@ def decode_anew(exchange: Exchange, spec: Spec) -> Decoded:
     return Decoded(
         command=known.name if known is not None else first.name if first is not None else "",
         spec=known,
-        version=_role(spec.roles.version, request, reply),
-        account=_role(spec.roles.account, request, reply),
-        sequence=_role(spec.roles.sequence, request, reply),
+        version=role_text(spec.roles.version, request, reply),
+        account=role_text(spec.roles.account, request, reply),
+        sequence=role_text(spec.roles.sequence, request, reply),
         status=None if isinstance(status, tuple) else status,
         request=request,
         reply=reply,
@@ -97,7 +97,8 @@ def _certainty(request: Message, reply: Message, spec: Spec) -> Certainty:
     return "likely" if repeats and differing == {roles.command} else "doubtful"
 
 
-def _role(name: str, request: Message | None, reply: Message | None) -> str | None:
+def role_text(name: str, request: Message | None, reply: Message | None) -> str | None:
+    """What the request says in the field of a role, or the reply where it says nothing."""
     said = None if request is None else request.text(name)
     return said if said is not None or reply is None else reply.text(name)
 

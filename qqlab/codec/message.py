@@ -166,6 +166,26 @@ def encode_message(
     return wire.join([*pairs, wire.Pair(b"", None)] if terminated else pairs)
 
 
+class ValueReader:
+    """Reads values by themselves, as decoding reads them wherever they stand in a message."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._decodings = {plus: _Decoding(b"%21+" if plus else b"%", "request", spec, None) for plus in (False, True)}
+
+    def read(self, raw: bytes, known: specs.Field, *, plus: bool) -> tuple[Value, str] | None:
+        """The value of a field, and its text. None where there is something to note of it, other than that it has a
+        `+`, and where it has blanks or line ends around it: what they mean hangs on more than the value. `plus` tells
+        whether `+` is a blank."""
+        decoding = self._decodings[plus]
+        decoding.forget()
+        field = decoding.valued(-1, known.name, known, raw)
+        if any(note.code != "text.plus" for note in decoding.notes):
+            return None
+        return (
+            None if raw.endswith((b"\n", b"\r")) or field.text.strip(" ") != field.text else (field.value, field.text)
+        )
+
+
 class _Decoding:
     """The state of one decoding: what was read so far, and the notes that it gave."""
 
@@ -249,7 +269,7 @@ class _Decoding:
             is_end = key == b"" and raw is None and (position == self.last or self.empty)
             return None if is_end else self._odd_field(position, key, raw)
         noted = self._noted
-        field = self._valued(position, known.name, known, raw)
+        field = self.valued(position, known.name, known, raw)
         # Where there was nothing to note, the pair and its place alone decided; but for line ends at the body's end.
         if self._noted == noted and len(raw) <= _LONGEST_REMEMBERED and not known.secret and raw[-1:] != b"\n":
             self._remember((position, pair), field)
@@ -273,9 +293,15 @@ class _Decoding:
         if raw is None:
             self._note("field.bare", f"segment {position + 1} is {written!r}, without =", name)
             return Field(name=name, spec=known, value=None, text="", raw=None, position=position)
-        return self._valued(position, name, known, raw)
+        return self.valued(position, name, known, raw)
 
-    def _valued(self, position: int, name: str, known: specs.Field | None, raw: bytes) -> Field:
+    def forget(self) -> None:
+        """Begin anew with noting."""
+        self.notes.clear()
+        self._counts.clear()
+
+    def valued(self, position: int, name: str, known: specs.Field | None, raw: bytes) -> Field:
+        """The field that a pair of a key and a value is."""
         text = self._text(name, raw)
         # Line ends after the last value belong to no field: some clients end the body with them.
         if position == self.last and raw.endswith(b"\n"):

@@ -77,13 +77,13 @@ class PresenceTally(msgspec.Struct):
 class BehaviourTally(msgspec.Struct):
     """What shows only over several exchanges of a session.
 
-    `transitions` are by the command before and the one after, `sessions` by name (with the capture's name before it
-    where there are several). `more_...` counts what is beyond the limits. All of it is of the sessions that were
-    `followed`, and what is said of presence of the accounts; `about_sessions` and `about_accounts` are how many there
-    are of which not all were followed, an estimate, and else None. `pages` tells whether a list that was begun was
-    asked for to its end, `cursors` whether it went on with the last row's key, `numbers` whether sequence numbers
-    differ from the one before, the first two by command. `untimed` exchanges have no time; `clock_back` counts those
-    whose time is before that of the one before them.
+    All of it is of the sessions that were `followed`; what is said of presence is of the accounts that were `watched`.
+    `about_sessions` and `about_accounts` are how many there are, an estimate, where others were not, and else None.
+    `transitions` are by the command before and the one after, `sessions`, of which a few are kept, by name (with the
+    capture's name before it where there are several). `more_...` counts what is beyond the limits. `pages` tells
+    whether a list that was begun was asked for to its end, `cursors` whether it went on with the last row's key,
+    `numbers` whether sequence numbers differ from the one before, the first two by command. `untimed` exchanges have no
+    time; `clock_back` counts those whose time is before that of the one before them.
     """
 
     transitions: dict[str, dict[str, TransitionTally]] = {}
@@ -91,9 +91,9 @@ class BehaviourTally(msgspec.Struct):
     followed: int = 0
     about_sessions: int | None = None
     sessions: dict[str, SessionTally] = {}
-    more_sessions: int = 0
     polling: list[PollingTally] = []
     more_polling: int = 0
+    watched: int = 0
     about_accounts: int | None = None
     presence: list[PresenceTally] = []
     more_presence: int = 0

@@ -39,6 +39,7 @@ def behaviour(following: Following) -> BehaviourTally:
     following.trim()
     sessions = sorted(map(_whole, following.sessions.values()), key=lambda session: session.at)
     accounts = [_whole(following.accounts[account]) for _, account in following.kept_accounts.order]
+    shown = {session.name: session.tally() for session in sessions if following.is_shown(session)}
     pairs, more = _transitions(sessions)
     polling, spans = _polling(sessions), _spans(accounts)
     return BehaviourTally(
@@ -46,12 +47,13 @@ def behaviour(following: Following) -> BehaviourTally:
         more_transitions=more,
         followed=len(sessions),
         about_sessions=_about(following.kept, following.beyond),
-        sessions={session.name: session.tally() for session in sessions if following.is_shown(session)},
+        sessions=shown,
         polling=polling[:POLLING],
         more_polling=len(polling[POLLING:]),
+        watched=len(accounts),
         about_accounts=_about(following.kept_accounts, following.beyond_accounts),
         presence=spans,
-        more_presence=sum(account.count for account in accounts) - len(spans) + following.missed,
+        more_presence=sum(account.count for account in accounts) - len(spans),
         pages=_held(sessions, Pages.close),
         cursors=_held(sessions, lambda pages: pages.cursors),
         numbers=_sum(session.numbers.differ for session in sessions if session.numbers is not None),

@@ -9,10 +9,11 @@ the spec knows is not of the protocol: it is counted, and nothing is concluded f
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from qqlab.codec import Decoded, Message, Note, decode, tells_success
+from qqlab.codec import Decoded, Message, Note, decode, kinds_of, tells_success
 from qqlab.exchange import Exchange
 from qqlab.profile.adding import KEPT
 from qqlab.profile.behaviour import Way
+from qqlab.profile.bulk import Bulk, Heap, Row, host
 from qqlab.profile.following import Following
 from qqlab.profile.masking import Masking, shown_name
 from qqlab.profile.messages import Case, MessageFold
@@ -46,7 +47,10 @@ class Fold:
         self.spec = spec
         self.masking = Masking(spec)
         self.messages = MessageFold(spec, self.masking)
-        self.sessions = SessionFold(spec, self.following)
+        self.kinds = kinds_of(spec)
+        self.bulk = Bulk(spec, self.kinds, self.profile, self.messages)
+        self.sessions = SessionFold(spec, self.following, self.kinds)
+        self._added = 0
 
     def begin(self, number: int, capture: str, span: tuple[int, int] | None = None) -> None:
         """What follows is of another capture, the one of that number: its sessions are others, whatever they are
@@ -62,15 +66,41 @@ class Fold:
         """The profile of all that was added; no more may be."""
         if not self.following.spans:
             self.following.spans.append((0, CAPTURE))
+        self.bulk.done()
         self.following.join()
         return Part(self.profile, self.following)
 
     def add(self, at: int, label: str, exchange: Exchange) -> None:
         """Count one exchange that stands at `at`, behind all before, and is cited by `label`."""
-        decoded = decode(exchange, self.spec)
-        time = aware(exchange.time)
+        self._added += 1
+        if self._added % _TRIMMED == 0:
+            self.following.trim()
+        cited = Cited(label, aware(exchange.time), at)
+        found = self.kinds.find(exchange)
+        if found is None:
+            self.add_alone(cited, exchange, decode(exchange, self.spec))
+            return
+        kind, parts = found
+        heap = self.bulk.heaps.get(kind)
+        if heap is None:
+            decoded = self.kinds.decoded(kind, parts)
+            self.add_alone(cited, exchange, decoded)
+            own = self._command(decoded.command, decoded.command, at)
+            assert own is not None
+            ok = None if decoded.reply is None else tells_success(decoded.reply, self.spec)
+            self.bulk.heaps[kind] = Heap(kind, decoded, ok, own, self.sessions.steady(kind, decoded, ok))
+            return
+        self.bulk.add(heap, Row(cited, exchange, parts))
+        if heap.steady is None:
+            decoded = self.kinds.decoded(kind, parts)
+            self.sessions.add(Told(cited, exchange, decoded, heap.ok, "answered"))
+        else:
+            self.sessions.add_steady(cited, exchange, parts, heap.steady)
+
+    def add_alone(self, cited: Cited, exchange: Exchange, decoded: Decoded) -> None:
+        """Count one exchange by itself."""
+        label, time, at = cited
         self._count(at, exchange, decoded)
-        cited = Cited(label, time, at)
         self._notes(cited, decoded)
         if decoded.request is None and decoded.reply is None:
             return
@@ -90,8 +120,6 @@ class Fold:
     def _count(self, at: int, exchange: Exchange, decoded: Decoded) -> None:
         total = self.profile
         total.exchanges += 1
-        if total.exchanges % _TRIMMED == 0:
-            self.following.trim()
         total.requests += exchange.request is not None
         total.replies += exchange.reply is not None
         total.failed += exchange.error is not None
@@ -99,7 +127,7 @@ class Fold:
         total.unasked += exchange.request is None and exchange.reply is not None
         for names, name in (
             (total.sessions, exchange.session),
-            (total.clients, _host(exchange.client)),
+            (total.clients, host(exchange.client)),
             (total.servers, exchange.server),
             (total.accounts, decoded.account),
             (total.versions, decoded.version),
@@ -207,12 +235,6 @@ def _way(exchange: Exchange) -> Way:
     if exchange.reply is None:
         return "unanswered"
     return "pushed" if exchange.request is None else "answered"
-
-
-def _host(address: str) -> str:
-    """A client's host: its port differs with every connection."""
-    host, colon, port = address.rpartition(":")
-    return host if colon and port.isdecimal() else address
 
 
 def _where(message: Message, field: str | None) -> str:

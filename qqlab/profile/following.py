@@ -44,7 +44,7 @@ class Following(msgspec.Struct):
     """What is known of those that are followed, by stretch, in the order of the captures.
 
     `spans` are the parts of the captures that were seen. `beyond` and `beyond_accounts` are those that are not
-    followed, `missed` counts sightings of the latter. `untimed` exchanges have no time.
+    followed. `untimed` exchanges have no time.
     """
 
     spans: list[Span] = []
@@ -54,7 +54,6 @@ class Following(msgspec.Struct):
     accounts: dict[str, list[Presence]] = {}
     kept_accounts: Lowest[str] = msgspec.field(default_factory=lambda: Lowest(ACCOUNTS))
     beyond_accounts: Distinct | None = None
-    missed: int = 0
     untimed: int = 0
 
     def admit(self, key: Key, at: int) -> Key | None:
@@ -70,7 +69,7 @@ class Following(msgspec.Struct):
         gone = self.kept_accounts.admit(account, rank(account))
         if gone is not None:
             self.beyond_accounts = _noted(self.beyond_accounts, rank(gone))
-            self.missed += sum(stretch.sightings for stretch in self.accounts.pop(gone, ()))
+            self.accounts.pop(gone, None)
         return gone
 
     def is_shown(self, session: Session) -> bool:
@@ -81,32 +80,41 @@ class Following(msgspec.Struct):
     def merge(self, other: "Following") -> None:
         """Know what another one knows, too, which is used up."""
         self.untimed += other.untimed
+        touched = other.sessions.keys()
         for key, sessions in other.sessions.items():
             if key in self.sessions or self.admit(key, sessions[0].rank) != key:
                 self.sessions.setdefault(key, []).extend(sessions)
         self.beyond = united(self.beyond, other.beyond)
-        self.missed += other.missed
         for account, stretches in other.accounts.items():
             if account in self.accounts or self.admit_account(account) != account:
                 self.accounts.setdefault(account, []).extend(stretches)
-            else:
-                self.missed += sum(stretch.sightings for stretch in stretches)
         self.beyond_accounts = united(self.beyond_accounts, other.beyond_accounts)
         self.spans = self.spans + other.spans
-        self.join()
+        self._join()
+        self._trim(key for key in touched if key in self.sessions)
 
     def join(self) -> None:
         """Join what lies side by side, and keep no more than there is room for."""
+        self._join()
+        self.trim()
+
+    def trim(self) -> None:
+        """Keep no more than there is room for."""
+        self._trim(self.sessions)
+
+    def _join(self) -> None:
         self.spans = _joined_spans(self.spans)
         starts = [start for start, _ in self.spans]
         for sessions in self.sessions.values():
             _join(sessions, starts)
         for stretches in self.accounts.values():
             _join(stretches, starts)
-        self.trim()
 
-    def trim(self) -> None:
-        """Keep no more than there is room for."""
+    def _trim(self, grown: Iterable[Key]) -> None:
+        """Keep no more than there is room for, where some sessions have grown."""
+        for key in grown:
+            for session in self.sessions[key]:
+                session.weigh()
         room = MOST
         for place, (at, key) in enumerate(self.kept.order):
             sessions = self.sessions[key]
@@ -116,7 +124,8 @@ class Following(msgspec.Struct):
             elif place >= SESSIONS:
                 for session in sessions:
                     session.steps = []
-            room -= sum(session.weight for session in sessions)
+            # What is apart yet may be the same: joined, it is no less than the most of them.
+            room -= max(session.weight for session in sessions)
         self.kept.order = [pair for pair in self.kept.order if pair[1] in self.sessions]
         room = SPANS
         for _, account in self.kept_accounts.order:

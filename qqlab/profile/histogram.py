@@ -5,6 +5,8 @@ come; two of them add up to that of both. The shortest and the longest are exact
 """
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 
@@ -23,17 +25,25 @@ class Histogram(msgspec.Struct):
 
     def add(self, seconds: float) -> None:
         """Count one; what is no finite number, or negative, counts as 0."""
+        self._add(seconds, 1)
+
+    def _add(self, seconds: float, count: int) -> None:
         if not 0 <= seconds < math.inf:
             seconds = 0.0
         bucket = _bucket(seconds)
-        self.count += 1
-        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+        self.count += count
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + count
         if self.low is None or self.high is None:
             self.low = self.high = seconds
         elif seconds < self.low:
             self.low = seconds
         elif seconds > self.high:
             self.high = seconds
+
+    def add_all(self, durations: Iterable[float]) -> None:
+        """Count many."""
+        for seconds, count in Counter(durations).items():
+            self._add(seconds, count)
 
     def merge(self, other: "Histogram") -> None:
         """Count all of another one, too."""

@@ -38,11 +38,10 @@ class Sighting(NamedTuple):
 
 class Presence(msgspec.Struct):
     """An account over a stretch of at least one sighting. `count` is the number of its spans; `spans` are those that
-    are kept, the first and the last always. `sightings` counts what was told of it."""
+    are kept, the first and the last always."""
 
     spans: list[PresenceTally]
     count: int = 1
-    sightings: int = 1
 
     @property
     def at(self) -> int:
@@ -51,7 +50,6 @@ class Presence(msgspec.Struct):
 
     def add(self, seen: Sighting) -> None:
         """One more sighting."""
-        self.sightings += 1
         now = self.spans[-1]
         now.until = latest(now.until, seen.cited.time)
         if now.state != seen.state:
@@ -65,7 +63,6 @@ class Presence(msgspec.Struct):
         now.until = latest(now.until, head.until if goes_on else head.since)
         self.spans += after.spans[goes_on:]
         self.count += after.count - goes_on
-        self.sightings += after.sightings
 
     def trim(self, room: int) -> int:
         """Keep no more spans than there is room for, but the first and the last one; returns what room is left."""
@@ -91,6 +88,17 @@ class Sightings:
             of_case = next((case.presence_of for case in field.cases if case.presence_of is not None), None)
             if command is not None and (field.presence_of is not None or of_case is not None):
                 self.places.setdefault((command.name, direction), []).append(_Place(field, field.presence_of))
+
+    def may_be(self, decoded: Decoded, ok: bool | None) -> bool:
+        """Whether exchanges may tell something that differ from this one in values on which nothing hangs."""
+        for message in (decoded.request if ok else None, decoded.reply):
+            if message is None or message.command is None:
+                continue
+            tables = {name for table in message.tables if table.rows for name in table.spec.columns}
+            for telling in self.places.get((message.command.name, message.direction), ()):
+                if telling.whose is not None and telling.field.name in tables:
+                    return True
+        return next(self.of(decoded, ok, Cited("", None, 0)), None) is not None
 
     def of(self, decoded: Decoded, ok: bool | None, cited: Cited) -> Iterator[Sighting]:
         """What an exchange tells; `ok` is whether its reply tells success."""

@@ -41,7 +41,8 @@ class Numbers(msgspec.Struct):
 
 class Session(msgspec.Struct):
     """A stretch of at least one exchange, the first of which stands at `at`. `rank` is that of the session, and `name`
-    what it is called. `steps` are the first exchanges, where they are wanted; `announced` is what was last."""
+    what it is called. `steps` are the first exchanges, where they are wanted; `announced` is what was last; `weight`
+    how much there was of it when it was weighed."""
 
     name: str
     rank: int
@@ -56,6 +57,7 @@ class Session(msgspec.Struct):
     announced: Announced = {}
     polls: dict[str, Polls] = {}
     pages: dict[str, Pages] = {}
+    weight: int = 0
 
     def then(self, after: "Session") -> None:
         """The stretch right after this one, too, which is used up."""
@@ -81,10 +83,9 @@ class Session(msgspec.Struct):
             else:
                 self.pages[command] = pages
 
-    @property
-    def weight(self) -> int:
-        """How much there is of it."""
-        return self.transitions.weight + sum(len(polls.gaps.buckets) for polls in self.polls.values())
+    def weigh(self) -> None:
+        """See how much there is of it."""
+        self.weight = self.transitions.weight + sum(len(polls.gaps.buckets) for polls in self.polls.values())
 
     def tally(self) -> SessionTally:
         """What is shown of it."""

@@ -5,9 +5,10 @@ there is room for. Which fields tell what says the spec. Sessions are those of o
 none.
 """
 
+from datetime import datetime
 from typing import NamedTuple
 
-from qqlab.codec import Decoded, Message
+from qqlab.codec import Column, Decoded, Kind, Kinds, Message, Parts
 from qqlab.exchange import Exchange
 from qqlab.profile.adding import earliest, latest
 from qqlab.profile.behaviour import StepTally, Way
@@ -32,12 +33,26 @@ class Told(NamedTuple):
     way: Way
 
 
+class Steady(NamedTuple):
+    """What all exchanges of one kind tell of their session, and where the rest stands: the columns of the sequence
+    number and the account, or the texts that all have."""
+
+    command: str
+    status: int | None
+    polls: str | None
+    numbers: Column | None
+    number: str | None
+    accounts: Column | None
+    account: str | None
+
+
 class SessionFold:
     """Follows sessions over one stretch of a capture after the other."""
 
-    def __init__(self, spec: Spec, following: Following) -> None:
+    def __init__(self, spec: Spec, following: Following, kinds: Kinds) -> None:
         self.spec = spec
         self.following = following
+        self.kinds = kinds
         self.sightings = Sightings(spec)
         self.announcing = {
             name: [(field.name, field.announces) for field in command.reply if field.announces is not None]
@@ -58,13 +73,64 @@ class SessionFold:
         following = self.following
         following.untimed += told.cited.time is None
         if told.exchange.session:
-            session = self._session(clip(told.exchange.session), told)
+            session = self._session(clip(told.exchange.session), told.cited, leads=told.way != "pushed")
             if session is not None:
                 self._add(session, told)
         for seen in self.sightings.of(told.decoded, told.ok, told.cited):
             self._see(seen)
 
-    def _session(self, name: str, told: Told) -> Session | None:
+    def steady(self, kind: Kind, decoded: Decoded, ok: bool | None) -> Steady | None:
+        """What the exchanges of a kind tell of their sessions, of which `decoded` is one. None where there is more to
+        be read in each of them: what is announced, the pages of a list, who is present."""
+        command, request, roles = decoded.spec, decoded.request, self.spec.roles
+        if command is None or request is None or command.paging is not None:
+            return None
+        if (ok is not False and self.announcing.get(command.name)) or self.sightings.may_be(decoded, ok):
+            return None
+        asks = request.text(roles.account) is not None
+        return Steady(
+            command=clip(decoded.command),
+            status=decoded.status if isinstance(decoded.status, int) else None,
+            polls=command.name if command.polls else None,
+            numbers=kind.column("request", roles.sequence) if request.text(roles.sequence) is not None else None,
+            number=request.text(roles.sequence),
+            accounts=kind.column("request" if asks else "reply", roles.account),
+            account=decoded.account,
+        )
+
+    def add_steady(self, cited: Cited, exchange: Exchange, parts: Parts, steady: Steady) -> None:
+        """Follow one exchange of a kind, that has request and reply."""
+        time = cited.time
+        if time is None:
+            self.following.untimed += 1
+        if not exchange.session:
+            return
+        session = self._session(clip(exchange.session), cited, leads=True)
+        if session is None:
+            return
+        session.exchanges += 1
+        if not session.account and steady.account is not None:
+            session.account = clip(self._text(steady.accounts, parts, steady.account))
+        if time is not None:
+            session.first, session.last = earliest(session.first, time), latest(session.last, time)
+        if len(session.steps) < STEPS and self.following.is_shown(session):
+            label, command, status = clip(cited.label), steady.command, steady.status
+            session.steps.append(StepTally(label, cited.at, time, command, status, "answered"))
+        session.transitions.add(steady.command, time)
+        if steady.number is not None:
+            number = clip(self._text(steady.numbers, parts, steady.number))
+            if session.numbers is None:
+                session.numbers = Numbers(number, cited, number)
+            else:
+                session.numbers.add(number, cited)
+        if steady.polls is not None and time is not None:
+            self._poll(session, steady.polls, cited, time)
+
+    def _text(self, column: Column | None, parts: Parts, text: str) -> str:
+        read = None if column is None else self.kinds.read(column, parts[column.part])
+        return text if read is None else read[1]
+
+    def _session(self, name: str, cited: Cited, *, leads: bool) -> Session | None:
         """The session of that name; None where there is no room to follow it."""
         session = self.sessions.get(name)
         if session is None:
@@ -76,8 +142,8 @@ class SessionFold:
             if gone is not None and gone[0] == self.number:
                 self.sessions.pop(gone[1], None)
             shown = clip(f"{self.capture}:{name}" if self.capture else name)
-            flow = Transitions(told.cited.time, None, leads=told.way != "pushed")
-            session = self.sessions[name] = Session(shown, at, told.cited.at, flow)
+            flow = Transitions(cited.time, None, leads=leads)
+            session = self.sessions[name] = Session(shown, at, cited.at, flow)
             self.following.sessions.setdefault(key, []).append(session)
         return session
 
@@ -88,7 +154,6 @@ class SessionFold:
             return
         gone = None if seen.account in self.following.accounts else self.following.admit_account(seen.account)
         if gone == seen.account:
-            self.following.missed += 1
             return
         if gone is not None:
             self.accounts.pop(gone, None)
@@ -136,12 +201,16 @@ class SessionFold:
                     session.announced[kind] = seconds
         if not command.polls or time is None or told.exchange.request is None:
             return
+        self._poll(session, command.name, told.cited, time)
+
+    @staticmethod
+    def _poll(session: Session, command: str, cited: Cited, time: datetime) -> None:
         interval, limit = session.announced.get("interval"), session.announced.get("limit")
-        polls = session.polls.get(command.name)
+        polls = session.polls.get(command)
         if polls is None:
-            session.polls[command.name] = Polls(time, told.cited.at, interval, limit, time)
+            session.polls[command] = Polls(time, cited.at, interval, limit, time)
         else:
-            polls.add(time, told.cited.at, interval, limit)
+            polls.add(time, cited.at, interval, limit)
 
     def _paging(self, session: Session, told: Told, command: Command, paging: Paging, request: Message) -> None:
         """Whether a list is asked for on and on until it is complete."""

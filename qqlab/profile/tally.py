@@ -6,6 +6,7 @@ capture: `at`, where an exchange stands, is kept beside each. So two counters of
 to that of both, in whatever order parts are added.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -67,6 +68,17 @@ class Evidence(msgspec.Struct):
         self.first, self.last = earliest(self.first, other.first), latest(self.last, other.last)
         self.ids, self.ats, more = first_of(self.ids, self.ats, other.ids, other.ats)
         self.more = self.more or other.more or more
+
+    def add_all(self, cited: Iterable[Cited]) -> None:
+        """Count an exchange each, in the order in which they stand."""
+        rest = iter(cited)
+        while not self.more and (one := next(rest, None)) is not None:
+            self.add(*one)
+        others = list(rest)
+        self.count += len(others)
+        times = [one.time for one in others if one.time is not None]
+        if times:
+            self.first, self.last = earliest(self.first, min(times)), latest(self.last, max(times))
 
 
 class Held(msgspec.Struct):

@@ -14,6 +14,8 @@ from qqlab.profile.lowest import Lowest, lowest, rank
 
 # Pairs of commands of which something is kept.
 TRANSITIONS = 1000
+# What one session counts at most when it is asked how much there is of all.
+HEAVIEST = 1 << 17
 
 Pair = tuple[str, str]
 
@@ -104,8 +106,10 @@ class Transitions(msgspec.Struct):
 
     @property
     def weight(self) -> int:
-        """How much there is of it."""
-        return sum(1 + len(tally.gaps.buckets) for tally in self.pairs.values())
+        """How much there is of it, which only grows as the stretch does: where pairs had to go, as if it was most."""
+        if self.order is not None:
+            return HEAVIEST
+        return min(HEAVIEST, sum(1 + len(tally.gaps.buckets) for tally in self.pairs.values()))
 
 
 def ranked(pair: Pair) -> int:

@@ -23,6 +23,7 @@ DISTINCT_UNKNOWN = 32
 # What a text can be, by bits: the spec's types that take no look into a table.
 _BITS: dict[FieldType, int] = {"int": 1, "digits": 2, "version": 4, "hex": 8}
 _ALL = 15
+_OF_DIGITS = 14
 _INT = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+)+")
@@ -57,14 +58,52 @@ class Values(msgspec.Struct):
     lowest: Lowest[_Key] | None = None
     beyond: Distinct | None = None
 
-    def add(self, value: Scalar, at: int = 0) -> None:
-        """Count one value of the exchange that stands at `at`."""
-        self.total += 1
-        count = self.counts.get(value)
-        if count is not None:
-            self.counts[value] = count + 1
+    def add(self, value: Scalar, at: int = 0, count: int = 1) -> None:
+        """Count a value of the exchange that stands at `at`; as often as others have it, too."""
+        self.total += count
+        known = self.counts.get(value)
+        if known is not None:
+            self.counts[value] = known + count
         else:
-            self._add(value, at)
+            self._add(value, at, count)
+
+    def add_all(self, counts: dict[Scalar, int]) -> None:
+        """Count values, each as often as it says, without keeping examples of them."""
+        self.total += sum(counts.values())
+        mine = self.counts
+        new: list[Scalar] = []
+        for value, count in counts.items():
+            known = mine.get(value)
+            if known is not None:
+                mine[value] = known + count
+            else:
+                new.append(value)
+        if not new:
+            return
+        texts = [str(value) for value in new]
+        self._look_all(texts)
+        if self.masked or max(map(len, texts)) > LENGTH:
+            for value, text in zip(new, texts, strict=True):
+                if self.masked or len(text) > LENGTH:
+                    self._hash(rank(text))
+                else:
+                    self._count(value, counts[value])
+        elif self.lowest is None or self.beyond is None:
+            for value in new:
+                self._count(value, counts[value])
+        else:
+            self._count_lowest(new, texts, counts)
+
+    def _count_lowest(self, new: list[Scalar], texts: list[str], counts: dict[Scalar, int]) -> None:
+        """Count new ones when there are so many already that few of them are kept."""
+        assert self.lowest is not None
+        assert self.beyond is not None
+        last, see = self.lowest.order[-1][0], self.beyond.add
+        for value, at in zip(new, map(rank, texts), strict=True):
+            if at > last:  # as those that were kept and make room can only be lower
+                see(at)
+            else:
+                self._count(value, counts[value])
 
     def merge(self, other: "Values") -> None:
         """Count all of another field's values, too."""
@@ -91,7 +130,7 @@ class Values(msgspec.Struct):
         about = max(self.distinct + 1, self.beyond.count(at for at, _ in self._close().order))
         return msgspec.structs.replace(self, about=about, lowest=None, beyond=None)
 
-    def _add(self, value: Scalar, at: int) -> None:
+    def _add(self, value: Scalar, at: int, count: int) -> None:
         """Count one that is new, masked or long."""
         text = str(value)
         if self.masked or len(text) > LENGTH:
@@ -100,7 +139,7 @@ class Values(msgspec.Struct):
                 return
             self._hash(known)
         else:
-            self._count(value, 1)
+            self._count(value, count)
         self._look(text, at)
 
     def _hash(self, known: int) -> None:
@@ -143,6 +182,26 @@ class Values(msgspec.Struct):
         if self.numbers:
             self._number(text)
 
+    def _look_all(self, texts: list[str]) -> None:
+        """Look at new ones but for examples."""
+        lengths = list(map(len, texts))
+        shortest, longest = min(lengths), max(lengths)
+        self.longest = max(self.longest, longest)
+        self.shortest = shortest if self.shortest is None else min(self.shortest, shortest)
+        whole = "".join(texts)
+        if longest <= _MOST_DIGITS and whole.isdecimal() and whole.isascii():
+            # All that hangs on more than their being digits: which are written as an int is, and their range.
+            self.fits &= _OF_DIGITS if any(map(_leads, texts)) else _ALL
+            if self.numbers and not self.masked:
+                low, high = min(map(int, texts)), max(map(int, texts))
+                self.low, self.high = _best(min, self.low, low), _best(max, self.high, high)
+            return
+        for text in texts:
+            if self.fits:
+                self.fits &= fitting(text)
+            if self.numbers:
+                self._number(text)
+
     def _number(self, text: str) -> None:
         digits = text.removeprefix("-")
         if not (digits.isdecimal() and digits.isascii() and len(digits) <= _MOST_DIGITS):
@@ -180,6 +239,11 @@ class Values(msgspec.Struct):
 def _ranked(key: _Key) -> int:
     kind, value = key
     return value if kind == _HASHED and isinstance(value, int) else rank(str(value))
+
+
+def _leads(digits: str) -> bool:
+    """Whether a zero leads other digits."""
+    return digits[0] == "0" and digits != "0"
 
 
 def _best(choose: Callable[[int, int], int], one: int | None, other: int | None) -> int | None:

@@ -120,11 +120,13 @@ class Name(Part, frozen=True):
 
 
 class Names(Part, frozen=True):
-    """Distinct names: how many, and the first of them. `complete` is False where there are more than were counted."""
+    """Distinct names: how many, and the first of them. `complete` is False where there are too many to count all: then
+    `distinct` of them were, an even choice, and `about` is how many there are, an estimate; else None."""
 
     distinct: int
     complete: bool
     first: tuple[Name, ...]
+    about: int | None = None
 
 
 class Summary(Part, frozen=True):
@@ -286,7 +288,8 @@ class FieldPart(Part, frozen=True):
     `position` is the place, from 1, that it has in most messages. `presence` tells of all messages, `presence_ok` of
     the replies that tell success (`of_ok`, `seen_ok` of them have the field); None where there are none. The rest
     tells of the values seen, by item where the field is a list: `shape` is None where there are too few to tell;
-    `distinct` counts different ones, at least so many where not `distinct_complete`; `low` and `high` are their range
+    `distinct` counts different ones; where there are too many to count all, it is not `distinct_complete`, and
+    `distinct_about` is an estimate of how many there are, else None; `low` and `high` are their range
     where all are numbers; `shortest` and `longest` are in characters; `type_seen` is the documented type where all
     are of it, else the narrowest of the spec's types that all are of; `values` has those of a constant or an enum.
     Neither values nor ranges are there for what is masked. `bound`: a field that was in none of n messages can still
@@ -330,6 +333,7 @@ class FieldPart(Part, frozen=True):
     shape: Shape | None = None
     distinct: int = 0
     distinct_complete: bool = True
+    distinct_about: int | None = None
     low: int | None = None
     high: int | None = None
     shortest: int = 0
@@ -646,19 +650,25 @@ class InvariantPart(Part, frozen=True):
 class Behaviour(Part, frozen=True):
     """What shows only over several exchanges.
 
-    `more_transitions` counts steps between commands beyond those listed; `sessions` are the first of `session_count`,
-    `polling` the first of `polling_count`, `presence` the first of `presence_count`. `untimed` exchanges have no time;
-    `clock_back` is how often the time of an exchange lies before that of the one before it in its session.
+    All of it is of the sessions that were `followed`; what is said of presence is of the accounts that were `watched`.
+    Where these are fewer than `session_count`, or `account_count`, there are too many to follow all: then they are an
+    even choice, and how many there are is an estimate. `more_transitions` counts steps between commands beyond those
+    listed; `sessions` are the first of `session_count`, `polling` the first of `polling_count`, `presence` the first of
+    `presence_count`. `untimed` exchanges have no time; `clock_back` is how often the time of an exchange lies before
+    that of the one before it in its session.
     """
 
     transitions: tuple[Transition, ...] = ()
     more_transitions: int = 0
     sessions: tuple[SessionPart, ...] = ()
     session_count: int = 0
+    followed: int = 0
     polling: tuple[PollingPart, ...] = ()
     polling_count: int = 0
     presence: tuple[PresencePart, ...] = ()
     presence_count: int = 0
+    account_count: int = 0
+    watched: int = 0
     messages: tuple[MessageKind, ...] = ()
     invariants: tuple[InvariantPart, ...] = ()
     untimed: int = 0

@@ -410,6 +410,11 @@ class Spec(_Table, frozen=True):
         return {}
 
     @cached_property
+    def kinds(self) -> dict[Any, Any]:
+        """Room for what is known of exchanges that differ in values only."""
+        return {}
+
+    @cached_property
     def compared(self) -> dict[Any, Any]:
         """Room for what came of comparing messages before."""
         return {}

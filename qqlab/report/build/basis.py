@@ -60,7 +60,7 @@ def added(one: model.Evidence | None, other: model.Evidence) -> model.Evidence:
 def listed(names: profiles.Names) -> model.Names:
     """Names as the report has them, the first of them by name."""
     first = [model.Name(name=name, count=count) for name, count in names.counts.items()]
-    return model.Names(distinct=len(first), complete=names.more == 0, first=tuple(first[:LISTED]))
+    return model.Names(distinct=len(first), complete=names.more == 0, first=tuple(first[:LISTED]), about=names.about)
 
 
 def messages(tally: CommandTally | None, direction: Direction) -> MessageTally:

@@ -65,6 +65,7 @@ def field_part(
         shape=shape,
         distinct=values.distinct,
         distinct_complete=values.complete,
+        distinct_about=values.about,
         low=values.low,
         high=values.high,
         shortest=values.shortest or 0,

@@ -1,0 +1,224 @@
+"""Exchanges of one kind, counted at once: what is the same of all of them as often as there are some, and what differs
+column by column.
+
+Law: the profile is that which `qqlab.profile.fold` makes of the exchanges one by one. The first exchange of a kind
+(`qqlab.codec.shapes`) is always counted by itself, so that all of which there is a count stands there, in order of
+appearance. The others wait, so many at most.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import NamedTuple
+
+from qqlab.codec import Decoded, Scalar
+from qqlab.codec.shapes import Column, Kind, Kinds, Parts
+from qqlab.exchange import Exchange
+from qqlab.profile.messages import Cases, MessageFold
+from qqlab.profile.model import CommandTally, FieldTally, Profile
+from qqlab.profile.names import Names
+from qqlab.profile.sessions import Steady
+from qqlab.profile.tally import Cited, Evidence, Examples
+from qqlab.spec import Spec
+
+# Exchanges that wait at most.
+MOST = 10_000
+
+
+class Row(NamedTuple):
+    """An exchange that waits, and the parts of its bodies."""
+
+    cited: Cited
+    exchange: Exchange
+    parts: Parts
+
+
+class Heap:
+    """The exchanges of one kind: those that wait, and `evidence` of those that were counted as far as columns go.
+
+    The first one, which was counted by itself, is `decoded`. `ok` is whether their replies tell success, `own` the
+    tally of their command, `steady` what they tell of their sessions, None where that differs.
+    """
+
+    __slots__ = ("decoded", "evidence", "kind", "ok", "own", "rows", "steady")
+
+    def __init__(self, kind: Kind, decoded: Decoded, ok: bool | None, own: CommandTally, steady: Steady | None) -> None:
+        self.kind = kind
+        self.decoded = decoded
+        self.ok = ok
+        self.own = own
+        self.steady = steady
+        self.rows: list[Row] = []
+        self.evidence = Evidence()
+
+
+class Bulk:
+    """What waits to be counted."""
+
+    def __init__(self, spec: Spec, kinds: Kinds, profile: Profile, messages: MessageFold) -> None:
+        self.spec = spec
+        self.kinds = kinds
+        self.profile = profile
+        self.messages = messages
+        self.heaps: dict[Kind, Heap] = {}
+        self.rows: list[Row] = []
+
+    def add(self, heap: Heap, row: Row) -> None:
+        """Let an exchange wait with others of its kind."""
+        heap.rows.append(row)
+        self.rows.append(row)
+        if len(self.rows) >= MOST:
+            self.count()
+
+    def count(self) -> None:
+        """Count what differs among those that wait."""
+        self._names()
+        self.rows.clear()
+        for heap in self.heaps.values():
+            if heap.rows:
+                self._columns(heap)
+                heap.evidence.add_all([row.cited for row in heap.rows])
+                heap.rows.clear()
+
+    def done(self) -> None:
+        """Count the rest: nothing waits any more."""
+        self.count()
+        for heap in self.heaps.values():
+            if heap.evidence.count:
+                self._kind(heap)
+        self.heaps.clear()
+
+    def _names(self) -> None:
+        total, rows = self.profile, self.rows
+        ats = [row.cited.at for row in rows]
+        _add(total.sessions, [row.exchange.session for row in rows], ats)
+        _add(total.clients, [host(row.exchange.client) for row in rows], ats)
+        _add(total.servers, [row.exchange.server for row in rows], ats)
+
+    def _columns(self, heap: Heap) -> None:
+        kind, rows = heap.kind, heap.rows
+        heap.own.latency.add_all([row.exchange.elapsed for row in rows if row.exchange.elapsed is not None])
+        self._accounts(heap)
+        parts = [row.parts for row in rows]
+        raws: dict[int, list[bytes]] = {}
+        counts: dict[int, Counter[bytes]] = {}
+        for column in kind.columns:
+            part = column.part
+            if part not in raws:
+                raws[part] = list(map(itemgetter(part), parts))
+                counts[part] = Counter(raws[part])
+            tally = heap.own.request if column.direction == "request" else heap.own.reply
+            self._column(heap, tally.fields[column.known.name], column, raws[part], counts[part])
+
+    def _accounts(self, heap: Heap) -> None:
+        """Count who sent them: as a column, or as the one who sent all."""
+        role, kind, rows = self.spec.roles.account, heap.kind, heap.rows
+        request = heap.decoded.request
+        said = None if request is None else request.text(role)
+        column = kind.column("request" if said is not None else "reply", role)
+        if column is None:
+            if heap.decoded.account:
+                self.profile.accounts.add(heap.decoded.account, rows[0].cited.at, len(rows))
+            return
+        _add(
+            self.profile.accounts,
+            [text_of(self.kinds, column, row.parts) for row in rows],
+            [row.cited.at for row in rows],
+        )
+
+    def _column(self, heap: Heap, mine: FieldTally, column: Column, raws: list[bytes], counts: Counter[bytes]) -> None:
+        values: dict[Scalar, int] = {}
+        for raw, count in counts.items():
+            for item in self._items(column, raw):
+                values[item] = values.get(item, 0) + count
+        if not values:
+            return
+        mine.values.add_all(values)
+        self._examples(heap, mine, column, raws, counts)
+        if column.known.codes is not None:
+            self._codes(heap, mine, column, column.known.codes, raws)
+
+    def _items(self, column: Column, raw: bytes) -> Iterable[Scalar]:
+        """The values in a cell, without empty ones."""
+        read = self.kinds.read(column, raw)
+        assert read is not None
+        value = read[0]
+        if isinstance(value, tuple):
+            return (item for item in value if item is not None)
+        return () if value is None else (value,)
+
+    def _examples(
+        self, heap: Heap, mine: FieldTally, column: Column, raws: list[bytes], counts: Iterable[bytes]
+    ) -> None:
+        """Keep the first distinct values; `counts` has the cells in order of appearance."""
+        known, rows = mine.values.examples, heap.rows
+        if known.more and known.ats[-1] < rows[0].cited.at:
+            return
+        found = Examples()
+        for raw in counts:
+            at = rows[raws.index(raw)].cited.at
+            for item in self._items(column, raw):
+                found.add(str(item), mine.values.masked, at)
+            if found.more:
+                break
+        known.merge(found)
+
+    def _codes(self, heap: Heap, mine: FieldTally, column: Column, table: str, raws: list[bytes]) -> None:
+        rows: dict[bytes, list[Cited]] = {}
+        for raw, row in zip(raws, heap.rows, strict=True):
+            rows.setdefault(raw, []).append(row.cited)
+        for raw, cited in rows.items():
+            evidence = Evidence()
+            evidence.add_all(cited)
+            cases = self._cases(heap, evidence)
+            for item in self._items(column, raw):
+                if isinstance(item, int):
+                    self.messages.code(cases, mine, -1, table, item)
+
+    def _cases(self, heap: Heap, evidence: Evidence) -> Cases:
+        known = heap.decoded.version if heap.decoded.version in self.spec.versions else None
+        varying = frozenset((column.direction, column.known.name) for column in heap.kind.columns)
+        return Cases(evidence, evidence.ats[0], heap.decoded, heap.ok, known, varying)
+
+    def _kind(self, heap: Heap) -> None:
+        """Count what is the same of all of a kind."""
+        total, own, decoded, evidence = self.profile, heap.own, heap.decoded, heap.evidence
+        many, version = evidence.count, decoded.version
+        total.exchanges += many
+        total.requests += many
+        total.replies += many
+        if version:
+            total.versions.add(version, evidence.ats[0], many)
+        for code, count in Counter(note.code for note in decoded.notes).items():
+            total.notes[code].count += count * many
+            total.notes[code].exchanges.merge(evidence)
+        own.exchanges.merge(evidence)
+        if version in self.spec.versions:
+            own.versions[version] = own.versions.get(version, 0) + many
+        if isinstance(decoded.status, int):
+            own.status(decoded.status, many)
+        else:
+            own.stateless += many
+        cases = self._cases(heap, evidence)
+        for message in decoded.messages():
+            self.messages.add(cases, own.request if message.direction == "request" else own.reply, message, cut=False)
+
+
+def text_of(kinds: Kinds, column: Column, parts: Parts) -> str:
+    """What stands in a column, as text; empty where nothing does."""
+    read = kinds.read(column, parts[column.part])
+    return "" if read is None else read[1]
+
+
+def host(address: str) -> str:
+    """A client's host: its port differs with every connection."""
+    name, colon, port = address.rpartition(":")
+    return name if colon and port.isdecimal() else address
+
+
+def _add(names: Names, these: list[str], ats: list[int]) -> None:
+    """Count names, each of which was said at such a place."""
+    first = dict(zip(reversed(these), reversed(ats), strict=True))
+    for name, count in Counter(these).items():
+        if name:
+            names.add(name, first[name], count)
