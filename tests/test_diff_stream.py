@@ -46,7 +46,7 @@ def shuffled(exchanges: list[Exchange], seed: int, window: int = 10) -> list[Exc
 
 def most_held(left: list[Exchange], right: list[Exchange]) -> tuple[int, int]:
     """How many pairs come of joining, and how many exchanges waited at most."""
-    joined = Join(left, right, SPEC)
+    joined = Join(enumerate(left, 1), enumerate(right, 1), SPEC)
     held = [joined.held for _ in joined]
     return len(held), max(held)
 

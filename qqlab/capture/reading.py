@@ -15,10 +15,14 @@ from qqlab.capture import segments, source
 from qqlab.capture.file import Header, parse_header, parse_line
 from qqlab.capture.manifest import is_dataset, not_whole
 from qqlab.capture.places import place
+from qqlab.capture.share import Met, NotSharedError, Share, candidates
 from qqlab.capture.source import Line
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
 from qqlab.spec import Spec, builtin
+
+# A file has fewer lines than that.
+_PART = 40
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,8 +116,7 @@ class Part:
                     # A last line without its end is what a crash leaves, unless an editor just dropped the end.
                     if line.ended:
                         raise
-                    where = f"{self.where}:{line.number}"
-                    self.torn = f"{where}: the last line is cut off and was skipped ({len(data)} bytes)"
+                    self.torn = cut_off(f"{self.where}:{line.number}", len(data))
                     return
                 ended = line.ended
                 size += len(data) + ended
@@ -121,6 +124,21 @@ class Part:
                     yield found, line.number
         finally:
             self.size, self.ended = size, ended
+
+    def shared(self, share: Share) -> Iterator[tuple[int, Exchange, bytes | None]]:
+        """The exchanges that are of a share, and some that may be, each with the number of its line and the id that it
+        had at first sight; the file is read anew, and `size` and `ended` stay as they are."""
+        for number, data, ended, identifier in candidates(source.blocks(self.where), self.where, share):
+            if data[:1] != b"{" and not data.strip():
+                continue
+            try:
+                exchange = parse_line(data, self.where, number)
+            except InputError:
+                if ended:
+                    raise
+                self.torn = cut_off(f"{self.where}:{number}", len(data))
+                return
+            yield number, exchange, identifier
 
 
 class Gap(NamedTuple):
@@ -213,6 +231,29 @@ class Stream:
                     raise twice(part, number, exchange)
                 yield exchange
 
+    def shared(self, share: Share) -> Iterator[tuple[int, Exchange]]:
+        """The exchanges of a share, each with a number that grows along the capture.
+
+        Raises NotSharedError where an id seems to come twice, or a line is not what it looked like, and what the
+        iteration raises.
+        """
+        met, mine = Met(share), share.number
+        for above, part in enumerate(self._readable()):
+            for number, exchange, looked in part.shared(share):
+                identifier = exchange.id.encode("utf-8", "surrogatepass")
+                if looked is not None:
+                    # Our own at first sight: it must be so.
+                    if looked != identifier or (exchange.request is None and share.unasked(exchange) and mine):
+                        raise NotSharedError
+                    owner = goes_to = mine
+                else:
+                    owner = share.by_id(identifier)
+                    goes_to = 0 if share.unasked(exchange) else owner
+                if owner == mine and not met.add(identifier):
+                    raise NotSharedError
+                if goes_to == mine:
+                    yield (above << _PART) + number, exchange
+
     def whole_parts(self) -> Iterator[Part]:
         """The files of the capture in order, to be read in any way; what is missing between them is noted."""
         for part in self.parts():
@@ -258,6 +299,11 @@ class Stream:
         """The numbers of the segments that may stand beside the file that was named."""
         found = () if self._live is None else map(segments.number_in, segments.present(self._live))
         return sorted({number for number in found if number is not None and 0 < number < self.header.segment})
+
+
+def cut_off(where: str, size: int) -> str:
+    """The line about a last line that was cut off."""
+    return f"{where}: the last line is cut off and was skipped ({size} bytes)"
 
 
 def twice(part: Part, number: int, exchange: Exchange) -> InputError:

@@ -18,6 +18,7 @@ from qqlab.capture.file import parse_header, parse_line
 from qqlab.capture.manifest import MARK, Block, File, Manifest, Segment
 from qqlab.capture.places import Folder
 from qqlab.capture.reading import Gap, Part, Stream
+from qqlab.capture.share import Share
 from qqlab.capture.source import Line
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
@@ -139,6 +140,22 @@ class StoredPart(Part):
                     yield exchange, number
         self.torn = self._is_torn(number)
 
+    def shared(self, share: Share) -> Iterator[tuple[int, Exchange, bytes | None]]:
+        """The exchanges that are of a share, and some that may be: all that have no request."""
+        number, segment = 1, self._segment
+        for block in self._blocks():
+            found = _table(self._dataset, block, columns.RAW)
+            above = _newlines(found.column("line"))
+            here = range(max(0, segment.first - block.first), segment.first + segment.count - block.first)[
+                : block.count
+            ]
+            number += len(here) + sum(count for row, count in above.items() if row in here)
+            rows = {row: looked for row, looked in _rows(found, share) if row in here}
+            exchanges = columns.exchanges(found.take(list(rows)), partial(_parsed, self._dataset))
+            for (row, looked), exchange in zip(rows.items(), exchanges, strict=True):
+                yield block.first + row, exchange, looked
+        self.torn = self._is_torn(number)
+
     def _is_torn(self, number: int) -> str | None:
         *empty, torn = self._segment.rest.split(b"\n")
         if not torn.strip():
@@ -177,6 +194,17 @@ class StoredPart(Part):
             for at, data in enumerate(columns.lines(found, partial(_parsed, self._dataset)), block.first):
                 if segment.first <= at < segment.first + segment.count:
                     yield at, data
+
+
+def _rows(found: pa.Table, share: Share) -> Iterator[tuple[int, bytes | None]]:
+    """The rows of a block that are of a share, or may be, each with its id; None where there is no request, or the line
+    has to be read: nothing tells then."""
+    identifiers, heads = found.column("id").to_pylist(), found.column("request_head").is_null().to_pylist()
+    for row, (identifier, alone) in enumerate(zip(identifiers, heads, strict=True)):
+        if identifier is None or alone:
+            yield row, None
+        elif share.by_id(identifier.encode()) == share.number:
+            yield row, identifier.encode()
 
 
 def _newlines(lines: Any) -> dict[int, int]:

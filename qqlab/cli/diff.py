@@ -1,23 +1,24 @@
 """`qqlab diff`: two captures compared by meaning."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qqlab import spec as specs
-from qqlab.capture import open_capture
-from qqlab.capture.places import place
+from qqlab.capture import Stream, open_capture
+from qqlab.capture.places import is_url, place
 from qqlab.cli.arguments import Force, SpecOption, read_spec
 from qqlab.cli.console import talk
 from qqlab.cli.judging import RuleFiles, read_rules, this_day
 from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end
-from qqlab.diff import compare
+from qqlab.engine import opened, processors
 from qqlab.errors import InputError, UsageError
-from qqlab.exchange import Exchange
 from qqlab.findings import Context
+from qqlab.findings.apart import Asked, Piece, compare_share, compare_streams, together
 from qqlab.visible import visible
 
 
@@ -38,6 +39,27 @@ def diff(
     show_suppressed: ShowSuppressed = False,
     force: Force = False,
     spec: SpecOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            max=256,
+            help="Compare in so many processes: for captures of hundreds of megabytes and more.",
+            show_default="1",
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Have the workers of this Dask cluster compare, which must find the captures under the same paths: "
+            "the scheduler's address, or local for one that is started here. Needs qqlab[cluster].",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Compare the replies of two captures, exchange by exchange, by what they mean.
 
@@ -55,22 +77,39 @@ def diff(
 
     Exit code 0: no differences; 1: differences; 3: nothing could be compared.
 
+    With --workers or --cluster each worker reads both captures and compares its share of the exchanges: the result is
+    the same. Uncompressed captures gain most, since everybody has to unpack the others.
+
     Example: qqlab diff recorded.jsonl replayed.jsonl --report text=findings.txt
+
+    Example: qqlab diff /shared/monday.jsonl /shared/tuesday.jsonl --cluster tcp://scheduler:8786
     """
     outputs = Outputs(report, json=json, force=force, beside=(expected, actual))
     if str(expected) == str(actual) == "-":
         raise UsageError("- -", "standard input is one capture, not two", "name a file for one of them")
+    if "-" in (str(expected), str(actual)) and (cluster is not None or (workers or 1) > 1):
+        what = "can be read by one process alone"
+        raise UsageError("standard input", what, "name a file, or leave out --workers and --cluster")
     known = read_spec(spec)
     today = this_day()
     ignoring = read_rules(rules, today, known)
-    sides = _Side(expected, only), _Side(actual, only)
     seen = outputs.witness(known)
-    comparison = compare(*sides, known, rules=ignoring, today=today, witness=seen)
+    sides = open_capture(expected), open_capture(actual)
+    asked = Asked(
+        str(expected),
+        str(actual),
+        frozenset(only) if only else None,
+        None if spec is None else _anywhere(spec),
+        seen.wants,
+    )
+    tally, missing, had = together(_pieces(sides, asked, workers, cluster), seen)
+    comparison = tally.comparison(known, ignoring, today)
     where = f"{sides[0].path}, {sides[1].path}"
-    for side in sides:
-        side.say_what_is_missing()
+    for lines in missing:
+        if lines:
+            talk.say(f"qqlab: {visible('; '.join(lines))}")
     for identifier in only or ():
-        if not any(identifier in side.had for side in sides):
+        if identifier not in had:
             raise InputError(where, f"no exchange {visible(identifier, 40)}", "see what they hold: qqlab show CAPTURE")
     context = Context(
         spec=known,
@@ -90,29 +129,47 @@ def diff(
     end(comparison, where, context)
 
 
-class _Side:
-    """One capture as it is read, once: those of its exchanges that are asked for, or all. `had` are the ids of the
-    former that it had."""
+def _pieces(sides: tuple[Stream, Stream], asked: Asked, workers: int | None, cluster: str | None) -> Sequence[Piece]:
+    """The comparison in as many pieces as there are workers; in one where it cannot be done in several.
 
-    def __init__(self, path: Path, only: Collection[str] | None) -> None:
-        self._stream = open_capture(path)
-        self._only = only
-        self.path = self._stream.path
-        self.had: set[str] = set()
+    What a worker cannot read is read here from the beginning, which says what is wrong and in which line; where it is
+    nothing, only the worker cannot, and that is said.
+    """
+    if cluster is None and (workers or 1) == 1:
+        return [compare_streams(*sides, asked)]
+    failed: InputError | None = None
+    try:
+        with opened(workers or processors(), cluster) as engine:
+            elsewhere = asked._replace(expected=_anywhere(asked.expected), actual=_anywhere(asked.actual))
+            shares = [(number, engine.workers) for number in range(engine.workers)]
+            pieces = list(engine.run(partial(compare_share, elsewhere), shares))
+    except InputError as error:
+        failed, pieces = error, [None]
+    whole = [piece for piece in pieces if piece is not None]
+    if len(whole) < len(pieces):
+        whole = [compare_streams(*sides, asked)]
+        if failed is not None:
+            raise InputError(failed.where, f"a worker cannot read it: {failed.what}", _SHARED) from failed
+    else:
+        # Workers name files by their whole paths.
+        names = (_anywhere(asked.expected), asked.expected), (_anywhere(asked.actual), asked.actual)
+        whole = [piece._replace(missing=_renamed(piece.missing, names)) for piece in whole]
+    return whole
 
-    def __iter__(self) -> Iterator[Exchange]:
-        if self._only is None:
-            yield from self._stream.exchanges()
-            return
-        for exchange in self._stream.exchanges():
-            if exchange.id in self._only:
-                self.had.add(exchange.id)
-                yield exchange
 
-    def say_what_is_missing(self) -> None:
-        """Say what of the capture could not be read, once it is through."""
-        if self._stream.missing:
-            talk.say(f"qqlab: {visible('; '.join(self._stream.missing))}")
+_SHARED = "all must find the captures, and the spec, under the same paths"
+
+
+def _renamed(
+    missing: tuple[list[str], list[str]], names: tuple[tuple[str, str], tuple[str, str]]
+) -> tuple[list[str], list[str]]:
+    expected, actual = ([line.replace(*name) for line in lines] for lines, name in zip(missing, names, strict=True))
+    return expected, actual
+
+
+def _anywhere(path: str | Path) -> str:
+    """A path that leads there from any directory."""
+    return str(path) if is_url(path) or str(path) == "-" else str(place(path).absolute())
 
 
 def _command(expected: Path, actual: Path, rules: Sequence[Path] | None, spec: Path | None) -> tuple[str, ...]:

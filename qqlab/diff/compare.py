@@ -5,8 +5,10 @@ compared silently (`qqlab.diff.pair`). What could not be compared is counted wit
 said to ignore. Pure and total; files and printing are elsewhere.
 """
 
+from array import array
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from operator import itemgetter
 
@@ -16,7 +18,7 @@ from qqlab.diff.causes import causes
 from qqlab.diff.finding import Cause, Finding, Ignoring, Suppressed, identify
 from qqlab.diff.pair import Judged, judge_read, logged_in, verdict
 from qqlab.diff.same import same
-from qqlab.diff.stream import Join, Place
+from qqlab.diff.stream import Join, Numbered, Paired, Place
 from qqlab.exchange import Exchange
 from qqlab.spec import Spec
 
@@ -70,24 +72,42 @@ def compare(
     `skipped` names ids that cannot be compared, each with the reason; a push that came nevertheless is compared.
     `rules` say what to ignore, as long as they have not expired `today`.
     """
-    known = skipped or {}
+    told = None if witness is None else lambda pair, judged: witness(pair.expected, pair.actual, judged)
+    return tallied(enumerate(expected, 1), enumerate(actual, 1), spec, skipped=skipped or {}, told=told).comparison(
+        spec, rules, today
+    )
+
+
+def tallied(
+    expected: Numbered,
+    actual: Numbered,
+    spec: Spec,
+    *,
+    skipped: Mapping[str, str],
+    told: Callable[[Paired, Judged], None] | None = None,
+    apart: bool = False,
+) -> "Tally":
+    """What came of all pairs of two captures, or of a part of them that is compared `apart` from the rest, whose
+    findings are not known here."""
     tally = Tally()
-    for pair in Join(expected, actual, spec, known):
+    join = Join(expected, actual, spec, skipped)
+    for pair in join:
         left, right = pair.expected, pair.actual
         if left is not None and right is not None and same(left, right, spec):
-            login = logged_in(left, right, spec) if tally.has_findings else ""
-            if witness is None and not login:
+            # What a login ends is a finding before it, which may come after it where the captures are not in step.
+            login = logged_in(left, right, spec) if apart or tally.has_findings or not join.in_step else ""
+            if told is None and not login:
                 tally.compared += 1  # nearly all of a long capture, and nothing more is to be said of them
                 continue
             judged = Judged(left.id, "equal", None, login=login)
-        elif left is not None and right is None and left.id in known:
-            judged = Judged(left.id, None, known[left.id])
+        elif left is not None and right is None and left.id in skipped:
+            judged = Judged(left.id, None, skipped[left.id])
         else:
             judged = judge_read(left, right, spec)
         tally.add(judged, pair.place)
-        if witness is not None:
-            witness(left, right, judged)
-    return tally.comparison(spec, rules, today)
+        if told is not None:
+            told(pair, judged)
+    return tally
 
 
 class Telling:
@@ -110,15 +130,18 @@ class Telling:
 
 
 class Tally:
-    """Adds up what came of pairs, in whatever order they come, and holds nothing of those that are equal.
+    """Adds up what came of pairs, in whatever order they come, and holds of those that are equal no more than where
+    somebody logged in.
 
-    What several judged side by side adds up the same: each pair has its `place`, which orders the findings.
+    What several judged side by side adds up the same, by `add` or `merge`: each pair has its `place`, which orders all
+    that is told.
     """
 
     def __init__(self) -> None:
         self.compared = 0
-        self._skipped: dict[str, list[str]] = {}
+        self._skipped: dict[str, list[tuple[Place, str]]] = {}
         self._found: list[tuple[Place, Judged]] = []
+        self._logins: dict[str, array[int]] = {}  # by account: where in the first capture
         self.has_findings = False  # that a login might end
         self._telling = Telling()
 
@@ -127,14 +150,26 @@ class Tally:
         if judged.skipped is None:
             self.compared += 1
         else:
-            self._skipped.setdefault(judged.skipped, []).append(judged.exchange)
-        if self._telling.holds(judged):
+            self._skipped.setdefault(judged.skipped, []).append((place, judged.exchange))
+        if judged.findings:
             self._found.append((place, judged))
-            self.has_findings = bool(self._telling)
+        if judged.login:
+            self._logins.setdefault(judged.login, array("q")).append(place[1])
+        self._telling.holds(judged)
+        self.has_findings = bool(self._telling)
+
+    def merge(self, other: "Tally") -> None:
+        """Count what another one has counted, of other pairs."""
+        self.compared += other.compared
+        for reason, skipped in other._skipped.items():
+            self._skipped.setdefault(reason, []).extend(skipped)
+        self._found += other._found
+        for account, places in other._logins.items():
+            self._logins.setdefault(account, array("q")).extend(places)
 
     def comparison(self, spec: Spec, rules: Ignoring | None = None, today: date = date.min) -> Comparison:
         """What all of it is together, but for what the rules say to ignore. What is ignored causes nothing."""
-        found = _distinct(judged for _, judged in sorted(self._found, key=itemgetter(0)))
+        found = _distinct(judged for _, judged in sorted([*self._found, *self._ending()], key=itemgetter(0)))
         kept: Sequence[Finding] = [finding for judged in found for finding in judged.findings]
         suppressed: Sequence[Suppressed] = ()
         unused: Sequence[str] = ()
@@ -148,12 +183,29 @@ class Tally:
             equal=self.compared - verdicts["different"] - verdicts["equivalent"],
             equivalent=verdicts["equivalent"],
             different=verdicts["different"],
-            skipped={reason: tuple(ids) for reason, ids in self._skipped.items()},
+            skipped=self._in_order(),
             findings=tuple(kept),
             causes=causes(found, spec, self.compared),
             suppressed=tuple(suppressed),
             unused=tuple(unused),
         )
+
+    def _in_order(self) -> dict[str, tuple[str, ...]]:
+        """The ids that were skipped, by reason."""
+        ordered = sorted((sorted(skipped), reason) for reason, skipped in self._skipped.items())
+        return {reason: tuple(identifier for _, identifier in skipped) for skipped, reason in ordered}
+
+    def _ending(self) -> Iterator[tuple[Place, Judged]]:
+        """Of each account the first login behind each of its findings, which ends what an earlier one explains."""
+        ending: set[tuple[Place, str]] = set()
+        logins = {account: sorted(places) for account, places in self._logins.items()}
+        for (side, number), judged in self._found:
+            for account in {finding.account for finding in judged.findings} & logins.keys() if side == 0 else ():
+                places = logins[account]
+                next_one = bisect_right(places, number)
+                if next_one < len(places):
+                    ending.add(((0, places[next_one]), account))
+        return ((place, Judged("", "equal", None, login=account)) for place, account in ending)
 
 
 def _left(judged: Judged, ids: Container[str]) -> Judged:

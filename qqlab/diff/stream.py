@@ -25,13 +25,17 @@ class Paired(msgspec.Struct, frozen=True, gc=False):
     actual: Exchange | None
 
 
-class Join:
-    """Joins two captures, once. What is `passed_over` by its id waits for no counterpart and gets none, but for a push,
-    which no id tells."""
+Numbered = Iterable[tuple[int, Exchange]]
+"""Exchanges with numbers that grow along their capture."""
 
-    def __init__(
-        self, expected: Iterable[Exchange], actual: Iterable[Exchange], spec: Spec, passed_over: Container[str] = ()
-    ) -> None:
+
+class Join:
+    """Joins two captures, once, each with the numbers of its exchanges. What is `passed_over` by its id waits for no
+    counterpart and gets none, but for a push, which no id tells. `in_step` tells whether all that came so far stands in
+    the same order in both."""
+
+    def __init__(self, expected: Numbered, actual: Numbered, spec: Spec, passed_over: Container[str] = ()) -> None:
+        self.in_step = True
         self._sides = _Side(expected), _Side(actual)
         self._pushes = Pushes(spec)
         self._passed_over = passed_over
@@ -42,22 +46,24 @@ class Join:
         return sum(len(side.waiting) for side in self._sides) + self._pushes.held
 
     def __iter__(self) -> Iterator[Paired]:
-        yield from self._in_step()
+        yield from self._side_by_side()
+        self.in_step = False
         while (side := self._next()) is not None:
             exchange = self._sides[side].read()
             if exchange is not None:
                 yield from self._taken(side, exchange)
         yield from self._rest()
 
-    def _in_step(self) -> Iterator[Paired]:
+    def _side_by_side(self) -> Iterator[Paired]:
         """Both captures side by side, as long as each exchange stands beside its counterpart: most are like that, and
         nothing has to wait then."""
         first, second = self._sides
         while (left := first.read()) is not None:
             right = second.read()
             if right is None or left.id != right.id or left.id in self._passed_over or is_push(left) or is_push(right):
+                self.in_step = False
                 for side in self._sides:
-                    side.match(first.number - 1)
+                    side.match(side.before)
                 yield from self._taken(0, left)
                 if right is not None:
                     yield from self._taken(1, right)
@@ -115,20 +121,21 @@ def _alone(side: int, number: int, exchange: Exchange) -> Paired:
 class _Side:
     """One capture being read: how far, and what waits."""
 
-    def __init__(self, exchanges: Iterable[Exchange]) -> None:
+    def __init__(self, exchanges: Numbered) -> None:
         self._exchanges = iter(exchanges)
-        self.number = 0
+        self.number = self.before = 0
         self.over = False
         self.waiting: dict[str, tuple[int, Exchange]] = {}
         self._matched = 0
 
     def read(self) -> Exchange | None:
         """The next exchange, None where there is none."""
-        exchange = next(self._exchanges, None)
-        if exchange is None:
+        self.before = self.number
+        found = next(self._exchanges, None)
+        if found is None:
             self.over = True
-        else:
-            self.number += 1
+            return None
+        self.number, exchange = found
         return exchange
 
     def match(self, number: int) -> None:

@@ -143,11 +143,11 @@ def compared(
         tally.add(judged, (0, place + 1))
     left = sorted([one for part in parts for one in part.left], key=itemgetter(0))
     pushes = [push for part in parts for push in part.pushes]
-    for pair in Join((one for _, one in left), pushes, spec, skipped):
-        (side, number), expected, actual = pair.place, pair.expected, pair.actual
+    for pair in Join(((place + 1, one) for place, one in left), enumerate(pushes, 1), spec, skipped):
+        expected, actual = pair.expected, pair.actual
         if expected is not None and actual is None and expected.id in skipped:
             judged = Judged(expected.id, None, skipped[expected.id])
         else:
             judged = judge(expected, actual, spec)
-        tally.add(judged, (side, left[number - 1][0] + 1 if side == 0 else number))
+        tally.add(judged, pair.place)
     return tally.comparison(spec, rules, today)
