@@ -55,7 +55,7 @@ def model(report: Report) -> Model | None:
     found = {
         (name, key): report.find(name, key)
         for name, key in (
-            *(("report", key) for key in ("cost", "size", "fixed", "workers", "memory-each")),
+            *(("report", key) for key in ("cost", "size", "fixed", "scaling", "memory-each")),
             *(("chunk", key) for key in ("size", "merge")),
             *(("cluster", f"{kind}-{number}") for kind in ("empty", "real") for number in _SCHEDULED),
         )
@@ -79,7 +79,7 @@ def model(report: Report) -> Model | None:
         dispatch=Spread(*(line[0] + line[1] for line in lines)),
         grows=Spread(*(max(0.0, line[1]) for line in lines)),
         fixed=spread("report", "fixed", 1),
-        efficiency=spread("report", "workers", 0.5),
+        efficiency=spread("report", "scaling", 0.5),
         memory=spread("report", "memory-each", 1),
     )
 
@@ -101,8 +101,7 @@ def bounds(made: Model, cores: int, part: int = 0) -> dict[str, float]:
     at_once = cores * min(1.0, made.efficiency[best]) if cores > 1 else 1.0
     return {
         "work": (exchanges * made.cost[worst] + chunks * max(0.0, made.extra[worst])) / at_once,
-        "scheduler": chunks * (made.dispatch[worst] + made.grows[worst] * (cores - 1)),
-        "merging": chunks * made.merge[worst],
+        "coordinating": chunks * (made.dispatch[worst] + made.grows[worst] * (cores - 1) + made.merge[worst]),
         "reading": TOTAL / NETWORK,
     }
 
@@ -115,7 +114,7 @@ def breaking(made: Model) -> list[tuple[str, int]]:
     """What holds the work up, each with the least number of cores at which it takes as long as the work: the first of
     them breaks first."""
     found = []
-    for name in ("scheduler", "merging", "reading"):
+    for name in ("coordinating", "reading"):
         cores = next((cores for cores in range(1, 100_001) if _is_held_up(bounds(made, cores), name)), None)
         if cores is not None:
             found.append((name, cores))
@@ -127,8 +126,7 @@ def _is_held_up(found: dict[str, float], name: str) -> bool:
 
 
 _NAMES = {
-    "scheduler": "the scheduler, which hands out one chunk after the other",
-    "merging": "the merging of parts, which one process does",
+    "coordinating": "the one process that hands out chunks and merges their parts",
     "reading": "the storage, which all cores read from",
 }
 
@@ -169,14 +167,13 @@ def _shown(spread: Spread, unit: str) -> str:
 
 def _formula() -> list[str]:
     return [
-        "With T bytes and W cores, four things go on side by side, and the longest is what one waits for:",
+        "With T bytes and W cores, three things go on side by side, and the longest is what one waits for:",
         "",
         "```",
-        "work      = (T/b * c + T/B * o) / (W * e)",
-        "scheduler = T/B * (d + g * (W - 1))",
-        "merging   = T/B * m",
-        "reading   = T / n",
-        "time      = f + max(work, scheduler, merging, reading)",
+        "work         = (T/b * c + T/B * o) / (W * e)",
+        "coordinating = T/B * (d + g * (W - 1) + m)",
+        "reading      = T / n",
+        "time         = f + max(work, coordinating, reading)",
         "```",
         "",
     ]
@@ -204,6 +201,8 @@ def _outcome(made: Model) -> list[str]:
         "![Minutes for a terabyte by the number of cores, and what bounds them](bench/capacity.svg)",
         "",
         first + others,
+        "",
+        f"To keep {CORES} cores busy, the storage would have to give {TOTAL / at['work'] / 1e9:.2f} GB/s.",
         "",
         "If the process that merges went on keeping as much of each exchange as it was seen to, it would hold "
         f"{kept:,.1f} GB in the end; above what its machine has, this would come before all of the above.",

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from measure import Figures, Result, Setting, figure, rounds
+from children import qqlab, ran
+from measure import Figures, Setting, Skipped, Told, figure, ratio, rounds
 from talk import talk
+from traffic import has
 
 from qqlab import http1
 from qqlab.capture import header, load, open_capture, save
@@ -17,13 +19,15 @@ from qqlab.diff import compare
 from qqlab.exchange import Exchange
 from qqlab.spec import builtin
 
-UNIT = "exchanges/s"
+UNIT = "exchanges/CPU s"
+RATE = "exchanges/s"
+_ONE, _TWO = "qqlab diff", "qqlab diff --workers 2"
 _KINDS = ("identical", "differing")
 
 Change = Callable[[bytes, int], bytes]
 
 
-def diff(setting: Setting) -> Iterator[Result]:
+def diff(setting: Setting) -> Iterator[Told]:
     """The demonstration's exchanges over and over, against the same with other sequence numbers, and against such as
     differ in one field each, in a value that comes but once."""
     number, folder, spec = setting.number(20_000), setting.folder, builtin()
@@ -43,6 +47,33 @@ def diff(setting: Setting) -> Iterator[Result]:
     for key in taken:
         what = f"{key.partition('-')[0]}, {'already read' if key.endswith('-read') else 'from files'}"
         yield figure({what: taken[key]}, what, key=key, unit=UNIT)
+
+    yield from _by_two(setting)
+
+
+def _by_two(setting: Setting) -> Iterator[Told]:
+    """The command by two processes against one: captures long and short, whose difference counts."""
+    if not has(setting, "diff", "--workers"):
+        yield Skipped(key="workers", why="qqlab diff has no --workers")
+        return
+    spec, sizes = builtin(), (setting.number(60_000), setting.number(6_000, 50))
+    for number in sizes:
+        for name, start in (("a", 1000), ("b", 5_000_000)):
+            path = setting.folder / f"{name}-{number}.jsonl"
+            save(path, header(spec, redacted="secrets"), _exchanges(number, start, _as_it_is), spec)
+    variants: dict[str, Callable[[], Figures]] = {
+        _ONE: partial(_command, setting.folder, sizes, "1"),
+        _TWO: partial(_command, setting.folder, sizes, "2"),
+    }
+    yield ratio(rounds(variants, 5, 30), _TWO, _ONE, key="workers", unit=RATE)
+
+
+def _command(folder: Path, sizes: tuple[int, int], workers: str) -> Figures:
+    long, short = (
+        ran(qqlab("diff", f"a-{number}.jsonl", f"b-{number}.jsonl", "--workers", workers), folder).seconds
+        for number in sizes
+    )
+    return {RATE: (sizes[0] - sizes[1]) / max(long - short, 1e-3)}
 
 
 def _stored(folder: Path, name: str) -> Iterable[Exchange]:

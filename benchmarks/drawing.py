@@ -12,8 +12,9 @@ import capacity
 import matplotlib as mpl
 from floors import Floors
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 from measure import Result
 from report import Report
 
@@ -82,6 +83,13 @@ def _plain(value: float, _: object = None) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:g}"
 
 
+def _logarithmic(axis: Axis, ticks: Sequence[float] = ()) -> None:
+    """Plain numbers along an axis of a log scale: at these places, or at 1, 2 and 5 of each power of ten."""
+    axis.set_major_locator(FixedLocator(list(ticks)) if ticks else LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(_plain))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _overview(report: Report, wanted: Floors) -> str:
     """Each ratio as many times what is wanted of it; what is to be small the other way round."""
     rows = []
@@ -102,7 +110,7 @@ def _overview(report: Report, wanted: Floors) -> str:
     axes.set_xscale("log")
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.xaxis.set_major_formatter(FuncFormatter(_plain))
+    _logarithmic(axes.xaxis)
     axes.set_xlabel("times what is wanted (log scale): median, and least to greatest of the rounds")
     return _svg(figure)
 
@@ -128,7 +136,7 @@ def _ranked(results: Mapping[str, Result], unit: str, keys: Callable[[str], bool
     axes.set_xscale("log")
     axes.set_xlim(left=least)
     axes.grid(axis="y", visible=False)
-    axes.xaxis.set_major_formatter(FuncFormatter(_plain))
+    _logarithmic(axes.xaxis)
     axes.margins(x=0.12)
     axes.set_xlabel(f"{unit} (log scale)")
     return _svg(figure)
@@ -157,12 +165,12 @@ def _report(results: Mapping[str, Result]) -> str:
             ax.plot(*zip(*points, strict=True), "o-", color=colour, label=name, markersize=4)
         ax.set_xscale("log")
         ax.set_yscale("log")
-        ax.xaxis.set_major_formatter(FuncFormatter(_plain))
-        ax.yaxis.set_major_formatter(FuncFormatter(_plain))
+        _logarithmic(ax.xaxis, sorted({number for points in lines.values() for number, _ in points}))
+        _logarithmic(ax.yaxis)
         ax.set_xlabel("exchanges (log scale)")
         ax.set_ylabel(f"{label} (log scale)")
     if axes[0].get_legend_handles_labels()[0]:
-        axes[0].legend(frameon=False, fontsize=8)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
     return _svg(figure)
 
 
@@ -197,14 +205,14 @@ def _capacity(model: capacity.Model) -> str:
     """How long it takes by the number of workers, and what bounds it."""
     workers = capacity.WORKERS
     figure, (axes,) = _axes(3.4)
-    for name, colour in (("work", _BLUE), ("reading", _BAD), ("scheduler", _GOOD), ("merging", _GREY)):
+    for name, colour in (("work", _BLUE), ("coordinating", _GOOD), ("reading", _BAD)):
         lines = [capacity.bounds(model, number) for number in workers]
         axes.plot(workers, [line[name] / 60 for line in lines], color=colour, label=name)
     axes.axvline(capacity.CORES, color=_TEXT, linewidth=0.8, linestyle=":")
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(_plain))
-    axes.yaxis.set_major_formatter(FuncFormatter(_plain))
+    _logarithmic(axes.xaxis, workers[::2])
+    _logarithmic(axes.yaxis)
     axes.set_xlabel("cores")
     axes.set_ylabel("minutes for 1 TB, bound by each (log scale)")
     axes.legend(frameon=False)

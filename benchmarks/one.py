@@ -33,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[Setting], Iterator[Told]]] = {
     "frames": reading.frames,
     "report": reporting.report,
     "swagger": reporting.swagger,
+    "chunk": scheduling.chunk,
     "cluster": scheduling.cluster,
 }
 

@@ -131,7 +131,7 @@ def row(result: Result, floor: Floor | None) -> Sequence[str]:
         wanted = f"{floor.sense} {floor.wanted:,g}"
         verdict = "met" if floor.is_met(result.median) else "missed" if floor.is_kept(result.median) else "BELOW"
     figures = ", ".join(f"{name} {number(value)}" for name, value in result.figures.items())
-    shown = "" if result.value_unit and len(result.figures) == 1 else f"{figures} {result.unit}"
+    shown = "" if result.value_unit and len(result.figures) < 2 else f"{figures} {result.unit}"
     spread = f"{number(result.least)} … {number(result.greatest)}" if len(result.values) > 1 else ""
     return result.what, number(result.median) + unit, spread, wanted, verdict, shown
 

@@ -1,5 +1,6 @@
 """What a report costs: the whole command, against what others take to load the same file, and by two processes."""
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,15 +14,18 @@ from traffic import beginning, flows, traffic
 
 _SMALL, _LARGE, _HUGE = 100_000, 1_000_000, 10_000_000
 _ONE, _TWO, _PANDAS = "qqlab report", "qqlab report --workers 2", "pandas.read_json"
+_PANDAS_BYTES = 18_000  # of memory that it takes for an exchange
 _KEYS = {_ONE: "one", _TWO: "two", _PANDAS: "pandas"}
 
 
 def report(setting: Setting) -> Iterator[Told]:
     """The whole command (reading, decoding, counting, pictures and pages written), by one process and by two, against
     `pandas.read_json(lines=True)` that only loads the same file. Memory is that of all processes together at its peak.
-    Both sizes are measured, so that what holds of one can be seen to hold of the other."""
+    Two sizes are measured, so that one sees how far all grows in proportion; pandas loads the larger one only where
+    there is the memory for it."""
     why = peer.lacking("pandas")
     sizes = {"small": setting.number(_SMALL), "large": setting.number(_LARGE)}
+    loaded = [name for name, number in sizes.items() if number * _PANDAS_BYTES < _available()]
     taken: dict[str, Rounds] = {}
     for name, number in sizes.items():
         capture = traffic(setting, number)
@@ -29,20 +33,21 @@ def report(setting: Setting) -> Iterator[Told]:
             _ONE: partial(_report, setting.folder, capture, number, "1"),
             _TWO: partial(_report, setting.folder, capture, number, "2"),
         }
-        if why is None:
+        if why is None and name in loaded:
             variants[_PANDAS] = partial(peer.figures, setting.folder, "frame", capture)
-        taken[name] = rounds(variants, 3, 60 if name == "small" else 100)
+        taken[name] = rounds(variants, 3, 45 if name == "small" else 160)
         for variant, key in _KEYS.items():
             if variant in taken[name]:
                 for unit, short in (("s", "s"), ("MB", "mb")):
                     what = figure(taken[name], variant, key=f"{short}-{key}-{number}", unit=unit)
                     yield _named(what, f"{variant}, {number:,}")
     large, number = taken["large"], sizes["large"]
-    if why is None:
+    if why is None and loaded:
         for variant, key in ((_TWO, "pandas"), (_ONE, "pandas-one")):
-            yield ratio(large, variant, _PANDAS, key=key, unit=peer.RATE, name=f"{number:,}")
+            size = loaded[-1]
+            yield ratio(taken[size], variant, _PANDAS, key=key, unit=peer.RATE, name=f"{sizes[size]:,}")
     else:
-        yield Skipped(key="pandas", why=why)
+        yield Skipped(key="pandas", why=why or "this machine has too little memory for pandas")
     yield ratio(large, _TWO, _ONE, key="workers", unit=peer.RATE, name=f"{number:,}")
     yield _named(figure(large, _TWO, key="memory", unit="MB"), f"peak memory of all processes, {number:,}")
     yield from _model(taken, sizes, traffic(setting, number))
@@ -62,6 +67,12 @@ def _report(folder: Path, capture: Path, number: int, workers: str) -> Figures:
     }
 
 
+def _available() -> int:
+    """How many bytes of memory are there to be had."""
+    found = re.search(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
+    return int(found[1]) << 10 if found else 0
+
+
 def _named(told: Result, what: str) -> Result:
     return msgspec.structs.replace(told, what=what)
 
@@ -74,11 +85,22 @@ def _model(taken: dict[str, Rounds], sizes: dict[str, int], capture: Path) -> It
     fixed = [small["s"] - (large["s"] - small["s"]) / more * sizes["small"] for small, large in pairs]
     memory = [(large["MB"] - small["MB"]) / more * 1e6 for small, large in pairs]
     linear = [large[peer.RATE] / small[peer.RATE] for small, large in pairs]
+    spared = zip(pairs, zip(taken["small"][_TWO], taken["large"][_TWO], strict=False), strict=True)
+    scaling = [
+        (large["s"] - small["s"]) / max(more_two["s"] - two["s"], 1e-3) for (small, large), (two, more_two) in spared
+    ]
     between = f"between {sizes['small']:,} and {sizes['large']:,}"
     yield _single(cost, "cost", f"an exchange, {between}", "CPU us")
     yield _single(fixed, "fixed", "what any report takes", "s")
     yield _single(memory, "memory-each", f"memory that an exchange adds, {between}", "bytes")
     yield _single([capture.stat().st_size / sizes["large"]], "size", "an exchange in the capture", "bytes")
+    yield result(
+        scaling,
+        key="scaling",
+        what=f"an exchange more, {between}: one process / two",
+        figures={},
+        unit="s",
+    )
     yield result(
         linear,
         key="linear",
@@ -124,8 +146,8 @@ def swagger(setting: Setting) -> Iterator[Told]:
         return
     capture = traffic(setting, setting.number(_SMALL))
     ours = [beginning(setting, capture, setting.number(number)) for number in (60_000, 10_000)]
-    theirs = [flows(setting, beginning(setting, capture, setting.number(number))) for number in (2_000, 500)]
-    numbers = [setting.number(60_000) - setting.number(10_000), setting.number(2_000) - setting.number(500)]
+    theirs = [flows(setting, beginning(setting, capture, setting.number(number))) for number in (5_000, 1_000)]
+    numbers = [setting.number(60_000) - setting.number(10_000), setting.number(5_000) - setting.number(1_000)]
     variants: dict[str, Callable[[], Figures]] = {
         _ONE: partial(_difference, numbers[0], [partial(_report, setting.folder, one, 1, "1") for one in ours]),
         "mitmproxy2swagger": partial(_difference, numbers[1], [partial(_swagger, setting, one) for one in theirs]),

@@ -20,7 +20,7 @@ import peer
 import report
 from check import USUAL
 from children import HERE, environment
-from floors import FILE, floors
+from floors import floors
 from measure import Result, Skipped, Told
 from one import BENCHMARKS
 from report import Report, Section
@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 # How many seconds a benchmark may take at scale 1, and all of them together; a long run is given more.
-_SECONDS = {"addon": 240, "replay": 300, "report": 300, "cluster": 200}
+_SECONDS = {"addon": 240, "replay": 300, "report": 420, "cluster": 200}
 _USUAL, _ALL, _LONG = 120, 1320, 3600
 
 
@@ -45,23 +45,29 @@ def main() -> None:
         help="write bench.json, bench.md and its plots there; benchmarks that are named replace their own part of "
         "what is there (default: reports, if none is named)",
     )
-    parser.add_argument("--floors", type=Path, default=FILE, metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--again", action="store_true", help="measure nothing: write page and plots anew")
     asked = parser.parse_args()
     unknown = set(asked.names) - BENCHMARKS.keys()
     if unknown:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     into = asked.into or (None if asked.names else USUAL.parent)
-    run = _Run(asked.names or list(BENCHMARKS), asked.scale, asked.long, into, asked.floors)
-    run.all()
+    if asked.again:
+        page.write(into or USUAL.parent, report.read((into or USUAL.parent) / "bench.json"), floors())
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _Run(asked.names or list(BENCHMARKS), asked.scale, asked.long, into).all()
+    except KeyboardInterrupt:
+        sys.exit(130)  # what was measured is written
 
 
 class _Run:
     """One run. `report` is what is known so far."""
 
-    def __init__(self, names: list[str], scale: float, long: bool, into: Path | None, wanted: Path) -> None:
+    def __init__(self, names: list[str], scale: float, long: bool, into: Path | None) -> None:
         self._names = names
         self._into = into
-        self._wanted = floors(wanted)
+        self._wanted = floors()
         self._end = time.monotonic() + (_ALL if not long else _LONG) * max(1, scale)
         in_part = into is not None and len(names) < len(BENCHMARKS) and (into / "bench.json").exists()
         self._old = report.read(into / "bench.json") if into is not None and in_part else None
@@ -101,7 +107,7 @@ class _Run:
         self._into.mkdir(parents=True, exist_ok=True)
         told = self.report if self._old is None else report.merged(self._old, self.report)
         report.write(self._into / "bench.json", told)
-        page.write(self._into, told, self._wanted)
+        page.write(self._into, report.read(self._into / "bench.json"), self._wanted)
 
     def _one(self, name: str, shared: Path) -> Section:
         """One benchmark, in a process of its own."""

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,8 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import capacity
+import drawing
 import floors
 import page
 import report
@@ -55,6 +58,12 @@ def test_a_run_writes_its_figures_and_the_check_holds_them_to_the_floors(tmp_pat
     assert [line.split(":")[0] for line in checked.stdout.splitlines()] == ["memory.tcp"]
 
 
+def test_the_page_in_reports_is_what_its_figures_and_the_floors_say() -> None:
+    written = page.text(report.read(ROOT / "reports/bench.json"), floors.floors())
+    hint = "run `make bench OPTIONS=--again`"
+    assert (ROOT / "reports/bench.md").read_text(encoding="utf-8") == written, hint
+
+
 def test_an_unknown_benchmark_is_refused_by_name() -> None:
     run = bench("speed")
     assert run.returncode == 2
@@ -76,7 +85,7 @@ def made(*sections: Section) -> Report:
     )
 
 
-def section(name: str, error: str = "", skipped: tuple[Skipped, ...] = (), **values: float) -> Section:
+def section(name: str, values: Mapping[str, float], error: str = "", skipped: tuple[Skipped, ...] = ()) -> Section:
     """A section that measured these."""
     return Section(
         name=name,
@@ -100,7 +109,7 @@ def test_each_ratio_below_its_floor_or_not_measured_is_one_line() -> None:
         "diff": {"rate": floors.Floor(wanted=1, floor=1)},
     }
     absent = (Skipped(key="absent", why="no such peer"),)
-    read = made(section("read", skipped=absent, error="it broke", fine=1, low=0.9), section("pace", late=6))
+    read = made(section("read", {"fine": 1, "low": 0.9}, "it broke", absent), section("pace", {"late": 6}))
     assert list(floors.failures(read, wanted)) == [
         "read.low: low: 0.9, and the floor is at least 1",
         "read.lost: was not measured (it broke)",
@@ -126,7 +135,10 @@ def test_a_floor_has_to_make_sense(tmp_path: Path, line: str, why: str) -> None:
 
 
 def test_a_part_replaces_its_own_sections_alone() -> None:
-    old, new = made(section("read", a=1), section("diff", b=2)), made(section("read", a=3), section("pace", c=4))
+    old, new = (
+        made(section("read", {"a": 1}), section("diff", {"b": 2})),
+        made(section("read", {"a": 3}), section("pace", {"c": 4})),
+    )
     parts = report.merged(old, new).sections
     assert [(one.name, one.results[0].median) for one in parts] == [("read", 3), ("diff", 2), ("pace", 4)]
 
@@ -142,3 +154,20 @@ def test_rounds_begin_with_another_variant_each_time_and_ratios_stay_within_one(
     taken = rounds({"one": lambda: figures("one", one), "two": lambda: figures("two", two)}, 2)
     found = ratio(taken, "one", "two", key="k", unit="x")
     assert (order, found.values, found.median) == (["one", "two", "two", "one"], (10, 20), 15)
+
+
+def test_the_model_of_a_terabyte_is_computed_from_what_was_measured() -> None:
+    figures = {"cost": 20, "size": 1000, "fixed": 2, "scaling": 1.8, "memory-each": 1}
+    dask = {f"{kind}-{workers}": 1 if kind == "empty" else 10 for kind in ("empty", "real") for workers in (1, 2, 4, 8)}
+    parts = section("report", figures), section("chunk", {"size": 32, "merge": 5}), section("cluster", dask)
+    assert capacity.model(made(*parts[:2])) is None
+    assert "was measured" in capacity.text(made(*parts[:2]))
+    model = capacity.model(made(*parts))
+    assert model is not None
+    found = capacity.bounds(model, 64)
+    assert found == pytest.approx({"work": (20_000 + 312.5) / 57.6, "coordinating": 31_250 * 0.006, "reading": 800})
+    assert capacity.breaking(model) == [("reading", 29), ("coordinating", 121)]
+    assert "**What breaks first: the storage, which all cores read from (from 29 cores on)**" in page.text(
+        made(*parts), {}
+    )
+    assert set(drawing.plots(made(*parts), {})) == {"overview", "report", "cluster", "capacity"}

@@ -5,12 +5,12 @@ import sys
 from timed.saying import timed
 
 import qqlab.capture.frame  # loads pandas, which is no part of what is timed
-from qqlab.capture import load
+from qqlab.capture import read_frame
 from qqlab.spec import builtin
 
 
 def _read() -> int:
-    return len(load(sys.argv[1]).frame())
+    return len(read_frame(sys.argv[1]))
 
 
 if __name__ == "__main__":
