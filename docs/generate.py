@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from types import ModuleType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -454,6 +454,8 @@ _NAMES = {str: "text", int: "integer", float: "number", bool: "true or false", d
 
 def _type(kind: Any) -> str:
     """A type in the words of TOML and JSON."""
+    if isinstance(kind, TypeVar):
+        return _type(kind.__bound__)
     origin, inner = get_origin(kind), get_args(kind)
     if origin is tuple:
         return f"list of {_type(inner[0])}"

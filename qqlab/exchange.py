@@ -5,9 +5,14 @@ the tool says is a function of exchanges and a spec.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Generic, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+else:
+    from typing import TypeVar
 
 Pairing = Literal["", "order", "echo"]
 
@@ -46,7 +51,14 @@ class RawMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cut: Cut | None = None
 
 
-class Exchange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+if TYPE_CHECKING:
+    _M = TypeVar("_M", bound=RawMessage, default=RawMessage)
+else:
+    _M = TypeVar("_M", bound=RawMessage)
+
+
+# What its messages are is open for who decodes one (`qqlab.capture.file`), and for nobody else.
+class Exchange(msgspec.Struct, Generic[_M], frozen=True, kw_only=True, gc=False):
     """One request and its reply.
 
     `id` is unique within a capture. `session` tells one user's conversation from another's: exchanges of one
@@ -67,7 +79,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     client: str = ""
     server: str = ""
     transport: str = "http"
-    request: RawMessage | None = None
-    reply: RawMessage | None = None
+    request: _M | None = None
+    reply: _M | None = None
     error: str | None = None
     pairing: Pairing = ""

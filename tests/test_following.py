@@ -159,7 +159,7 @@ def test_lines_that_are_damaged_or_gone(tmp_path: Path) -> None:
     path.write_bytes(whole)
     with pytest.raises(InputError, match="became shorter"):
         followed(path, lambda: os.truncate(path, 10))
-    with pytest.raises(InputError, match="Is a directory"):
+    with pytest.raises(InputError, match="is no file of this machine"):
         followed(tmp_path)
     with pytest.raises(InputError, match="No such file"):
         followed(tmp_path / "such.jsonl")

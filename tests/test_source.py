@@ -10,12 +10,13 @@ import msgspec
 import pytest
 import zstandard
 from conftest import qqlab
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qqlab import spec as specs
-from qqlab.capture import encode_line, header, load, source
-from qqlab.capture.reading import parse
+from qqlab.capture import encode_line, header, load, reading, source
+from qqlab.capture.reading import Located, parse
+from qqlab.capture.source import lines_of
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange, RawMessage
 
@@ -28,7 +29,7 @@ TWO = zstandard.compress(encode_line(msgspec.structs.replace(ONE, id="2"), SPEC)
 
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_any_bytes_are_their_lines(data: bytes, at: int) -> None:
-    found = list(source._lines(iter([data[:at], data[at:]]), "x"))
+    found = list(source.Lines(iter([data[:at], data[at:]])))
     assert all(line.whole for line in found)
     assert b"".join(line.data + b"\n" * line.ended for line in found) == data
     assert [line.number for line in found] == [*range(1, len(found) + 1)]
@@ -73,6 +74,45 @@ def test_what_is_no_capture_is_one_line(data: bytes, expected: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(data, "x")
     assert str(caught.value).startswith(expected)
+
+
+OTHER = encode_line(msgspec.structs.replace(ONE, id="2"), SPEC)
+BITS = [
+    OTHER,
+    OTHER[:-1],
+    OTHER.replace(b'"2"', b'"3"'),
+    OTHER[:9],
+    OTHER[9:],
+    b"\n",
+    b"\r\n",
+    b" ",
+    b"{",
+    b"}",
+    b",",
+    b"}\n{",
+]
+
+
+@given(st.lists(st.sampled_from(BITS), max_size=8))
+@example([OTHER[:-1], OTHER.replace(b'"2"', b'"3"'), b"\n"])
+@example([OTHER[:-1], OTHER.replace(b'"2"', b'"3"')[:9], b"\n", OTHER[9:]])
+def test_many_lines_at_once_are_read_as_each_is_by_itself(bits: list[bytes]) -> None:
+    data = DATA + b"".join(bits)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "parse_lines", lambda _: None)
+        expected = _outcome(data)
+    assert _outcome(data) == expected
+
+
+def _outcome(data: bytes) -> tuple[list[Located], str]:
+    """What is read up to damage, and what is said of it."""
+    part = reading.Part(lines_of(data, "x"), "x")
+    found: list[Located] = []
+    try:
+        found.extend(part)
+    except InputError as error:
+        return found, str(error)
+    return found, f"{part.torn} {part.ended} {part.size}"
 
 
 def test_a_gigabyte_in_one_line_is_an_error_in_little_memory(tmp_path: Path) -> None:
@@ -136,4 +176,4 @@ def chunks(data: bytes, size: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("size", [1, 7, 100])
 def test_a_line_comes_in_any_number_of_pieces(size: int) -> None:
-    assert [line.data for line in source._lines(chunks(DATA, size), "x")] == DATA.splitlines()
+    assert [line.data for line in source.Lines(chunks(DATA, size))] == DATA.splitlines()

@@ -4,7 +4,7 @@ import sys
 
 from timed.saying import timed
 
-import qqlab.capture.frame  # loads pandas, which is no part of what is timed
+import qqlab.capture.framing  # loads pandas and pyarrow, which are no part of what is timed
 from qqlab.capture import read_frame
 from qqlab.spec import builtin
 
@@ -14,6 +14,6 @@ def _read() -> int:
 
 
 if __name__ == "__main__":
-    assert qqlab.capture.frame
+    assert qqlab.capture.framing
     builtin()
     timed(_read)

@@ -244,13 +244,13 @@ def _is_held(cut: Cut) -> bool:
 
 
 # So many become Python's objects at a time.
-_BATCH = 4096
+_BATCH = 1024
 
 
-def exchanges(table: pa.Table, parse: Callable[[bytes], Exchange]) -> Iterator[Exchange]:
-    """The exchanges of a table with the columns `RAW`, in its order. `parse` reads what has its own line."""
-    for column in batches(table, RAW):
-        yield from _made(column, parse)
+def exchanges(table: pa.Table, parse: Callable[[bytes], Exchange]) -> Iterator[list[Exchange]]:
+    """The exchanges of a table with the columns `RAW`, in its order, some at a time. `parse` reads what has its own
+    line."""
+    return (list(_made(column, parse)) for column in batches(table, RAW))
 
 
 def lines(table: pa.Table, parse: Callable[[bytes], Exchange]) -> Iterator[bytes]:

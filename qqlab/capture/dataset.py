@@ -28,7 +28,7 @@ from qqlab.capture.columns import Columns, Row, can_hold
 from qqlab.capture.file import kept_line, parse_kept
 from qqlab.capture.manifest import NAME, VERSION, Block, File, Manifest, Segment
 from qqlab.capture.places import Folder, place
-from qqlab.capture.reading import Gap, Part, Seen, Stream, twice
+from qqlab.capture.reading import Gap, Part, Seen, Stream, cut_off, twice
 from qqlab.codec import decode
 from qqlab.errors import InputError
 from qqlab.spec import Spec
@@ -201,7 +201,7 @@ class Kept:
             except InputError:
                 if line.ended:
                     raise
-                self.torn = f"{where}:{line.number}: the last line is cut off and was skipped ({len(line.data)} bytes)"
+                self.torn = cut_off(f"{where}:{line.number}", len(line.data))
                 before += line.data
                 break
             own = None

@@ -32,6 +32,8 @@ Redacted = Literal["secrets", "all", "none"]
 _MOST = 10**15
 # What clients say again and again is held once: less memory, and who looks it up need not read it again.
 _LONGEST_USUAL = 1024
+_DAMAGE = (msgspec.DecodeError, UnicodeError, RecursionError)
+_OPENS, _CLOSES = b"{}"
 _HINT = "a capture begins with a header line holding qqlab_capture"
 
 
@@ -70,7 +72,8 @@ class _Raw(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is loaded of a line; `decoded` and keys that this version does not know are passed over."""
+    """What is written of an exchange. Loading makes the exchange at once, and passes over `decoded` and keys that this
+    version does not know."""
 
     id: str
     session: str
@@ -94,12 +97,21 @@ class WrittenLine(_Line, frozen=True, kw_only=True):
 class _Kept(_Line, frozen=True, kw_only=True):
     """A line with what is decoded of it as it stands there."""
 
+    decoded: msgspec.Raw
+
+
+class _Stored(msgspec.Struct, frozen=True, gc=False):
+    """Of a line, what is decoded of it."""
+
     decoded: msgspec.Raw = msgspec.Raw()
 
 
 _header_decoder = msgspec.json.Decoder(dict[str, Any])
-_line_decoder = msgspec.json.Decoder(_Line)
-_kept_decoder = msgspec.json.Decoder(_Kept)
+# Exchanges at once, but for their messages: to make each out of something else would take half of the time again.
+_exchange: Any = Exchange
+_line_decoder: msgspec.json.Decoder[Exchange] = msgspec.json.Decoder(_exchange[_Raw])
+_stored_decoder = msgspec.json.Decoder(_Stored)
+_put = msgspec.structs.force_setattr  # while nobody else has the exchange
 _encoder = msgspec.json.Encoder()
 
 
@@ -201,28 +213,22 @@ def _pack_bytes(data: bytes) -> tuple[str | None, bytes | None]:
         return None, data
 
 
-def _unpack(raw: _Raw | None) -> RawMessage | None:
-    if raw is None:
-        return None
+def _unpack(raw: Any) -> RawMessage:
     head, body = raw.head, raw.body
-    return RawMessage(
-        head=_unpack_bytes(head, raw.head_base64) if head is None else _encoded(head),
-        body=_unpack_bytes(body, raw.body_base64) if body is None else body.encode(),
-        end=raw.end.encode("ascii") if raw.end else b"",
-        chunked=raw.chunked,
-        cut=raw.cut,
-    )
+    if head is None or body is None or raw.end or raw.chunked or raw.cut is not None:
+        return RawMessage(
+            head=_unpack_bytes(head, raw.head_base64) if head is None else _encoded(head),
+            body=_unpack_bytes(body, raw.body_base64) if body is None else body.encode(),
+            end=raw.end.encode("ascii"),
+            chunked=raw.chunked,
+            cut=raw.cut,
+        )
+    return RawMessage(head=_usual_head(head) if len(head) <= _LONGEST_USUAL else head.encode(), body=body.encode())
 
 
 def _encoded(head: str) -> bytes:
     """The bytes of a head: the same object for the same head, as far as is remembered."""
     return _usual_head(head) if len(head) <= _LONGEST_USUAL else head.encode()
-
-
-@lru_cache(1024)
-def _once(session: str, server: str, transport: str) -> tuple[str, str, str]:
-    """The same objects for the same names, as far as is remembered."""
-    return session, server, transport
 
 
 @lru_cache(1024)
@@ -238,23 +244,74 @@ def _unpack_bytes(text: str | None, data: bytes | None) -> bytes:
     return data
 
 
+def parse_lines(lines: bytes) -> list[Exchange] | None:
+    """The exchanges in whole lines, one in each; None where not each has just one, or it is damaged."""
+    number = _count(lines)
+    try:
+        found = _line_decoder.decode_lines(lines) if number else []
+        if len(found) == number:
+            return _loaded(found) if number else None
+    except _DAMAGE:
+        pass
+    return None
+
+
+def _count(lines: bytes) -> int:
+    """How many lines there are, where each stands between braces, else 0. Where each does, no value goes over several
+    lines: behind a brace that closes none can go on with one that opens. So if there are as many values as lines, each
+    has one."""
+    number, find, last = 0, lines.find, len(lines) - 1
+    at = find(b"\n")
+    if lines[:1] != b"{":
+        return 0
+    while at >= 0:
+        if lines[at - 1] != _CLOSES or (at != last and lines[at + 1] != _OPENS):
+            return 0
+        number += 1
+        at = find(b"\n", at + 1)
+    return number
+
+
+def _loaded(found: list[Exchange]) -> list[Exchange]:
+    """The exchanges as they are when their messages are bytes."""
+    for exchange in found:
+        if exchange.request is not None:
+            _put(exchange, "request", _unpack(exchange.request))
+        if exchange.reply is not None:
+            _put(exchange, "reply", _unpack(exchange.reply))
+    return found
+
+
+def held_once(exchange: Exchange) -> Exchange:
+    """The exchange, whose names are the same objects as the same names of others, as far as is remembered."""
+    names = exchange.session, exchange.server, exchange.transport
+    if sum(map(len, names)) <= _LONGEST_USUAL:
+        for name, text in zip(("session", "server", "transport"), _once(*names), strict=True):
+            _put(exchange, name, text)
+    return exchange
+
+
+@lru_cache(1024)
+def _once(session: str, server: str, transport: str) -> tuple[str, str, str]:
+    """The same objects for the same names, as far as is remembered."""
+    return session, server, transport
+
+
 def parse_line(line: bytes, where: str, number: int | None = None) -> Exchange:
     """The exchange in a line, which is that of this number where `where` is only a file. Raises InputError where it is
     damaged."""
     try:
-        return _exchange(_line_decoder.decode(line))
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise _damaged(error, where if number is None else f"{where}:{number}") from error
+        return _loaded([_line_decoder.decode(line)])[0]
+    except _DAMAGE as error:
+        place = where if number is None else f"{where}:{number}"
+        raise InputError(place, f"the line is damaged: {error}", "qqlab verify --repair keeps the rest") from error
 
 
 def parse_kept(line: bytes, where: str) -> tuple[Exchange, bytes]:
     """The exchange in a line, and its `decoded` part as it is written there, empty where there is none. Raises
     InputError where the line is damaged."""
-    try:
-        raw = _kept_decoder.decode(line)
-        return _exchange(raw), bytes(raw.decoded)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise _damaged(error, where) from error
+    exchange = parse_line(line, where)
+    return exchange, bytes(_stored_decoder.decode(line).decoded)
 
 
 def kept_line(exchange: Exchange, decoded: bytes) -> bytes:
@@ -276,25 +333,3 @@ def kept_line(exchange: Exchange, decoded: bytes) -> bytes:
             decoded=msgspec.Raw(decoded),
         )
     )
-
-
-def _exchange(raw: _Line) -> Exchange:
-    names = raw.session, raw.server, raw.transport
-    session, server, transport = _once(*names) if sum(map(len, names)) <= _LONGEST_USUAL else names
-    return Exchange(
-        id=raw.id,
-        session=session,
-        time=raw.time,
-        elapsed=raw.elapsed,
-        client=raw.client,
-        server=server,
-        transport=transport,
-        request=_unpack(raw.request),
-        reply=_unpack(raw.reply),
-        error=raw.error,
-        pairing=raw.pairing,
-    )
-
-
-def _damaged(error: Exception, where: str) -> InputError:
-    return InputError(where, f"the line is damaged: {error}", "qqlab verify --repair keeps the rest")

@@ -1,22 +1,22 @@
 """Reading captures: one exchange after the other, or all at once.
 
-Law: nothing is held but the exchange at hand and the ids that were seen, so that a capture may be as long as it likes.
-Damage is named by file and line. What is missing (a torn last line, a segment that is not there) is never passed over
-quietly: it is in `missing` when the reading is over.
+Law: nothing is held but the exchanges of a small piece of the file and the ids that were seen, so that a capture may be
+as long as it likes. Damage is named by file and line. What is missing (a torn last line, a segment that is not there)
+is never passed over quietly: it is in `missing` when the reading is over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from qqlab.capture import segments, source
-from qqlab.capture.file import Header, parse_header, parse_line
+from qqlab.capture.file import Header, held_once, parse_header, parse_line, parse_lines
 from qqlab.capture.manifest import is_dataset, not_whole
 from qqlab.capture.places import place
 from qqlab.capture.share import Met, NotSharedError, Share, candidates
-from qqlab.capture.source import Line
+from qqlab.capture.source import Line, Lines, Piece
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
 from qqlab.spec import Spec, builtin
@@ -84,10 +84,11 @@ class Part:
     the bytes up to there, decompressed, and `ended` whether the last exchange's line had its end.
     """
 
-    def __init__(self, lines: Iterator[Line], where: str) -> None:
+    def __init__(self, lines: Lines, where: str) -> None:
         self.where = where
-        self.lines = lines
-        first = next(lines, None)
+        self.lines: Iterable[Line] = lines
+        self._lines = lines
+        first = lines.first()
         if first is not None and not first.whole:
             raise source.too_long(first, where)
         if first is None or not first.data.strip():
@@ -104,26 +105,41 @@ class Part:
 
     def numbered(self) -> Iterator[tuple[Exchange, int]]:
         """The exchanges, each with the number of its line: the same reading for who asks for no place."""
-        size, ended = self.size, self.ended
-        try:
-            for line in self.lines:
-                if not line.whole:
-                    raise source.too_long(line, self.where)
-                data = line.data
-                try:
-                    found = parse_line(data, self.where, line.number) if data[:1] == b"{" or data.strip() else None
-                except InputError:
-                    # A last line without its end is what a crash leaves, unless an editor just dropped the end.
-                    if line.ended:
-                        raise
-                    self.torn = cut_off(f"{self.where}:{line.number}", len(data))
-                    return
-                ended = line.ended
-                size += len(data) + ended
-                if found is not None:
-                    yield found, line.number
-        finally:
-            self.size, self.ended = size, ended
+        for numbers, exchanges in self.batches():
+            yield from zip(exchanges, numbers, strict=True)
+
+    def batches(self) -> Iterator[tuple[Sequence[int], Sequence[Exchange]]]:
+        """The exchanges some at a time, with the numbers of their lines: the same reading in less time."""
+        number = 2
+        for piece in self._lines.pieces():
+            found = parse_lines(piece.data) if piece.ended else None
+            if found is None:
+                number = yield from self._one_by_one(piece, number)
+                continue
+            self.size += len(piece.data)
+            self.ended = True
+            yield range(number, number + len(found)), found
+            number += len(found)
+
+    def _one_by_one(self, piece: Piece, number: int) -> Generator[tuple[Sequence[int], Sequence[Exchange]], None, int]:
+        """The exchanges in lines of which not each has one; gives the number of the line that follows."""
+        for line in source.each_line(piece, number):
+            if not line.whole:
+                raise source.too_long(line, self.where)
+            try:
+                found = [parse_line(line.data, self.where, line.number)] if line.data.strip() else []
+            except InputError:
+                # A last line without its end is what a crash leaves, unless an editor just dropped the end.
+                if line.ended:
+                    raise
+                self.torn = cut_off(f"{self.where}:{line.number}", len(line.data))
+                break
+            number = line.number + 1
+            self.ended = line.ended
+            self.size += len(line.data) + line.ended
+            if found:
+                yield (line.number,), found
+        return number
 
     def shared(self, share: Share) -> Iterator[tuple[int, Exchange, bytes | None]]:
         """The exchanges that are of a share, and some that may be, each with the number of its line and the id that it
@@ -182,6 +198,14 @@ class Seen:
             self._others.add(identifier)
         return True
 
+    def add_all(self, identifiers: list[str]) -> int:
+        """Take note of ids; how many of them come before one that is no new one."""
+        after = self._number + len(identifiers)
+        if not self._others and self._next and identifiers == [*map(str, range(self._number, after))]:
+            self._number, self._next = after, str(after)
+            return len(identifiers)
+        return next((at for at, one in enumerate(identifiers) if not self.add(one)), len(identifiers))
+
     def _count_up(self) -> None:
         self._number += 1
         self._next = str(self._number)
@@ -215,21 +239,25 @@ class Stream:
         self._live = live
 
     def __iter__(self) -> Iterator[Located]:
-        seen = Seen()
-        for part in self._readable():
-            for exchange, number in part.numbered():
-                if not seen.add(exchange.id):
-                    raise twice(part, number, exchange)
+        for part, numbers, exchanges in self._batches():
+            for exchange, number in zip(exchanges, numbers, strict=True):
                 yield Located(exchange, f"{part.where}:{number}")
 
     def exchanges(self) -> Iterator[Exchange]:
         """The exchanges without their places: the same reading, in less time."""
+        for _, _, exchanges in self._batches():
+            yield from exchanges
+
+    def _batches(self) -> Iterator[tuple[Part, Sequence[int], Sequence[Exchange]]]:
+        """The exchanges of each file, some at a time, up to one whose id an earlier one has."""
         seen = Seen()
         for part in self._readable():
-            for exchange, number in part.numbered():
-                if not seen.add(exchange.id):
-                    raise twice(part, number, exchange)
-                yield exchange
+            for numbers, exchanges in part.batches():
+                fresh = seen.add_all([exchange.id for exchange in exchanges])
+                if fresh < len(exchanges):
+                    yield part, numbers[:fresh], exchanges[:fresh]
+                    raise twice(part, numbers[fresh], exchanges[fresh])
+                yield part, numbers, exchanges
 
     def shared(self, share: Share) -> Iterator[tuple[int, Exchange]]:
         """The exchanges of a share, each with a number that grows along the capture.
@@ -379,7 +407,7 @@ def parse(data: bytes, where: str) -> Capture:
 
 
 def _loaded(stream: Stream) -> Capture:
-    exchanges = tuple(stream.exchanges())
+    exchanges = tuple(map(held_once, stream.exchanges()))
     return Capture(
         header=stream.header,
         exchanges=exchanges,

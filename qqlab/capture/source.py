@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import zstandard
@@ -22,7 +24,8 @@ MAX_FIRST = 1 << 20
 
 STDIN = "<stdin>"
 
-_READ = 256 << 10
+# Of more than this, memory comes from the system and goes back each time, and that takes as long as the reading.
+_READ = 64 << 10
 # Four bytes can stand for a block of 128 KiB, so that so many stand for no more than 32 MiB.
 _COMPRESSED = 1 << 10
 _WINDOW = 128 << 20
@@ -46,19 +49,63 @@ def name(path: Path | str) -> str:
     return STDIN if str(path) == "-" else str(place(path))
 
 
-def lines(path: Path | str) -> Iterator[Line]:
+class Piece(NamedTuple):
+    """Whole lines with their ends; or one line, which is the file's last and has no end, or is too long (not `whole`,
+    and `data` is empty)."""
+
+    data: bytes
+    ended: bool = True
+    whole: bool = True
+
+
+class Lines:
+    """The lines of a file, once: one by one, or a piece of the file at a time, which takes less of it."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._pieces = _pieces(chunks)
+        self._number = 1
+
+    def first(self) -> Line | None:
+        """The first of the lines, None where there is none."""
+        piece = next(self._pieces, None)
+        if piece is None:
+            return None
+        data, _, others = piece.data.partition(b"\n")
+        if others:
+            self._pieces = chain((Piece(others),), self._pieces)
+        self._number = 2
+        return Line(1, data, piece.ended, piece.whole)
+
+    def pieces(self) -> Iterator[Piece]:
+        """The lines that are left, some at a time."""
+        return self._pieces
+
+    def __iter__(self) -> Iterator[Line]:
+        for piece in self._pieces:
+            for line in each_line(piece, self._number):
+                yield line
+                self._number += 1
+
+
+def each_line(piece: Piece, number: int) -> Iterator[Line]:
+    """The lines of a piece, of which the first has that number."""
+    data, ended, whole = piece
+    lines = data.removesuffix(b"\n").split(b"\n") if ended else (data,)
+    return (Line(at, line, ended, whole) for at, line in enumerate(lines, number))
+
+
+def lines(path: Path | str) -> Lines:
     """The lines of a file; `-` is standard input. What follows the last line end is a line where it is not empty.
 
-    Raises InputError, while it goes on, for a file that cannot be read, and for damaged compression, after all lines
+    While it goes on InputError is raised for a file that cannot be read, and for damaged compression, after all lines
     before the damage.
     """
-    with _opened(path) as read:
-        yield from _lines(_decompressed(read, name(path)), name(path))
+    return Lines(blocks(path))
 
 
-def lines_of(data: bytes, where: str) -> Iterator[Line]:
+def lines_of(data: bytes, where: str) -> Lines:
     """The lines of a file whose bytes these are. Raises InputError as `lines` does."""
-    return _lines(_decompressed(BytesIO(data).read, where), where)
+    return Lines(_decompressed(BytesIO(data).read, where))
 
 
 def blocks(path: Path | str) -> Iterator[bytes]:
@@ -133,25 +180,24 @@ def _unpacked(read: Callable[[int], bytes], data: bytes, where: str) -> Iterator
 _REPAIR = "qqlab verify --repair keeps what stands before that"
 
 
-def _lines(chunks: Iterator[bytes], where: str) -> Iterator[Line]:
+def _pieces(chunks: Iterator[bytes]) -> Iterator[Piece]:
     number, rest, size, whole = 1, list[bytes](), 0, True
     for chunk in chunks:
-        *ends, begun = chunk.split(b"\n")
-        for end in ends:
-            if whole:
-                yield Line(number, b"".join([*rest, end]) if rest else end, True)
-            number += 1
-            if rest or not whole:
-                rest, size, whole = [], 0, True
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            begin = 0 if whole else chunk.find(b"\n") + 1  # behind a line that was told of already
+            if begin < end:
+                yield Piece(b"".join([*rest, chunk[begin:end]]))
+            number, rest, size, whole = 2, [], 0, True
         if whole:
-            rest.append(begun)
-            size += len(begun)
+            rest.append(chunk[end:])
+            size += len(chunk) - end
             whole = size <= longest(number)
             if not whole:
                 rest = []
-                yield Line(number, b"", False, False)
+                yield Piece(b"", False, False)
     if size and whole:
-        yield Line(number, b"".join(rest), False)
+        yield Piece(b"".join(rest), False)
 
 
 def longest(number: int) -> int:

@@ -6,6 +6,7 @@ exchanges as the list says is one clear error, never a gap. One block is in memo
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from qqlab.capture import columns, manifest
 from qqlab.capture.file import parse_header, parse_line
 from qqlab.capture.manifest import MARK, Block, File, Manifest, Segment
 from qqlab.capture.places import Folder
-from qqlab.capture.reading import Gap, Part, Stream
+from qqlab.capture.reading import Gap, Part, Stream, cut_off
 from qqlab.capture.share import Share
 from qqlab.capture.source import Line
 from qqlab.errors import InputError
@@ -49,7 +50,7 @@ def open_dataset(path: Path | str) -> Dataset:
 def read_block(dataset: Dataset, block: Block) -> Iterator[tuple[int, Exchange]]:
     """The exchanges of a block, each with its ordinal, in the capture's order. Raises InputError for damage."""
     table = _table(dataset, block, columns.RAW)
-    return enumerate(columns.exchanges(table, partial(_parsed, dataset)), block.first)
+    return enumerate(chain.from_iterable(columns.exchanges(table, partial(_parsed, dataset))), block.first)
 
 
 def _parsed(dataset: Dataset, lines: bytes) -> Exchange:
@@ -110,7 +111,8 @@ def pick(dataset: Dataset, ordinals: Iterable[int]) -> Iterator[tuple[int, Excha
         if inside:
             found = _table(dataset, block, columns.RAW).take(inside)
             places = (block.first + one for one in inside)
-            yield from zip(places, columns.exchanges(found, partial(_parsed, dataset)), strict=True)
+            exchanges = chain.from_iterable(columns.exchanges(found, partial(_parsed, dataset)))
+            yield from zip(places, exchanges, strict=True)
 
 
 class StoredPart(Part):
@@ -123,21 +125,26 @@ class StoredPart(Part):
         self.header, self.version = parse_header(segment.header.encode(), dataset.folder.where(manifest.NAME))
         several = len(dataset.manifest.segments) > 1
         self.where = f"{dataset.path} (segment {self.header.segment})" if several else dataset.path
-        self.lines = self._lines()
+        self.lines = self._each_line()
         self.torn = None
         self.ended = segment.ended or segment.count > 0 or bool(segment.rest)
         self.size = 0
 
-    def numbered(self) -> Iterator[tuple[Exchange, int]]:
-        """The exchanges, each with the number of its line in the file that it came from."""
+    def batches(self) -> Iterator[tuple[Sequence[int], Sequence[Exchange]]]:
+        """The exchanges some at a time, with the numbers that their lines had in the file that they came from."""
         number, segment = 1, self._segment
         for block in self._blocks():
             found = _table(self._dataset, block, columns.RAW)
-            above = _newlines(found.column("line"))
-            for at, exchange in enumerate(columns.exchanges(found, partial(_parsed, self._dataset)), block.first):
-                if segment.first <= at < segment.first + segment.count:
-                    number += 1 + above.get(at - block.first, 0)
-                    yield exchange, number
+            begin, end = max(block.first, segment.first), min(block.first + block.count, segment.first + segment.count)
+            found = found.slice(begin - block.first, end - begin)
+            above, at = _newlines(found.column("line")), 0
+            for exchanges in columns.exchanges(found, partial(_parsed, self._dataset)):
+                numbers = []
+                for row in range(at, at + len(exchanges)):
+                    number += 1 + above.get(row, 0)
+                    numbers.append(number)
+                at += len(exchanges)
+                yield numbers, exchanges
         self.torn = self._is_torn(number)
 
     def shared(self, share: Share) -> Iterator[tuple[int, Exchange, bytes | None]]:
@@ -151,7 +158,8 @@ class StoredPart(Part):
             ]
             number += len(here) + sum(count for row, count in above.items() if row in here)
             rows = {row: looked for row, looked in _rows(found, share) if row in here}
-            exchanges = columns.exchanges(found.take(list(rows)), partial(_parsed, self._dataset))
+            taken = columns.exchanges(found.take(list(rows)), partial(_parsed, self._dataset))
+            exchanges = chain.from_iterable(taken)
             for (row, looked), exchange in zip(rows.items(), exchanges, strict=True):
                 yield block.first + row, exchange, looked
         self.torn = self._is_torn(number)
@@ -160,7 +168,7 @@ class StoredPart(Part):
         *empty, torn = self._segment.rest.split(b"\n")
         if not torn.strip():
             return None
-        return f"{self.where}:{number + len(empty) + 1}: the last line is cut off and was skipped ({len(torn)} bytes)"
+        return cut_off(f"{self.where}:{number + len(empty) + 1}", len(torn))
 
     def _blocks(self) -> Iterator[Block]:
         begin, end = self._segment.first, self._segment.first + self._segment.count
@@ -168,7 +176,7 @@ class StoredPart(Part):
             if block.first < end and block.first + block.count > begin:
                 yield block
 
-    def _lines(self) -> Iterator[Line]:
+    def _each_line(self) -> Iterator[Line]:
         """The lines behind the header, with all of their bytes."""
         number, segment = 1, self._segment
         for at, data in self._written():
