@@ -16,13 +16,14 @@ from qqlab.codec.message import (
     recognise,
 )
 from qqlab.codec.notes import CATALOGUE, Note, Severity, describe, note
-from qqlab.codec.shapes import Column, Kind, Kinds, Parts, kinds_of
+from qqlab.codec.shapes import Cell, Column, Kind, Kinds, Parts, kinds_of
 from qqlab.codec.values import Scalar, Value, derive
 
 __all__ = [
     "CATALOGUE",
     "MOST_FIELDS",
     "MOST_ITEMS",
+    "Cell",
     "Certainty",
     "Column",
     "Decoded",

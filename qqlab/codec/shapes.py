@@ -48,7 +48,8 @@ Read = tuple[Value, str] | None
 
 class Column(msgspec.Struct, frozen=True, gc=False):
     """A field whose value differs within a kind: where its value stands among the parts of the exchange, and the field
-    among those of its message. `plus` tells whether `+` is a blank in it. `read` is what was made of values before."""
+    among those of its message. `plus` tells whether `+` is a blank in it. `read` is what was made of values before.
+    Any digits are a value of what `is_number`."""
 
     direction: Direction
     known: Known
@@ -56,12 +57,7 @@ class Column(msgspec.Struct, frozen=True, gc=False):
     place: int
     plus: bool
     read: dict[bytes, Read]
-
-    @property
-    def is_number(self) -> bool:
-        """Whether any digits are of its type, and nothing else is said of them."""
-        known = self.known
-        return known.type in ("digits", "int") and not (known.list or known.constants or known.codes)
+    is_number: bool
 
 
 class Lists(NamedTuple):
@@ -78,22 +74,52 @@ class Kind:
 
     `example` is one of them, understood: what it says of anything but the `columns` and the rows of `tables`, it says
     of all. Of the columns, `numbers` may have any digits, `checked` are to be looked at; what is read alike stands
-    there once.
+    there once. `digits` gets the numbers.
     """
 
-    __slots__ = ("checked", "columns", "example", "numbers", "tables")
+    __slots__ = ("checked", "columns", "digits", "example", "numbers", "tables")
 
     def __init__(self, example: Decoded, columns: tuple[Column, ...], tables: tuple[Lists, ...]) -> None:
         self.example = example
         self.columns = columns
         self.tables = tables
-        once = tuple({(column.part, id(column.read)): column for column in columns}.values())
-        self.numbers = tuple((column.part, column) for column in once if column.is_number)
-        self.checked = tuple((column.part, column.read, column) for column in once if not column.is_number)
+        once = {(column.part, id(column.read)): column for column in columns}.values()
+        self.numbers = tuple(column for column in once if column.is_number and not self._is_empty(column))
+        self.checked = tuple(
+            (column.part, column.read, column) for column in once if not column.is_number or self._is_empty(column)
+        )
+        places = sorted({column.part for column in self.numbers})
+        self.digits: Callable[[Parts], Sequence[bytes]] = (
+            itemgetter(*places)
+            if len(places) > 1
+            else itemgetter(slice(places[0], places[0] + 1) if places else slice(0))
+        )
 
-    def column(self, direction: Direction, name: str) -> Column | None:
-        """The column of a field; None where all of the kind have the same value, or none has the field."""
-        return next((one for one in self.columns if one.direction == direction and one.known.name == name), None)
+    def _is_empty(self, column: Column) -> bool:
+        """Whether a column is empty, in this exchange as in all others."""
+        message = self.example.request if column.direction == "request" else self.example.reply
+        return message is None or not message.fields[column.place].raw
+
+    def cell(self, direction: Direction, name: str) -> "Cell | None":
+        """Where a field stands; None where none of the kind has it."""
+        message = self.example.request if direction == "request" else self.example.reply
+        if message is None or message.get(name) is None:
+            return None
+        column = next((one for one in self.columns if one.direction == direction and one.known.name == name), None)
+        return Cell(column, message.value(name), message.text(name))
+
+    def role(self, name: str) -> "Cell | None":
+        """Where the field of a role stands, of which the request says it, or else the reply."""
+        asked = self.cell("request", name)
+        return self.cell("reply", name) if asked is None or asked.text is None else asked
+
+
+class Cell(NamedTuple):
+    """A field of the exchanges of a kind: its column, or None where all have the value and the text of the example."""
+
+    column: Column | None
+    value: Value
+    text: str | None
 
 
 class _Places(NamedTuple):
@@ -156,7 +182,11 @@ class Kinds:
         if asked is None or said is None or exchange.error is not None:
             return None
         before, behind = asked.body, said.body
-        if not (self._is_plain(asked, before) and self._is_plain(said, behind)):
+        lengths = self._lengths
+        is_usual = lengths.get(asked.head) == len(before) and lengths.get(said.head) == len(behind)
+        if not is_usual or asked.chunked or said.chunked or asked.cut is not None or said.cut is not None:
+            is_usual = self._is_plain(asked) and self._is_plain(said)
+        if not is_usual:
             return None
         # Both at once, which takes half the time. A `&` at the end of the request stands for the one between them.
         count, whole = before.count(b"&"), before + b"&" + behind
@@ -178,7 +208,9 @@ class Kinds:
                 return None
         if shape.repeated(parts) != shape.repeating(parts):
             return None
-        key = shape.key(parts, before, behind)
+        key = shape.bound(parts)
+        if parts.count(b"") > shape.ends or whole.find(b"+") >= 0:
+            key = shape.key(parts, before, behind)
         kind, is_cased = shape.kinds.get(key, 0), False
         if kind is None:
             key, is_cased = (key, shape.cased(parts)), True
@@ -192,11 +224,11 @@ class Kinds:
     def read(self, column: Column, raw: bytes) -> Read:
         """A value of a column, and its text; None where the exchange is to be decoded for it."""
         known = column.read
-        if raw in known:
-            return known[raw]
         if column.is_number and raw.isdigit() and len(raw) <= _MOST_DIGITS:
             text = raw.decode()
             return int(text) if column.known.type == "int" else text, text
+        if raw in known:
+            return known[raw]
         read = self._reader.read(raw, column.known, plus=column.plus)
         if len(raw) <= _LONGEST_VALUE:
             if len(known) >= _MOST_VALUES:
@@ -204,16 +236,31 @@ class Kinds:
             known[raw] = read
         return read
 
+    def value(self, cell: Cell, parts: Parts) -> Value:
+        """The value of a field in an exchange."""
+        if cell.column is None:
+            return cell.value
+        read = self.read(cell.column, parts[cell.column.part])
+        return None if read is None else read[0]
+
+    def text(self, cell: Cell, parts: Parts) -> str | None:
+        """The value as text; None where it is empty."""
+        if cell.column is None:
+            return cell.text
+        read = self.read(cell.column, parts[cell.column.part])
+        return None if read is None else read[1] or None
+
     def _bear_out(self, kind: Kind, parts: Parts) -> bool:
         """Whether there is nothing to note of values, the lists of each table are of one length, and as long as a field
         says."""
-        for part, column in kind.numbers:
-            raw = parts[part]
-            if not (raw.isdigit() and len(raw) <= _MOST_DIGITS) and self.read(column, raw) is None:
-                return False
+        whole = b"".join(kind.digits(parts))
+        if not whole.isdigit() or len(whole) > _MOST_DIGITS:
+            for column in kind.numbers:
+                raw = parts[column.part]
+                if not (raw.isdigit() and len(raw) <= _MOST_DIGITS) and self.read(column, raw) is None:
+                    return False
         for part, known, column in kind.checked:
-            raw = parts[part]
-            if known.get(raw) is None and self.read(column, raw) is None:
+            if known.get(parts[part]) is None and self.read(column, parts[part]) is None:
                 return False
         return not kind.tables or all(self._agree(table, parts) for table in kind.tables)
 
@@ -253,17 +300,14 @@ class Kinds:
         sequence = role_text(self.spec.roles.sequence, request, reply)
         return msgspec.structs.replace(example, request=request, reply=reply, account=account, sequence=sequence)
 
-    def _is_plain(self, message: RawMessage, body: bytes) -> bool:
-        """Whether nothing is to be said of a message but what its body says; most heads were seen before."""
-        head = message.head
-        if self._lengths.get(head) == len(body) and not message.chunked and message.cut is None:
-            return True
+    def _is_plain(self, message: RawMessage) -> bool:
+        """Whether nothing is to be said of a message but what its body says. Heads that say so are remembered."""
         if not http1.is_plain(message) or http1.status(message) not in (None, http1.OK):
             return False
-        if head:
+        if message.head:
             if len(self._lengths) >= _MOST_HEADS:
                 self._lengths.clear()
-            self._lengths[head] = len(body)
+            self._lengths[message.head] = len(message.body)
         return True
 
     def _new_shape(self, exchange: Exchange, names: tuple[Any, ...], parts: Parts) -> None:
@@ -324,7 +368,9 @@ class Kinds:
                 if part not in bound and field.spec is not None:
                     read = self._values.setdefault((_reading(field.spec), message.plus), {})
                     part = repeated.get(part, part)
-                    columns.append(Column(message.direction, field.spec, part, place, message.plus, read))
+                    columns.append(
+                        Column(message.direction, field.spec, part, place, message.plus, read, _is_number(field.spec))
+                    )
         return Kind(example, tuple(columns), tuple(_lists(example, columns)))
 
 
@@ -346,6 +392,10 @@ def _parts(whole: bytes) -> Parts | None:
             return None
         parts += (key, value)
     return parts if end is None else [*parts, end]
+
+
+def _is_number(known: Known) -> bool:
+    return known.type in ("digits", "int") and not (known.list or known.constants or known.codes)
 
 
 def _reading(known: Known) -> tuple[Any, ...]:

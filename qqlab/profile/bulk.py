@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import NamedTuple
 
-from qqlab.codec import Decoded, Scalar
-from qqlab.codec.shapes import Column, Kind, Kinds, Parts
+from qqlab.codec import Cell, Column, Decoded, Kind, Kinds, Parts, Scalar
 from qqlab.exchange import Exchange
 from qqlab.profile.messages import Cases, MessageFold
 from qqlab.profile.model import CommandTally, FieldTally, Profile
@@ -22,7 +21,7 @@ from qqlab.profile.tally import Cited, Evidence, Examples
 from qqlab.spec import Spec
 
 # Exchanges that wait at most.
-MOST = 10_000
+MOST = 20_000
 
 
 class Row(NamedTuple):
@@ -33,22 +32,39 @@ class Row(NamedTuple):
     parts: Parts
 
 
+class _Columns:
+    """The exchanges that wait of some kinds with the same columns, of one version and one command."""
+
+    __slots__ = ("account", "columns", "example", "own", "rows", "version")
+
+    def __init__(self, kind: Kind, own: CommandTally, account: Cell | None, version: str | None) -> None:
+        self.columns = kind.columns
+        self.example = kind.example
+        self.own = own
+        self.account = account
+        self.version = version
+        self.rows: list[Row] = []
+
+
 class Heap:
-    """The exchanges of one kind: those that wait, and `evidence` of those that were counted as far as columns go.
+    """The exchanges of one kind: those that wait, among others with the same `columns`, and all that were there, as
+    `evidence`.
 
     The first one, which was counted by itself, is `decoded`. `ok` is whether their replies tell success, `own` the
     tally of their command, `steady` what they tell of their sessions, None where that differs.
     """
 
-    __slots__ = ("decoded", "evidence", "kind", "ok", "own", "rows", "steady")
+    __slots__ = ("columns", "decoded", "evidence", "ok", "own", "steady", "waiting")
 
-    def __init__(self, kind: Kind, decoded: Decoded, ok: bool | None, own: CommandTally, steady: Steady | None) -> None:
-        self.kind = kind
+    def __init__(
+        self, columns: _Columns, decoded: Decoded, ok: bool | None, own: CommandTally, steady: Steady | None
+    ) -> None:
+        self.columns = columns
         self.decoded = decoded
         self.ok = ok
         self.own = own
         self.steady = steady
-        self.rows: list[Row] = []
+        self.waiting: list[Cited] = []
         self.evidence = Evidence()
 
 
@@ -62,10 +78,24 @@ class Bulk:
         self.messages = messages
         self.heaps: dict[Kind, Heap] = {}
         self.rows: list[Row] = []
+        self._columns: dict[object, _Columns] = {}
+
+    def begin(self, kind: Kind, ok: bool | None, own: CommandTally, steady: Steady | None) -> None:
+        """Let exchanges of a kind wait, of which the first was counted."""
+        account = kind.role(self.spec.roles.account)
+        version = kind.example.version
+        key = (
+            *(id(own), version, None if account is None or account.column is not None else account.text),
+            tuple((one.direction, one.known.name, one.part, id(one.read)) for one in kind.columns),
+        )
+        if key not in self._columns:
+            self._columns[key] = _Columns(kind, own, account, version if version in self.spec.versions else None)
+        self.heaps[kind] = Heap(self._columns[key], kind.example, ok, own, steady)
 
     def add(self, heap: Heap, row: Row) -> None:
         """Let an exchange wait with others of its kind."""
-        heap.rows.append(row)
+        heap.columns.rows.append(row)
+        heap.waiting.append(row.cited)
         self.rows.append(row)
         if len(self.rows) >= MOST:
             self.count()
@@ -74,11 +104,14 @@ class Bulk:
         """Count what differs among those that wait."""
         self._names()
         self.rows.clear()
+        for columns in self._columns.values():
+            if columns.rows:
+                self._count(columns)
+                columns.rows.clear()
         for heap in self.heaps.values():
-            if heap.rows:
-                self._columns(heap)
-                heap.evidence.add_all([row.cited for row in heap.rows])
-                heap.rows.clear()
+            if heap.waiting:
+                heap.evidence.add_all(heap.waiting)
+                heap.waiting.clear()
 
     def done(self) -> None:
         """Count the rest: nothing waits any more."""
@@ -95,38 +128,35 @@ class Bulk:
         _add(total.clients, [host(row.exchange.client) for row in rows], ats)
         _add(total.servers, [row.exchange.server for row in rows], ats)
 
-    def _columns(self, heap: Heap) -> None:
-        kind, rows = heap.kind, heap.rows
-        heap.own.latency.add_all([row.exchange.elapsed for row in rows if row.exchange.elapsed is not None])
-        self._accounts(heap)
+    def _count(self, columns: _Columns) -> None:
+        rows, own = columns.rows, columns.own
+        own.latency.add_all([row.exchange.elapsed for row in rows if row.exchange.elapsed is not None])
         parts = [row.parts for row in rows]
         raws: dict[int, list[bytes]] = {}
         counts: dict[int, Counter[bytes]] = {}
-        for column in kind.columns:
+        for column in columns.columns:
             part = column.part
             if part not in raws:
                 raws[part] = list(map(itemgetter(part), parts))
                 counts[part] = Counter(raws[part])
-            tally = heap.own.request if column.direction == "request" else heap.own.reply
-            self._column(heap, tally.fields[column.known.name], column, raws[part], counts[part])
+            tally = own.request if column.direction == "request" else own.reply
+            self._column(columns, tally.fields[column.known.name], column, raws[part], counts[part])
+        account = columns.account
+        if account is not None and account.column is not None:
+            self._accounts(columns, account.column, raws[account.column.part], counts[account.column.part])
+        elif account is not None and account.text:
+            self.profile.accounts.add(account.text, rows[0].cited.at, len(rows))
 
-    def _accounts(self, heap: Heap) -> None:
-        """Count who sent them: as a column, or as the one who sent all."""
-        role, kind, rows = self.spec.roles.account, heap.kind, heap.rows
-        request = heap.decoded.request
-        said = None if request is None else request.text(role)
-        column = kind.column("request" if said is not None else "reply", role)
-        if column is None:
-            if heap.decoded.account:
-                self.profile.accounts.add(heap.decoded.account, rows[0].cited.at, len(rows))
-            return
-        _add(
-            self.profile.accounts,
-            [text_of(self.kinds, column, row.parts) for row in rows],
-            [row.cited.at for row in rows],
-        )
+    def _accounts(self, columns: _Columns, column: Column, raws: list[bytes], counts: Counter[bytes]) -> None:
+        first = dict(zip(reversed(raws), [row.cited.at for row in reversed(columns.rows)], strict=True))
+        for raw, count in counts.items():
+            read = self.kinds.read(column, raw)
+            if read is not None and read[1]:
+                self.profile.accounts.add(read[1], first[raw], count)
 
-    def _column(self, heap: Heap, mine: FieldTally, column: Column, raws: list[bytes], counts: Counter[bytes]) -> None:
+    def _column(
+        self, columns: _Columns, mine: FieldTally, column: Column, raws: list[bytes], counts: Counter[bytes]
+    ) -> None:
         values: dict[Scalar, int] = {}
         for raw, count in counts.items():
             for item in self._items(column, raw):
@@ -134,9 +164,9 @@ class Bulk:
         if not values:
             return
         mine.values.add_all(values)
-        self._examples(heap, mine, column, raws, counts)
+        self._examples(columns, mine, column, raws, counts)
         if column.known.codes is not None:
-            self._codes(heap, mine, column, column.known.codes, raws)
+            self._codes(columns, mine, column, column.known.codes, raws)
 
     def _items(self, column: Column, raw: bytes) -> Iterable[Scalar]:
         """The values in a cell, without empty ones."""
@@ -148,10 +178,10 @@ class Bulk:
         return () if value is None else (value,)
 
     def _examples(
-        self, heap: Heap, mine: FieldTally, column: Column, raws: list[bytes], counts: Iterable[bytes]
+        self, columns: _Columns, mine: FieldTally, column: Column, raws: list[bytes], counts: Iterable[bytes]
     ) -> None:
         """Keep the first distinct values; `counts` has the cells in order of appearance."""
-        known, rows = mine.values.examples, heap.rows
+        known, rows = mine.values.examples, columns.rows
         if known.more and known.ats[-1] < rows[0].cited.at:
             return
         found = Examples()
@@ -163,22 +193,17 @@ class Bulk:
                 break
         known.merge(found)
 
-    def _codes(self, heap: Heap, mine: FieldTally, column: Column, table: str, raws: list[bytes]) -> None:
+    def _codes(self, columns: _Columns, mine: FieldTally, column: Column, table: str, raws: list[bytes]) -> None:
         rows: dict[bytes, list[Cited]] = {}
-        for raw, row in zip(raws, heap.rows, strict=True):
+        for raw, row in zip(raws, columns.rows, strict=True):
             rows.setdefault(raw, []).append(row.cited)
         for raw, cited in rows.items():
             evidence = Evidence()
             evidence.add_all(cited)
-            cases = self._cases(heap, evidence)
+            cases = Cases(evidence, cited[0].at, columns.example, None, columns.version, frozenset())
             for item in self._items(column, raw):
                 if isinstance(item, int):
                     self.messages.code(cases, mine, -1, table, item)
-
-    def _cases(self, heap: Heap, evidence: Evidence) -> Cases:
-        known = heap.decoded.version if heap.decoded.version in self.spec.versions else None
-        varying = frozenset((column.direction, column.known.name) for column in heap.kind.columns)
-        return Cases(evidence, evidence.ats[0], heap.decoded, heap.ok, known, varying)
 
     def _kind(self, heap: Heap) -> None:
         """Count what is the same of all of a kind."""
@@ -199,15 +224,10 @@ class Bulk:
             own.status(decoded.status, many)
         else:
             own.stateless += many
-        cases = self._cases(heap, evidence)
+        varying = frozenset((column.direction, column.known.name) for column in heap.columns.columns)
+        cases = Cases(evidence, evidence.ats[0], decoded, heap.ok, heap.columns.version, varying)
         for message in decoded.messages():
             self.messages.add(cases, own.request if message.direction == "request" else own.reply, message, cut=False)
-
-
-def text_of(kinds: Kinds, column: Column, parts: Parts) -> str:
-    """What stands in a column, as text; empty where nothing does."""
-    read = kinds.read(column, parts[column.part])
-    return "" if read is None else read[1]
 
 
 def host(address: str) -> str:

@@ -13,7 +13,7 @@ from qqlab.codec import Decoded, Message, Note, decode, kinds_of, tells_success
 from qqlab.exchange import Exchange
 from qqlab.profile.adding import KEPT
 from qqlab.profile.behaviour import Way
-from qqlab.profile.bulk import Bulk, Heap, Row, host
+from qqlab.profile.bulk import Bulk, Row, host
 from qqlab.profile.following import Following
 from qqlab.profile.masking import Masking, shown_name
 from qqlab.profile.messages import Case, MessageFold
@@ -27,7 +27,7 @@ from qqlab.spec import Spec
 # A capture has room for so many places: numbers of the first one are below this one, of the second below its double.
 CAPTURE = 1 << 60
 # After so many exchanges it is seen to that no more is kept than there is room for.
-_TRIMMED = 20_000
+_TRIMMED = 100_000
 
 
 def profile(exchanges: Iterable[tuple[str, Exchange]], spec: Spec) -> Profile:
@@ -88,7 +88,7 @@ class Fold:
             own = self._command(decoded.command, decoded.command, at)
             assert own is not None
             ok = None if decoded.reply is None else tells_success(decoded.reply, self.spec)
-            self.bulk.heaps[kind] = Heap(kind, decoded, ok, own, self.sessions.steady(kind, decoded, ok))
+            self.bulk.begin(kind, ok, own, self.sessions.steady(kind, ok))
             return
         self.bulk.add(heap, Row(cited, exchange, parts))
         if heap.steady is None:

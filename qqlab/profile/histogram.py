@@ -25,14 +25,11 @@ class Histogram(msgspec.Struct):
 
     def add(self, seconds: float) -> None:
         """Count one; what is no finite number, or negative, counts as 0."""
-        self._add(seconds, 1)
-
-    def _add(self, seconds: float, count: int) -> None:
         if not 0 <= seconds < math.inf:
             seconds = 0.0
         bucket = _bucket(seconds)
-        self.count += count
-        self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+        self.count += 1
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
         if self.low is None or self.high is None:
             self.low = self.high = seconds
         elif seconds < self.low:
@@ -42,8 +39,9 @@ class Histogram(msgspec.Struct):
 
     def add_all(self, durations: Iterable[float]) -> None:
         """Count many."""
-        for seconds, count in Counter(durations).items():
-            self._add(seconds, count)
+        fit = [seconds if 0 <= seconds < math.inf else 0.0 for seconds in durations]
+        if fit:
+            self.merge(Histogram(len(fit), Counter(map(_bucket, fit)), min(fit), max(fit)))
 
     def merge(self, other: "Histogram") -> None:
         """Count all of another one, too."""

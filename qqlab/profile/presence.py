@@ -5,12 +5,12 @@ lowest accounts are kept. Where a stretch of the traffic begins it is not known 
 begins a span: so the first and the last span of a stretch are always kept, and joined with those beside it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
 
-from qqlab.codec import Decoded, Message, Scalar, case_of
+from qqlab.codec import Cell, Decoded, Kind, Kinds, Message, Parts, Scalar, Table, Value, case_of
 from qqlab.profile.adding import latest
 from qqlab.profile.behaviour import PresenceTally
 from qqlab.profile.tally import Cited, clip
@@ -78,6 +78,19 @@ class _Place(NamedTuple):
     whose: str | None
 
 
+class Tells(NamedTuple):
+    """What each exchange of a kind tells: of whom, and which state of a table. `row` is the row that tells it, `_EVERY`
+    for each of them, None where no list does."""
+
+    whose: Cell
+    table: str
+    state: Cell
+    row: int | None
+
+
+_EVERY = -1
+
+
 class Sightings:
     """What exchanges tell of presence, by a spec."""
 
@@ -89,16 +102,44 @@ class Sightings:
             if command is not None and (field.presence_of is not None or of_case is not None):
                 self.places.setdefault((command.name, direction), []).append(_Place(field, field.presence_of))
 
-    def may_be(self, decoded: Decoded, ok: bool | None) -> bool:
-        """Whether exchanges may tell something that differ from this one in values on which nothing hangs."""
-        for message in (decoded.request if ok else None, decoded.reply):
-            if message is None or message.command is None:
+    def of_kind(self, kind: Kind, ok: bool | None) -> tuple[Tells, ...] | None:
+        """What each exchange of a kind tells; None where that differs from one to the other."""
+        decoded, known = kind.example, kind.example.spec
+        if known is None:
+            return ()
+        asked = list(self._tells(kind, decoded.request)) if ok else []
+        found = [*asked, *self._tells(kind, decoded.reply)]
+        if known.presence is not None and ok and decoded.account is not None:
+            if any(one.row is not None for one in asked):
+                return None
+            account = kind.role(self.spec.roles.account)
+            if account is not None and not asked:
+                found.append(Tells(account, known.presence.codes, Cell(None, known.presence.value, None), None))
+        return tuple(found)
+
+    def _tells(self, kind: Kind, message: Message | None) -> Iterator[Tells]:
+        if message is None or message.command is None:
+            return
+        for telling in self.places.get((message.command.name, message.direction), ()):
+            field, whose = telling.field, telling.whose
+            if whose is not None and field.codes is not None and not field.list:
+                account, state = kind.cell(message.direction, whose), kind.cell(message.direction, field.name)
+                if account is not None and account.text is not None and state is not None and state.value is not None:
+                    yield Tells(account, field.codes, state, None)
                 continue
-            tables = {name for table in message.tables if table.rows for name in table.spec.columns}
-            for telling in self.places.get((message.command.name, message.direction), ()):
-                if telling.whose is not None and telling.field.name in tables:
-                    return True
-        return next(self.of(decoded, ok, Cited("", None, 0)), None) is not None
+            for table in message.tables:
+                if field.name in table.spec.columns:
+                    yield from _tells_of_rows(kind, message, table, telling, self.spec)
+
+    def told(self, tells: tuple[Tells, ...], kinds: Kinds, parts: Parts, cited: Cited) -> Iterator[Sighting]:
+        """What an exchange of a kind tells."""
+        place = 0
+        for one in tells:
+            for account, value in _pairs(one, kinds, parts):
+                number = _number(value)
+                if account is not None and number is not None:
+                    yield Sighting(clip(str(account)), one.table, number, place, cited)
+                    place += 1
 
     def of(self, decoded: Decoded, ok: bool | None, cited: Cited) -> Iterator[Sighting]:
         """What an exchange tells; `ok` is whether its reply tells success."""
@@ -115,6 +156,39 @@ class Sightings:
                     place += 1
         if known.presence is not None and ok and not said and decoded.account is not None:
             yield Sighting(clip(decoded.account), known.presence.codes, known.presence.value, place, cited)
+
+
+def _tells_of_rows(kind: Kind, message: Message, table: Table, telling: _Place, spec: Spec) -> Iterator[Tells]:
+    """What the rows of each exchange of a kind tell: each of them the same, or what hangs on values that all have."""
+    field = telling.field
+    state = kind.cell(message.direction, field.name)
+    if telling.whose is not None:
+        whose = kind.cell(message.direction, telling.whose) if telling.whose in table.spec.columns else None
+        if whose is not None and state is not None and field.codes is not None and table.rows:
+            yield Tells(whose, field.codes, state, _EVERY)
+        return
+    for place, row in enumerate(table.rows):
+        case, number = case_of(field, row.cells), _number(row.cells.get(field.name))
+        if case is None or case.codes is None or case.presence_of not in row.cells or number is None:
+            continue
+        whose = kind.cell(message.direction, case.presence_of)
+        if whose is not None and number in spec.codes[case.codes].by_value:
+            yield Tells(whose, case.codes, Cell(None, number, None), place)
+
+
+def _pairs(tells: Tells, kinds: Kinds, parts: Parts) -> Iterable[tuple[Scalar, Scalar]]:
+    """The accounts, and what is told of each."""
+    state = kinds.value(tells.state, parts)
+    if tells.row is None:
+        return ((kinds.text(tells.whose, parts), None if isinstance(state, tuple) else state),)
+    accounts = _listed(kinds.value(tells.whose, parts))
+    if tells.row == _EVERY:
+        return zip(accounts, _listed(state), strict=True)
+    return ((accounts[tells.row], None if isinstance(state, tuple) else state),)
+
+
+def _listed(value: Value) -> tuple[Scalar, ...]:
+    return value if isinstance(value, tuple) else ()
 
 
 def _states(message: Message, telling: _Place, spec: Spec) -> Iterator[tuple[str, str, int]]:

@@ -8,7 +8,7 @@ none.
 from datetime import datetime
 from typing import NamedTuple
 
-from qqlab.codec import Column, Decoded, Kind, Kinds, Message, Parts
+from qqlab.codec import Cell, Decoded, Kind, Kinds, Message, Parts
 from qqlab.exchange import Exchange
 from qqlab.profile.adding import earliest, latest
 from qqlab.profile.behaviour import StepTally, Way
@@ -16,11 +16,11 @@ from qqlab.profile.following import Following
 from qqlab.profile.lowest import rank
 from qqlab.profile.paging import Ask, Page, Pages
 from qqlab.profile.polling import Polls
-from qqlab.profile.presence import Presence, Sighting, Sightings
+from qqlab.profile.presence import Presence, Sighting, Sightings, Tells
 from qqlab.profile.session import STEPS, Numbers, Session
 from qqlab.profile.tally import Cited, clip
 from qqlab.profile.transitions import Transitions
-from qqlab.spec import Command, Paging, Spec
+from qqlab.spec import Announcement, Command, Paging, Spec
 
 
 class Told(NamedTuple):
@@ -33,17 +33,27 @@ class Told(NamedTuple):
     way: Way
 
 
+class Paged(NamedTuple):
+    """Where the exchanges of a kind say which page of a list they ask for, whether it is the last, and where the next
+    one begins."""
+
+    paging: Paging
+    cursor: Cell | None
+    complete: Cell | None
+    key: Cell | None
+
+
 class Steady(NamedTuple):
-    """What all exchanges of one kind tell of their session, and where the rest stands: the columns of the sequence
-    number and the account, or the texts that all have."""
+    """What all exchanges of one kind tell of their sessions, and where the rest stands."""
 
     command: str
     status: int | None
+    account: Cell | None
+    number: Cell | None
+    announces: tuple[tuple[Cell, Announcement], ...]
     polls: str | None
-    numbers: Column | None
-    number: str | None
-    accounts: Column | None
-    account: str | None
+    paged: Paged | None
+    present: tuple[Tells, ...]
 
 
 class SessionFold:
@@ -79,56 +89,77 @@ class SessionFold:
         for seen in self.sightings.of(told.decoded, told.ok, told.cited):
             self._see(seen)
 
-    def steady(self, kind: Kind, decoded: Decoded, ok: bool | None) -> Steady | None:
-        """What the exchanges of a kind tell of their sessions, of which `decoded` is one. None where there is more to
-        be read in each of them: what is announced, the pages of a list, who is present."""
-        command, request, roles = decoded.spec, decoded.request, self.spec.roles
-        if command is None or request is None or command.paging is not None:
+    def steady(self, kind: Kind, ok: bool | None) -> Steady | None:
+        """What the exchanges of a kind tell of their sessions. None where it is to be looked for in each of them."""
+        decoded, command = kind.example, kind.example.spec
+        present = self.sightings.of_kind(kind, ok)
+        if command is None or present is None:
             return None
-        if (ok is not False and self.announcing.get(command.name)) or self.sightings.may_be(decoded, ok):
-            return None
-        asks = request.text(roles.account) is not None
+        announcing = () if ok is False else self.announcing.get(command.name, ())
+        number = kind.cell("request", self.spec.roles.sequence)
         return Steady(
             command=clip(decoded.command),
             status=decoded.status if isinstance(decoded.status, int) else None,
+            account=kind.role(self.spec.roles.account),
+            number=None if number is None or number.text is None else number,
+            announces=tuple(
+                (cell, announced) for name, announced in announcing if (cell := kind.cell("reply", name)) is not None
+            ),
             polls=command.name if command.polls else None,
-            numbers=kind.column("request", roles.sequence) if request.text(roles.sequence) is not None else None,
-            number=request.text(roles.sequence),
-            accounts=kind.column("request" if asks else "reply", roles.account),
-            account=decoded.account,
+            paged=None if command.paging is None else _paged(kind, command.paging),
+            present=present,
         )
 
     def add_steady(self, cited: Cited, exchange: Exchange, parts: Parts, steady: Steady) -> None:
-        """Follow one exchange of a kind, that has request and reply."""
-        time = cited.time
-        if time is None:
+        """Follow one exchange of a kind, which has request and reply."""
+        if cited.time is None:
             self.following.untimed += 1
-        if not exchange.session:
-            return
-        session = self._session(clip(exchange.session), cited, leads=True)
-        if session is None:
-            return
+        if exchange.session:
+            session = self._session(clip(exchange.session), cited, leads=True)
+            if session is not None:
+                self._add_steady(session, cited, parts, steady)
+        if steady.present:
+            for seen in self.sightings.told(steady.present, self.kinds, parts, cited):
+                self._see(seen)
+
+    def _add_steady(self, session: Session, cited: Cited, parts: Parts, steady: Steady) -> None:
+        time, kinds = cited.time, self.kinds
         session.exchanges += 1
         if not session.account and steady.account is not None:
-            session.account = clip(self._text(steady.accounts, parts, steady.account))
+            account = kinds.text(steady.account, parts)
+            session.account = None if account is None else clip(account)
         if time is not None:
-            session.first, session.last = earliest(session.first, time), latest(session.last, time)
+            if session.first is None or session.last is None:
+                session.first, session.last = earliest(session.first, time), latest(session.last, time)
+            elif time > session.last:
+                session.last = time
+            elif time < session.first:
+                session.first = time
         if len(session.steps) < STEPS and self.following.is_shown(session):
             label, command, status = clip(cited.label), steady.command, steady.status
             session.steps.append(StepTally(label, cited.at, time, command, status, "answered"))
         session.transitions.add(steady.command, time)
         if steady.number is not None:
-            number = clip(self._text(steady.numbers, parts, steady.number))
-            if session.numbers is None:
-                session.numbers = Numbers(number, cited, number)
-            else:
-                session.numbers.add(number, cited)
+            self._number(session, kinds.text(steady.number, parts), cited)
+        for cell, announced in steady.announces:
+            seconds = kinds.value(cell, parts)
+            if isinstance(seconds, int):
+                session.announced[announced] = seconds
         if steady.polls is not None and time is not None:
             self._poll(session, steady.polls, cited, time)
-
-    def _text(self, column: Column | None, parts: Parts, text: str) -> str:
-        read = None if column is None else self.kinds.read(column, parts[column.part])
-        return text if read is None else read[1]
+        if (paged := steady.paged) is not None:
+            cursor = "" if paged.cursor is None else kinds.text(paged.cursor, parts) or ""
+            ask, pages = self._ask(session, steady.command, paged.paging, cursor, cited)
+            complete = None if paged.complete is None else kinds.value(paged.complete, parts)
+            if complete is None:
+                return
+            if complete == paged.paging.done:
+                pages.done(ask)
+            elif paged.key is not None:
+                keys = kinds.value(paged.key, parts)
+                last = keys[-1] if isinstance(keys, tuple) else None
+                if last is not None:
+                    pages.open = Page(clip(str(last)), *cited)
 
     def _session(self, name: str, cited: Cited, *, leads: bool) -> Session | None:
         """The session of that name; None where there is no room to follow it."""
@@ -174,23 +205,24 @@ class SessionFold:
             session.transitions.wait(time)
         else:
             session.transitions.add(command, time)
-        self._number(session, told)
+        self._number(
+            session, None if decoded.request is None else decoded.request.text(self.spec.roles.sequence), told.cited
+        )
         if decoded.spec is not None:
             self._polling(session, told, decoded.spec)
             if decoded.spec.paging is not None and decoded.request is not None:
                 self._paging(session, told, decoded.spec, decoded.spec.paging, decoded.request)
 
-    def _number(self, session: Session, told: Told) -> None:
+    @staticmethod
+    def _number(session: Session, number: str | None, cited: Cited) -> None:
         """Whether a request says another number than the one before it."""
-        request = told.decoded.request
-        number = None if request is None else request.text(self.spec.roles.sequence)
         if number is None:
             return
         number = clip(number)
         if session.numbers is None:
-            session.numbers = Numbers(number, told.cited, number)
+            session.numbers = Numbers(number, cited, number)
         else:
-            session.numbers.add(number, told.cited)
+            session.numbers.add(number, cited)
 
     def _polling(self, session: Session, told: Told, command: Command) -> None:
         reply, time = told.decoded.reply, told.cited.time
@@ -214,14 +246,7 @@ class SessionFold:
 
     def _paging(self, session: Session, told: Told, command: Command, paging: Paging, request: Message) -> None:
         """Whether a list is asked for on and on until it is complete."""
-        cursor = request.text(paging.cursor) or ""
-        begins = True if cursor in ("", paging.start) else None if paging.start is None else False
-        ask = Ask(clip(cursor), begins, *told.cited)
-        pages = session.pages.get(command.name)
-        if pages is None:
-            pages = session.pages[command.name] = Pages(ask)
-        else:
-            pages.ask(ask)
+        ask, pages = self._ask(session, command.name, paging, request.text(paging.cursor) or "", told.cited)
         reply = told.decoded.reply
         complete = None if reply is None else reply.value(paging.complete)
         if reply is None or complete is None:
@@ -230,6 +255,29 @@ class SessionFold:
             pages.done(ask)
         elif (last := _last_key(reply)) is not None:
             pages.open = Page(last, *told.cited)
+
+    @staticmethod
+    def _ask(session: Session, command: str, paging: Paging, cursor: str, cited: Cited) -> tuple[Ask, Pages]:
+        begins = True if cursor in ("", paging.start) else None if paging.start is None else False
+        ask = Ask(clip(cursor), begins, *cited)
+        pages = session.pages.get(command)
+        if pages is None:
+            pages = session.pages[command] = Pages(ask)
+        else:
+            pages.ask(ask)
+        return ask, pages
+
+
+def _paged(kind: Kind, paging: Paging) -> Paged:
+    reply = kind.example.reply
+    tables = () if reply is None else reply.tables
+    key = next((table.spec.key for table in tables if table.spec.key is not None and table.rows), None)
+    return Paged(
+        paging=paging,
+        cursor=kind.cell("request", paging.cursor),
+        complete=kind.cell("reply", paging.complete),
+        key=None if key is None else kind.cell("reply", key),
+    )
 
 
 def _last_key(reply: Message) -> str | None:
