@@ -18,6 +18,7 @@ from qqlab.exchange import Exchange
 _BEGIN = re.compile(
     rb'\{"id":"([^"\\]+)","session":"([^"\\]*)","time":(?:null|"[^"\\]*"),"elapsed":[^,"]*,"client":"([^"\\]*)"'
 )
+_ID, _SESSION, _CLIENT = b'"id":', b'"session":', b'"client":'
 _MOST_FIRST = 1 << 20
 _MOST_LINE = 64 << 20
 
@@ -60,8 +61,10 @@ class Index:
         return sorted(number for session in sessions for number in self._numbers[session])
 
     def read(self, number: int) -> Exchange:
-        """The exchange of a line. Raises InputError where it is damaged."""
+        """The exchange of a line. Raises InputError where it is damaged, or may not be what it seemed to be."""
         line = self._data[self._ends[number] : self._ends[number + 1] - 1]
+        if not line.count(_ID) == line.count(_SESSION) == line.count(_CLIENT) == 1:
+            raise InputError(f"{self.where}:{number + 2}", "may say twice whose it is")  # the last one would count
         return parse_line(line, self.where, number + 2)
 
 

@@ -127,7 +127,7 @@ class Apart:
         outlines: list[Outline] = working.ask([shared(seen, said)] * number)
         self._whole = whole(outlines)
         self._room = min(self._job.how.limits.lanes or self._whole.plan.at_once or 1, self._whole.lanes)
-        if self._room < number:
+        if self._room < sum(map(bool, self._whole.loads)):
             raise NotApart("so few lanes are under way at once")
         return self._whole
 
@@ -139,24 +139,25 @@ class Apart:
         head = None
         if keeping is not None:
             paths, head = new_paths(keeping.output, self._number), keeping.head(self._job.start)
-        begin, rooms, key = monotonic(), shared_out(self._room, loads), token_bytes(32)
+        begin, key = monotonic(), token_bytes(32)
+        rooms = iter(shared_out(self._room, [load for load in loads if load]))
         words = [
             _Go(
                 addresses,
                 msgspec.structs.replace(
                     how,
                     begin=begin,
-                    rate=None if how.rate is None else how.rate * load / max(1, sum(loads)),
-                    limits=how.limits._replace(lanes=room),
+                    rate=None if how.rate is None or not load else how.rate * load / sum(loads),
+                    limits=how.limits._replace(lanes=next(rooms) if load else 1),
                 ),
                 sum(loads),
                 self._whole.first,
                 self._whole.secret,
                 key,
-                path,
+                path if load else None,
                 head,
             )
-            for load, room, path in zip(loads, rooms, paths, strict=True)
+            for load, path in zip(loads, paths, strict=True)
         ]
         self._working.say(words)
         done: list[_Done] = self._working.hear(more)
@@ -207,7 +208,7 @@ class _Lines:
             read = self._index.read
             self.exchanges = [known[number] if number in known else read(number) for number in self.numbers]
         except InputError as error:
-            raise NotApart("it is damaged") from error
+            raise NotApart(f"a line is not as it seemed ({error})") from error
 
 
 def _work(

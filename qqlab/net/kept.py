@@ -132,7 +132,7 @@ class Keeping:
     def finish_parts(self, parts: Sequence[Ordered], head: Header, *, whole: bool) -> frozenset[str]:
         """The same, of what each process says that it has kept."""
         kept = OrderedOutcomes(parts)
-        return self._finished(kept, head, kept.lines(), whole)
+        return self._finished(kept, head, map(b"".join, kept.pieces()), whole)
 
     def _finished(
         self, kept: Outcomes | OrderedOutcomes, head: Header, lines: Iterable[bytes], whole: bool

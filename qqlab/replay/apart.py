@@ -88,13 +88,13 @@ def shared_out(sizes: Sequence[int], homes: Sequence[int], number: int) -> list[
 
 def regrouped(parts: Sequence[PartSeen]) -> list[frozenset[str]] | None:
     """The sessions that each part is to have, so that lanes which have to do with each other are together; None where
-    it is so. Raises NotApart where all have."""
+    it is so. Where there are few such sets, some parts have none. Raises NotApart where all lanes have."""
     lanes = [(part, lane) for part, seen in enumerate(parts) for lane in seen.lanes]
     union = _belonging([lane for _, lane in lanes])
     home_of: dict[object, list[int]] = {}
     for number, (part, lane) in enumerate(lanes):
         home_of.setdefault(union.find(number), [0] * len(parts))[part] += lane.size
-    if len(home_of) < len(parts):
+    if len(home_of) < 2:
         raise NotApart("its lanes have to do with each other")
     if all(sum(map(bool, homes)) == 1 for homes in home_of.values()):
         return None

@@ -386,23 +386,22 @@ class OrderedOutcomes:
         self.count = sum(len(part.at) for part in parts)
         self._parts = parts
 
-    def lines(self) -> Iterator[bytes]:
-        """The lines in the order of the plan."""
+    def pieces(self) -> Iterator[list[bytes]]:
+        """The lines in the order of the plan, several at a time."""
         parts = [part for part in self._parts if part.at]
         begins = [begin for part in parts for begin in part.begins]
         keys: list[float] | list[tuple[float, int]] = begins
         if len(set(begins)) < len(begins):
             keys = list(zip(begins, [number for part in parts for number in part.numbers], strict=True))
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        files = array("q", [number for number, part in enumerate(parts) for _ in part.at])
+        at = array("q", [begin for part in parts for begin in part.at])
+        lengths = array("q", [length for part in parts for length in part.lengths])
         with ExitStack() as stack:
-            maps = {part.path: stack.enter_context(_mapped(part.path)) for part in parts}
-            places = [
-                (maps[part.path], at, at + length)
-                for part in parts
-                for at, length in zip(part.at, part.lengths, strict=True)
-            ]
-            for number in sorted(range(len(keys)), key=keys.__getitem__):
-                mapped, at, end = places[number]
-                yield mapped[at:end]
+            maps = [stack.enter_context(_mapped(part.path)) for part in parts]
+            for first in range(0, len(order), _PIECE):
+                piece = order[first : first + _PIECE]
+                yield [maps[files[number]][(begin := at[number]) : begin + lengths[number]] for number in piece]
 
     def remove(self) -> None:
         """Remove the journals: what they hold is safe elsewhere."""
