@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import zstandard
 from conftest import ROOT, qqlab
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qqlab.capture import header, load, open_capture
@@ -21,6 +21,7 @@ from qqlab.diff import Comparison, compare, is_push
 from qqlab.exchange import Exchange
 from qqlab.findings import Seen
 from qqlab.findings.apart import Asked, compare_share, together
+from qqlab.findings.stretches import compare_stretch, joined, stretches
 from qqlab.generate import generate, people, plan
 from qqlab.spec import builtin
 
@@ -43,7 +44,7 @@ def exchange_of(line: bytes) -> Exchange:
 EXCHANGES = made(250)
 
 
-def spoiled(exchanges: list[Exchange], random: Random) -> list[Exchange]:
+def spoiled(exchanges: list[Exchange], random: Random, window: float = 30) -> list[Exchange]:
     """The same again, with what goes wrong: replies that differ or are missing, another order."""
     changed = []
     for place, one in enumerate(exchanges):
@@ -53,7 +54,7 @@ def spoiled(exchanges: list[Exchange], random: Random) -> list[Exchange]:
         if drawn < 0.2 and reply is not None:
             body = reply.body.replace(b"RS=0", b"RS=1").replace(b"RES=0", b"RES=20")
             exchange = msgspec.structs.replace(exchange, reply=msgspec.structs.replace(reply, body=body))
-        changed.append((place + random.uniform(0, 30), exchange))
+        changed.append((place + random.uniform(0, window), exchange))
     return [exchange for _, exchange in sorted(changed, key=lambda one: one[0])]
 
 
@@ -81,6 +82,7 @@ def asked(expected: Path, actual: Path) -> Asked:
     return Asked(str(expected), str(actual), None, None, (True, True))
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 10**9), st.integers(2, 7), st.booleans())
 def test_shares_make_the_whole(tmp_path_factory: pytest.TempPathFactory, seed: int, of: int, loose: bool) -> None:
     folder, random = tmp_path_factory.mktemp("shares"), Random(seed)
@@ -102,6 +104,45 @@ def test_a_login_ends_what_one_before_it_explains_in_whatever_order_captures_are
         right = spoiled(left, random)
         in_order = sorted(right, key=lambda exchange: left.index(next(one for one in left if one.id == exchange.id)))
         assert compare(left, right, SPEC).causes == compare(left, in_order, SPEC).causes
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10**9), st.integers(2, 9), st.integers(0, 40))
+def test_stretches_make_the_whole(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, number: int, window: int
+) -> None:
+    folder, random = tmp_path_factory.mktemp("stretches"), Random(seed)
+    left = [msgspec.structs.replace(one, id=str(place)) for place, one in enumerate(EXCHANGES[-120:])]
+    right = spoiled(left, random, window)
+    paths = write(folder / "a.jsonl", left), write(folder / "b.jsonl", right)
+    whole, seen = in_shares(asked(*paths), 1)
+    cut = stretches(asked(*paths), number)
+    assert cut is not None
+    assert len(cut) == number
+    other = Seen(SPEC)
+    tally, _, _ = together(joined([compare_stretch(asked(*paths), one) for one in cut], asked(*paths)), other)
+    assert tally.comparison(SPEC) == whole
+    assert (other.cases, other.sides) == (seen.cases, seen.sides)
+
+
+def test_captures_that_lie_otherwise_are_not_cut(tmp_path: Path) -> None:
+    left, packed = write(tmp_path / "a.jsonl", EXCHANGES), tmp_path / "b.jsonl.zst"
+    packed.write_bytes(zstandard.ZstdCompressor().compress(left.read_bytes()))
+    assert stretches(asked(left, packed), 3) is None
+    named = [msgspec.structs.replace(one, id=f"x{place}") for place, one in enumerate(EXCHANGES)]
+    assert stretches(asked(write(tmp_path / "c.jsonl", named), left), 3) is None
+
+
+def test_what_belongs_together_and_lies_apart_is_compared_in_shares(tmp_path: Path) -> None:
+    left = [msgspec.structs.replace(EXCHANGES[0], id=str(place)) for place in range(600)]
+    paths = write(tmp_path / "a.jsonl", left), write(tmp_path / "b.jsonl", left[::-1])
+    cut = stretches(asked(*paths), 2)
+    assert cut is not None
+    few = [one._replace(most=100) for one in cut]
+    assert compare_stretch(asked(*paths), few[0]) is None
+    with pytest.raises(NotSharedError):
+        joined([None], asked(*paths))
+    assert told(*paths, "--json", "--workers", "2") == told(*paths, "--json")
 
 
 @pytest.mark.parametrize("of", [1, 2, 5])

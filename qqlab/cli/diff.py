@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qqlab import spec as specs
-from qqlab.capture import Stream, open_capture
-from qqlab.capture.places import is_url, place
+from qqlab.capture import open_capture
+from qqlab.capture.places import place
 from qqlab.cli.arguments import Force, SpecOption, read_spec
+from qqlab.cli.comparing import compared
 from qqlab.cli.console import talk
+from qqlab.cli.engines import Cluster
 from qqlab.cli.judging import RuleFiles, read_rules, this_day
 from qqlab.cli.outputs import Equivalent, FailOn, JsonReport, Outputs, Reports, ShowSuppressed, end
-from qqlab.engine import opened, processors
 from qqlab.errors import InputError, UsageError
 from qqlab.findings import Context
-from qqlab.findings.apart import Asked, Piece, compare_share, compare_streams, together
+from qqlab.findings.apart import Asked, together
 from qqlab.visible import visible
 
 
@@ -50,16 +50,7 @@ def diff(
             show_default="1",
         ),
     ] = None,
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            "--cluster",
-            metavar="ADDRESS",
-            help="Have the workers of this Dask cluster compare, which must find the captures under the same paths: "
-            "the scheduler's address, or local for one that is started here. Needs qqlab[cluster].",
-            show_default=False,
-        ),
-    ] = None,
+    cluster: Cluster = None,
 ) -> None:
     """Compare the replies of two captures, exchange by exchange, by what they mean.
 
@@ -77,8 +68,8 @@ def diff(
 
     Exit code 0: no differences; 1: differences; 3: nothing could be compared.
 
-    With --workers or --cluster each worker reads both captures and compares its share of the exchanges: the result is
-    the same. Uncompressed captures gain most, since everybody has to unpack the others.
+    With --workers or --cluster the result is the same. Uncompressed captures in about the same order gain most: they
+    are compared stretch by stretch. Of others each worker reads all, and compares its share.
 
     Example: qqlab diff recorded.jsonl replayed.jsonl --report text=findings.txt
 
@@ -99,10 +90,10 @@ def diff(
         str(expected),
         str(actual),
         frozenset(only) if only else None,
-        None if spec is None else _anywhere(spec),
+        None if spec is None else str(spec),
         seen.wants,
     )
-    tally, missing, had = together(_pieces(sides, asked, workers, cluster), seen)
+    tally, missing, had = together(compared(sides, asked, workers, cluster), seen)
     comparison = tally.comparison(known, ignoring, today)
     where = f"{sides[0].path}, {sides[1].path}"
     for lines in missing:
@@ -127,49 +118,6 @@ def diff(
     )
     outputs.tell(comparison, context)
     end(comparison, where, context)
-
-
-def _pieces(sides: tuple[Stream, Stream], asked: Asked, workers: int | None, cluster: str | None) -> Sequence[Piece]:
-    """The comparison in as many pieces as there are workers; in one where it cannot be done in several.
-
-    What a worker cannot read is read here from the beginning, which says what is wrong and in which line; where it is
-    nothing, only the worker cannot, and that is said.
-    """
-    if cluster is None and (workers or 1) == 1:
-        return [compare_streams(*sides, asked)]
-    failed: InputError | None = None
-    try:
-        with opened(workers or processors(), cluster) as engine:
-            elsewhere = asked._replace(expected=_anywhere(asked.expected), actual=_anywhere(asked.actual))
-            shares = [(number, engine.workers) for number in range(engine.workers)]
-            pieces = list(engine.run(partial(compare_share, elsewhere), shares))
-    except InputError as error:
-        failed, pieces = error, [None]
-    whole = [piece for piece in pieces if piece is not None]
-    if len(whole) < len(pieces):
-        whole = [compare_streams(*sides, asked)]
-        if failed is not None:
-            raise InputError(failed.where, f"a worker cannot read it: {failed.what}", _SHARED) from failed
-    else:
-        # Workers name files by their whole paths.
-        names = (_anywhere(asked.expected), asked.expected), (_anywhere(asked.actual), asked.actual)
-        whole = [piece._replace(missing=_renamed(piece.missing, names)) for piece in whole]
-    return whole
-
-
-_SHARED = "all must find the captures, and the spec, under the same paths"
-
-
-def _renamed(
-    missing: tuple[list[str], list[str]], names: tuple[tuple[str, str], tuple[str, str]]
-) -> tuple[list[str], list[str]]:
-    expected, actual = ([line.replace(*name) for line in lines] for lines, name in zip(missing, names, strict=True))
-    return expected, actual
-
-
-def _anywhere(path: str | Path) -> str:
-    """A path that leads there from any directory."""
-    return str(path) if is_url(path) or str(path) == "-" else str(place(path).absolute())
 
 
 def _command(expected: Path, actual: Path, rules: Sequence[Path] | None, spec: Path | None) -> tuple[str, ...]:

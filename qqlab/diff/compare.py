@@ -16,7 +16,7 @@ import msgspec
 
 from qqlab.diff.causes import causes
 from qqlab.diff.finding import Cause, Finding, Ignoring, Suppressed, identify
-from qqlab.diff.pair import Judged, judge_read, logged_in, verdict
+from qqlab.diff.pair import Judged, judge_read, logged_in_alike, verdict
 from qqlab.diff.same import same
 from qqlab.diff.stream import Join, Numbered, Paired, Place
 from qqlab.exchange import Exchange
@@ -86,16 +86,20 @@ def tallied(
     skipped: Mapping[str, str],
     told: Callable[[Paired, Judged], None] | None = None,
     apart: bool = False,
+    aside: Callable[[Paired], None] | None = None,
 ) -> "Tally":
     """What came of all pairs of two captures, or of a part of them that is compared `apart` from the rest, whose
-    findings are not known here."""
+    findings are not known here. What has no counterpart is put `aside`, where that is given, and not judged."""
     tally = Tally()
     join = Join(expected, actual, spec, skipped)
     for pair in join:
         left, right = pair.expected, pair.actual
+        if aside is not None and (left is None or right is None):
+            aside(pair)
+            continue
         if left is not None and right is not None and same(left, right, spec):
             # What a login ends is a finding before it, which may come after it where the captures are not in step.
-            login = logged_in(left, right, spec) if apart or tally.has_findings or not join.in_step else ""
+            login = logged_in_alike(left, spec) if apart or tally.has_findings or not join.in_step else ""
             if told is None and not login:
                 tally.compared += 1  # nearly all of a long capture, and nothing more is to be said of them
                 continue

@@ -5,6 +5,7 @@ side has is a finding. What cannot be compared says why. Nothing outside the two
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from qqlab import http1
@@ -27,6 +28,7 @@ ONLY_SECOND = "only in the second capture"
 _MOST_FINDINGS = 100
 _LONGEST = 4096
 _BEGINNING = 4096  # of a request, in which its command stands
+_TELLING = 6  # letters of its name, which tell most commands from those that log in
 _MOST_TEXT = 1000
 _BEFORE = 40  # so much of a long text stands before what differs: less than is shown of it
 _MOST_NAME = 100
@@ -63,10 +65,31 @@ def judge(expected: Exchange | None, actual: Exchange | None, spec: Spec) -> Jud
 def logged_in(expected: Exchange, actual: Exchange, spec: Spec) -> str:
     """The account that is logged in by an exchange on both sides; empty where none is. Of any other command no more is
     read than its name."""
-    asked = expected.request
-    if asked is None or parted(asked.body[:_BEGINNING].upper(), spec.command_mark)[1] not in spec.logins:
+    if not _asks_to_log_in(expected, spec):
         return ""
     return _login(Side(expected, spec), Side(actual, spec))
+
+
+def logged_in_alike(exchange: Exchange, spec: Spec) -> str:
+    """The same of an exchange whose counterpart says the same."""
+    if not _asks_to_log_in(exchange, spec):
+        return ""
+    side = Side(exchange, spec)
+    return _login(side, side)
+
+
+def _asks_to_log_in(exchange: Exchange, spec: Spec) -> bool:
+    asked, mark, logins = exchange.request, spec.command_mark, spec.logins
+    if asked is None or not _may_log_in(asked.body[: asked.body.find(mark) + len(mark) + _TELLING], mark, logins):
+        return False
+    return parted(asked.body[:_BEGINNING].upper(), mark)[1] in logins
+
+
+@lru_cache(1024)
+def _may_log_in(beginning: bytes, mark: bytes, logins: frozenset[bytes]) -> bool:
+    """Whether a request that begins like this may be of a command that logs in: of few there is more to read."""
+    name, ended, _ = beginning.upper().partition(mark)[2].partition(b"&")
+    return any(login == name if ended else login.startswith(name) for login in logins)
 
 
 def _login(left: Side, right: Side) -> str:

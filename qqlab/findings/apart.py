@@ -55,7 +55,7 @@ def compare_share(asked: Asked, task: tuple[int, int]) -> Piece | None:
 
 def compare_streams(expected: Stream, actual: Stream, asked: Asked, share: Share | None = None) -> Piece:
     """Compare two captures that are being read: a share of them, or all."""
-    spec = _spec(asked.spec)
+    spec = spec_of(asked)
     seen = Seen(spec, cases=asked.wants[0], sides=asked.wants[1])
     had: set[str] = set()
     left, right = (_side(stream, share, asked.only, had) for stream in (expected, actual))
@@ -72,8 +72,14 @@ def together(pieces: Iterable[Piece], seen: Seen) -> tuple[Tally, tuple[list[str
     for piece in pieces:
         tally.merge(piece.tally)
         seen.merge(piece.kept)
-        missing, had = piece.missing, had | piece.had
+        missing = piece.missing if any(piece.missing) else missing
+        had |= piece.had
     return tally, missing, had
+
+
+def spec_of(asked: Asked) -> Spec:
+    """The spec, read once."""
+    return _spec(asked.spec)
 
 
 @lru_cache(1)
