@@ -436,7 +436,8 @@ class Connection:
         else:
             self._ready.watch(self._number, self._read)
             self._join(exchange)
-            self._sent(exchange, sent)
+            if sent < len(exchange.data) or not exchange.framed:
+                self._sent(exchange, sent)
 
     def ask(self, exchange: _Exchange) -> None:
         """Send a request."""

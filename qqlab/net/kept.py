@@ -127,7 +127,7 @@ class Keeping:
         """Put the capture together from what was kept, if anything was; the journals go where it is `whole`. Returns
         the ids of what was sent, and of which nobody knows what became: as long as there are any, the journals stay."""
         kept = self.all()
-        return self._finished(kept, head, map(b"".join, kept.pieces(_places(planned))), whole)
+        return self._finished(kept, head, kept.pieces(_places(planned)), whole)
 
     def finish_parts(self, parts: Sequence[Ordered], head: Header, *, whole: bool) -> frozenset[str]:
         """The same, of what each process says that it has kept."""

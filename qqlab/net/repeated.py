@@ -19,6 +19,7 @@ from qqlab.spec import Spec
 
 # Longer numbers are not of every type that numbers have, and what is said of them might hang on it.
 _MOST_DIGITS = 9
+_ZERO = ord("0")
 # Each digit becomes another one, and none of them 0.
 _OTHER = bytes.maketrans(b"0123456789", b"1234567891")
 _encoder = msgspec.json.Encoder()
@@ -60,7 +61,9 @@ class _Known(NamedTuple):
             and body == before_asked + number + behind_asked
             and asked.head == head_asked
             and said.head == head_said
-            and _is_plain(number)
+            and number.isdigit()
+            and len(number) <= _MOST_DIGITS
+            and number[0] != _ZERO
             and exchange.error is None
             and exchange.pairing == "order"
         ):
@@ -78,8 +81,7 @@ class Repeated:
     def line(self, exchange: Exchange, step: Step | None) -> bytes | None:
         """The line of an exchange that is the same again; None where that is not known."""
         known = None if step is None or step.alike is None else self._known.get(step.alike)
-        number = None if known is None else known.number(exchange)
-        if known is None or number is None:
+        if known is None or (number := known.number(exchange)) is None:
             return None
         return _begin(exchange) + number.join(known.line)
 

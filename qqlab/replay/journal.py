@@ -172,7 +172,7 @@ class Journal:
 
     def intent(self, identifier: str) -> None:
         """The exchange of that id is about to be sent: once this is written, with the next `flush`."""
-        self._put(_encoder.encode(_Intent(identifier)) + b"\n")
+        self._put(b"%b%b}\n" % (_INTENT, _encoder.encode(identifier)))
         if self.written is not None:
             self.written.unknown.add(identifier)
 
@@ -191,7 +191,8 @@ class Journal:
             written.lengths.append(len(line))
             if written.unknown:
                 written.unknown.discard(identifier)
-        self._put(line)
+        self._waiting.append(line)
+        self._size += len(line)
 
     def _put(self, line: bytes) -> None:
         self._waiting.append(line)
@@ -309,9 +310,9 @@ class Outcomes:
     def lines(self, places: Mapping[str, int]) -> Iterator[bytes]:
         """The lines in the order of their exchanges' places; of several of one exchange the last. What has no place,
         as a push, stands behind all that stood before it when it first came."""
-        return (line for piece in self.pieces(places) for line in piece)
+        return (line for piece in self.pieces(places) for line in piece.splitlines(keepends=True))
 
-    def pieces(self, places: Mapping[str, int]) -> Iterator[list[bytes]]:
+    def pieces(self, places: Mapping[str, int]) -> Iterator[bytes]:
         """The same, several lines at a time."""
         order = [places.get(one, -1) for one in self._ids]
         if -1 in order or len(set(order)) < len(order):
@@ -330,18 +331,16 @@ class Outcomes:
             order.append(last_place if place is None else place)  # so that pushes stay in their own order
         return [last[one] for one in sorted(first, key=lambda one: order[first[one]])]
 
-    def _pieces(self, numbers: Sequence[int]) -> Iterator[list[bytes]]:
+    def _pieces(self, numbers: Sequence[int]) -> Iterator[bytes]:
         files, begins, lengths = self._files, self._begins, self._lengths
         with ExitStack() as stack:
-            used = sorted(set(files))  # an empty one could not be mapped
-            maps = {number: stack.enter_context(_mapped(self._paths[number])) for number in used}
+            views: dict[int, memoryview] = {}
+            for number in sorted(set(files)):  # an empty one could not be mapped
+                mapped = stack.enter_context(_mapped(self._paths[number]))
+                views[number] = stack.enter_context(memoryview(mapped))
             for first in range(0, len(numbers), _PIECE):
                 piece = numbers[first : first + _PIECE]
-                if len(maps) == 1:
-                    mapped = maps[used[0]]
-                    yield [mapped[(begin := begins[number]) : begin + lengths[number]] for number in piece]
-                else:
-                    yield [maps[files[number]][(begin := begins[number]) : begin + lengths[number]] for number in piece]
+                yield b"".join([views[files[one]][(begin := begins[one]) : begin + lengths[one]] for one in piece])
 
     def remove(self) -> None:
         """Remove the journals: what they hold is safe elsewhere."""

@@ -106,13 +106,13 @@ def _connection(head: bytes) -> tuple[str, bool]:
 
 def lanes(exchanges: Sequence[Exchange], connected: Sequence[str | None]) -> list[int]:
     """The number of each exchange's lane, counted from 0 in the order of their first exchanges."""
-    union = Union()
+    union, first = Union(), dict[str, str]()
     sessions = [exchange.session for exchange in exchanges]
     for session, connection in dict.fromkeys(zip(sessions, connected, strict=True)):
-        if connection is not None:
-            union.join(("session", session), ("connection", connection))
+        if connection is not None and (other := first.setdefault(connection, session)) != session:
+            union.join(other, session)
     numbers: dict[Hashable, int] = {}
-    lane_of = {one: numbers.setdefault(union.find(("session", one)), len(numbers)) for one in dict.fromkeys(sessions)}
+    lane_of = {one: numbers.setdefault(union.find(one), len(numbers)) for one in dict.fromkeys(sessions)}
     return [lane_of[session] for session in sessions]
 
 
