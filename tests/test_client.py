@@ -514,6 +514,30 @@ def watched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("watched")
+def test_ends_that_have_come_are_seen_on_all_connections_before_what_changes_something_is_sent() -> None:
+    ends: list[socket.socket] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends.append(writer.get_extra_info("socket"))
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                await read_request(reader)
+                writer.write(HEAD + b"RES=0")
+
+    async def play() -> list[str | None]:
+        async with listening(talk) as port:
+            client = Client([("127.0.0.1", port)])
+            for turn in range(2):
+                outcomes = await asyncio.gather(*[client.send(ASK, lane=str(lane), safe=False) for lane in range(5)])
+                for end in ends if turn == 0 else ():
+                    end.shutdown(socket.SHUT_WR)  # the event loop has no time to tell of it
+            await client.close()
+            return [one.error for one in outcomes]
+
+    assert (asyncio.run(play()), len(ends)) == ([None] * 5, 10)
+
+
+@pytest.mark.usefixtures("watched")
 @pytest.mark.parametrize("run", [asyncio.run, loop.run])
 @pytest.mark.parametrize("framed", [True, False])
 def test_a_long_request_goes_out_as_the_server_reads_it(run: Callable[[Any], Any], framed: bool) -> None:

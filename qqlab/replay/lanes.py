@@ -53,11 +53,18 @@ class Union:
             self._parent[second] = first
 
 
+class _Last(msgspec.Struct, frozen=True, gc=False):
+    """The last exchange from a client's port, and how many connections from there had ended before."""
+
+    count: int
+    exchange: Exchange
+
+
 def connections(exchanges: Iterable[Exchange]) -> list[str | None]:
     """The name of the connection that each exchange went over; None where nobody knows, which is a connection of its
     own. A client's port that comes again after its connection was closed is another connection."""
     names: list[str | None] = []
-    last: dict[str, tuple[str, int, Exchange]] = {}
+    last: dict[str, _Last] = {}
     for exchange in exchanges:
         name = exchange.client
         if exchange.transport == "lines":
@@ -67,9 +74,9 @@ def connections(exchanges: Iterable[Exchange]) -> list[str | None]:
             names.append(exchange.session if exchange.request is not None and wants_kept(exchange) else None)
             continue
         before = last.get(name)
-        count = 0 if before is None else before[1] + ended(before[2])
+        count = 0 if before is None else before.count + ended(before.exchange)
         full = name if not count else f"{name}#{count + 1}"
-        last[name] = (full, count, exchange)
+        last[name] = _Last(count, exchange)
         names.append(full)
     return names
 
@@ -108,7 +115,7 @@ def lanes(exchanges: Sequence[Exchange], connected: Sequence[str | None]) -> lis
     """The number of each exchange's lane, counted from 0 in the order of their first exchanges."""
     union, first = Union(), dict[str, str]()
     sessions = [exchange.session for exchange in exchanges]
-    for session, connection in dict.fromkeys(zip(sessions, connected, strict=True)):
+    for session, connection in zip(sessions, connected, strict=True):
         if connection is not None and (other := first.setdefault(connection, session)) != session:
             union.join(other, session)
     numbers: dict[Hashable, int] = {}

@@ -340,12 +340,13 @@ class _Planning:
         exchange, shape = seen.exchanges[place], seen.shapes[place]
         asked = shape.asked
         assert asked is not None
+        account = shape.account
         step = Step(
             recorded=exchange,
             request=request,
             lane=seen.lanes[place],
             connection=seen.connections[place],
-            account=self._rewriting.account(shape.account),
+            account=account if self._rewriting.only_numbers else self._rewriting.account(account),
             command=asked.command,
             effect=shape.effect,
             due=due,
