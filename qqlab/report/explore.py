@@ -10,6 +10,7 @@ text is one printable line, but for heads, which keep their lines.
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from typing import Literal, NamedTuple, Self
 
@@ -261,6 +262,12 @@ def _ids(part: object) -> Iterator[str]:
             yield from _ids(one)
 
 
+@lru_cache(4096)
+def _row(command: str, direction: Direction, name: str) -> str:
+    """The name of the row of a field, as far as is remembered: exchanges have the same ones again and again."""
+    return anchor("field", command, direction, name)
+
+
 class _Both(NamedTuple):
     """A message as it was, and with its masked values gone."""
 
@@ -352,7 +359,7 @@ class _Looking:
         return Pair(key, raw, place, () if items == ((raw, ""),) and not is_list else items, is_list)
 
     def _place(self, command: str, direction: Direction, name: str) -> int:
-        place = anchor("field", command, direction, name)
+        place = _row(command, direction, name)
         return self.places.setdefault(place, len(self.places)) if place in self.rows else -1
 
     def _items(self, field: Field, message: Message | None) -> Iterator[tuple[str, str]]:
