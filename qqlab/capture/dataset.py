@@ -37,7 +37,7 @@ from qqlab.visible import visible
 MOST = 100_000
 """How many exchanges a block has at most."""
 # Of their lines, in bytes: what is held in memory is about three times as much.
-_MOST_BYTES = 64 << 20
+_MOST_BYTES = 32 << 20
 _BATCH = 2000
 # Names beyond those of any protocol are an attack, or no names.
 _MOST_FIELDS = 4096
