@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_profile_parts import differing, order, tight
 
+from qqlab import report as reports
 from qqlab import spec as specs
-from qqlab.capture import open_capture
+from qqlab.capture import load, open_capture
 from qqlab.codec import Kinds
 from qqlab.exchange import Exchange
 from qqlab.profile import Fold, Profile, bulk
@@ -63,6 +64,18 @@ def test_all_that_the_demonstration_has_is_counted_at_once_as_one_by_one() -> No
 
 def test_traffic_of_another_protocol_is_counted_at_once_as_one_by_one() -> None:
     check(list(traffic(800)), Path(__file__).parent / "auction.toml")
+
+
+def test_a_report_is_the_same_to_the_byte(tmp_path: Path) -> None:
+    """Though what is counted at once is counted in another order."""
+    lines = (CAPTURES / "demo.jsonl").read_bytes().splitlines(keepends=True)
+    again = [line.replace(b'{"id":"', b'{"id":"%d-' % time) for time in range(4) for line in lines[1:]]
+    path = tmp_path / "long.jsonl"
+    path.write_bytes(lines[0] + b"".join(again))
+    capture = load(path)
+    at_once = msgspec.json.encode(reports.build([capture], specs.builtin()))
+    with patch.object(Kinds, "find", return_value=None):
+        assert msgspec.json.encode(reports.build([capture], specs.builtin())) == at_once
 
 
 def test_no_more_exchanges_wait_than_there_is_room_for() -> None:

@@ -6,7 +6,7 @@ kind and its values do (a note, an error, a cut, a repetition that does not repe
 out: such an exchange is of no kind, and is to be decoded. What is kept is bounded.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -31,8 +31,8 @@ _LONGEST_KEY = 1000
 # So many exchanges of a shape or a kind are decoded, that give no example, before none is looked for any more.
 _PATIENCE = 8
 # Values that are remembered of each field, and how long they may be.
-_MOST_VALUES = 4096
-_LONGEST_VALUE = 512
+_MOST_VALUES = 2048
+_LONGEST_VALUE = 2048
 # A number of so many digits is of every type that numbers have.
 _MOST_DIGITS = 18
 # Codes of a message by which its kind is told; of a message that has more there would be too many kinds.
@@ -221,6 +221,14 @@ class Kinds:
             return None
         return (kind, parts) if self._bear_out(kind, parts) else None
 
+    def texts(self, column: Column, raws: Collection[bytes]) -> list[str] | None:
+        """The values of a column, where all of them are texts of digits; None where each is to be read."""
+        if not column.is_number or column.known.type != "digits" or b"" in raws:
+            return None
+        if not b"".join(raws).isdigit() or max(map(len, raws)) > _MOST_DIGITS:
+            return None
+        return [raw.decode() for raw in raws]
+
     def read(self, column: Column, raw: bytes) -> Read:
         """A value of a column, and its text; None where the exchange is to be decoded for it."""
         known = column.read
@@ -267,7 +275,8 @@ class Kinds:
     def _agree(self, table: Lists, parts: Parts) -> bool:
         wanted = table.length
         for column in table.columns:
-            read = self.read(column, parts[column.part])
+            raw = parts[column.part]
+            read = column.read.get(raw) or self.read(column, raw)
             if read is None or type(read[0]) is not tuple or (wanted is not None and len(read[0]) != wanted):
                 return False
             wanted = len(read[0])

@@ -82,8 +82,7 @@ class Bulk:
 
     def begin(self, kind: Kind, ok: bool | None, own: CommandTally, steady: Steady | None) -> None:
         """Let exchanges of a kind wait, of which the first was counted."""
-        account = kind.role(self.spec.roles.account)
-        version = kind.example.version
+        account, version = kind.role(self.spec.roles.account), kind.example.version
         key = (
             *(id(own), version, None if account is None or account.column is not None else account.text),
             tuple((one.direction, one.known.name, one.part, id(one.read)) for one in kind.columns),
@@ -134,13 +133,23 @@ class Bulk:
         parts = [row.parts for row in rows]
         raws: dict[int, list[bytes]] = {}
         counts: dict[int, Counter[bytes]] = {}
+        # What repeats the request's is mostly read alike.
+        values: dict[tuple[int, int], dict[Scalar, int]] = {}
         for column in columns.columns:
             part = column.part
             if part not in raws:
                 raws[part] = list(map(itemgetter(part), parts))
                 counts[part] = Counter(raws[part])
-            tally = own.request if column.direction == "request" else own.reply
-            self._column(columns, tally.fields[column.known.name], column, raws[part], counts[part])
+            alike = part, id(column.read)
+            if alike not in values:
+                values[alike] = self._values(column, counts[part])
+            if values[alike]:
+                tally = own.request if column.direction == "request" else own.reply
+                mine = tally.fields[column.known.name]
+                mine.values.add_all(values[alike])
+                self._examples(columns, mine, column, raws[part], counts[part])
+                if column.known.codes is not None:
+                    self._codes(columns, mine, column, column.known.codes, raws[part])
         account = columns.account
         if account is not None and account.column is not None:
             self._accounts(columns, account.column, raws[account.column.part], counts[account.column.part])
@@ -154,19 +163,16 @@ class Bulk:
             if read is not None and read[1]:
                 self.profile.accounts.add(read[1], first[raw], count)
 
-    def _column(
-        self, columns: _Columns, mine: FieldTally, column: Column, raws: list[bytes], counts: Counter[bytes]
-    ) -> None:
+    def _values(self, column: Column, counts: Counter[bytes]) -> dict[Scalar, int]:
+        """How often each value is there, by how often each cell is."""
+        texts = self.kinds.texts(column, counts.keys())
+        if texts is not None:
+            return dict(zip(texts, counts.values(), strict=True))
         values: dict[Scalar, int] = {}
         for raw, count in counts.items():
             for item in self._items(column, raw):
                 values[item] = values.get(item, 0) + count
-        if not values:
-            return
-        mine.values.add_all(values)
-        self._examples(columns, mine, column, raws, counts)
-        if column.known.codes is not None:
-            self._codes(columns, mine, column, column.known.codes, raws)
+        return values
 
     def _items(self, column: Column, raw: bytes) -> Iterable[Scalar]:
         """The values in a cell, without empty ones."""

@@ -9,7 +9,7 @@ the spec knows is not of the protocol: it is counted, and nothing is concluded f
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from qqlab.codec import Decoded, Message, Note, decode, kinds_of, tells_success
+from qqlab.codec import Decoded, Kind, Message, Note, decode, kinds_of, tells_success
 from qqlab.exchange import Exchange
 from qqlab.profile.adding import KEPT
 from qqlab.profile.behaviour import Way
@@ -85,10 +85,7 @@ class Fold:
         if heap is None:
             decoded = self.kinds.decoded(kind, parts)
             self.add_alone(cited, exchange, decoded)
-            own = self._command(decoded.command, decoded.command, at)
-            assert own is not None
-            ok = None if decoded.reply is None else tells_success(decoded.reply, self.spec)
-            self.bulk.begin(kind, ok, own, self.sessions.steady(kind, ok))
+            self._begin(kind, self.profile.commands[decoded.command])
             return
         self.bulk.add(heap, Row(cited, exchange, parts))
         if heap.steady is None:
@@ -96,6 +93,12 @@ class Fold:
             self.sessions.add(Told(cited, exchange, decoded, heap.ok, "answered"))
         else:
             self.sessions.add_steady(cited, exchange, parts, heap.steady)
+
+    def _begin(self, kind: Kind, own: CommandTally) -> None:
+        """Let exchanges of a kind wait, of which the first was counted."""
+        reply = kind.example.reply
+        ok = None if reply is None else tells_success(reply, self.spec)
+        self.bulk.begin(kind, ok, own, self.sessions.steady(kind, ok))
 
     def add_alone(self, cited: Cited, exchange: Exchange, decoded: Decoded) -> None:
         """Count one exchange by itself."""
