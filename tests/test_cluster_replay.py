@@ -19,7 +19,7 @@ from test_workers import Server, over_http, write
 
 from qqlab.capture import load
 from qqlab.cli.console import counted
-from qqlab.errors import RefusedError
+from qqlab.errors import InputError, RefusedError
 from qqlab.net import cluster as clusters
 from qqlab.net.cluster import Errand
 from qqlab.net.replay import Sending
@@ -208,6 +208,7 @@ def test_what_a_cluster_cannot_do_is_said_at_once(options: list[str], says: str,
 
 
 def errand(tmp_path: Path, **other: object) -> Errand:
+    tmp_path.mkdir(exist_ok=True)
     asked: dict[str, object] = {
         "captures": (write(tmp_path / "recorded.jsonl", friends()),),
         "spec": None,
@@ -232,6 +233,25 @@ def test_loopback_is_this_machine_not_that_of_a_worker(tmp_path: Path) -> None:
     elsewhere = Errand(**{name: getattr(asked, name) for name in asked.__struct_fields__} | {"machine": "elsewhere"})
     with pytest.raises(RefusedError, match="is another machine on the worker"):
         clusters.survey(elsewhere)
+
+
+def test_what_another_machine_does_not_have_is_said_with_its_name(tmp_path: Path) -> None:
+    missing = errand(tmp_path, captures=(tmp_path / "gone.jsonl",))
+    with pytest.raises(InputError, match=r"gone\.jsonl: No such file or directory$"):
+        clusters.survey(missing)
+    elsewhere = errand(tmp_path / "x", captures=(tmp_path / "gone.jsonl",), machine="elsewhere")
+    with pytest.raises(
+        InputError, match=r"No such file or directory, says the worker .*storage that all workers share"
+    ):
+        clusters.survey(elsewhere)
+
+
+def test_times_follow_from_one_moment_whatever_a_worker_has_for_a_clock(tmp_path: Path) -> None:
+    asked = errand(tmp_path, begin=time.time() + 5)
+    for behind in (0.0, 2.0, -2.0):
+        begin = clusters.begin(asked, behind)
+        assert begin is not None
+        assert begin - time.monotonic() == pytest.approx(5 - behind, abs=0.5)
 
 
 def test_each_worker_checks_the_target_and_what_may_be_done_there(tmp_path: Path) -> None:

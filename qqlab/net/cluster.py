@@ -127,9 +127,15 @@ def survey(errand: Errand) -> Survey:
 
 
 def _planned(errand: Errand) -> _Whole:
-    spec = specs.builtin() if errand.spec is None else specs.load(errand.spec)
-    capture, changed = joined(together([load(path) for path in errand.captures]))
-    passwords, codes = errand.secrets()
+    try:
+        spec = specs.builtin() if errand.spec is None else specs.load(errand.spec)
+        capture, changed = joined(together([load(path) for path in errand.captures]))
+        passwords, codes = errand.secrets()
+    except InputError as error:
+        if errand.machine == this_machine():
+            raise
+        what = f"{error.what}, says the worker {platform.node()}"
+        raise InputError(error.where, what, error.hint or "is it on storage that all workers share?") from error
     planned = plan(
         capture.exchanges,
         spec,
@@ -177,7 +183,7 @@ def do_part(errand: Errand, number: int) -> PartDone:
         spec=whole.spec,
         server=str(errand.target),
         addresses=addresses,
-        how=msgspec.structs.replace(share.how, begin=_begin(errand, behind)),
+        how=msgspec.structs.replace(share.how, begin=begin(errand, behind)),
         taken={one.id for one in exchanges},
         start=errand.start,
         keeping=keeping,
@@ -214,8 +220,9 @@ def _keeping(errand: Errand, mark: str, part: PartKept) -> PartKeeping:
         time.sleep(_LOOK)
 
 
-def _begin(errand: Errand, behind: float) -> float | None:
-    """The moment that times follow from, by this process's own clock."""
+def begin(errand: Errand, behind: float) -> float | None:
+    """The moment that times follow from, by this process's own clock, which is so many seconds `behind` that of who
+    asks; None for when it begins."""
     return None if errand.begin is None else monotonic() + errand.begin - (time.time() + behind)
 
 
