@@ -169,7 +169,40 @@ def order(profile: Profile) -> object:
     )
 
 
-captures = st.lists(st.lists(exchanges(), max_size=14), min_size=1, max_size=2)
+@st.composite
+def usual(draw: st.DrawFn) -> list[Exchange]:
+    """A few kinds of exchanges that come again and again, with other numbers, texts and times."""
+    kinds = [
+        ("CMD=GetMsgEx", "CMD=GETMSGEX&RES=0&MN=0&MT=&UN=&MG="),
+        ("CMD=GetMsgEx", "CMD=GETMSGEX&RES=0&MN=1&MT=9,&UN={n},&MG=x{n},"),
+        ("CMD=CLTMSG&UN={n}&MG=hi {n}", "CMD=CLTMSG&RES=0"),
+        ("CMD=Change_Stat&ST=30", "CMD=Change_Stat&RES=0"),
+        ("CMD=Change_Stat&ST={n}", "CMD=Change_Stat&RES={n}"),
+        ("CMD=List&TN=2&UN={n}", "CMD=LIST&RES=0&FN=0&SN=2&UN={n},{m},"),
+        ("CMD=GetInfo&UN={n}&LV=2", "CMD=GETINFO&RES=0&UN={n}&NK=a{m}&AG={n}&ODD={m}"),
+    ]
+    told = []
+    for _ in range(draw(st.integers(0, 20))):
+        ask, say = draw(st.sampled_from(kinds))
+        n, m, sequence = draw(keys), draw(keys), draw(st.sampled_from(["71", "72", "73", "74"]))
+        head = f"VER=1.1&{{}}&SEQ={sequence}&UIN={draw(st.sampled_from('678'))}&{{}}"
+        bodies = [head.format(*body.format(n=n, m=m).partition("&")[::2]).rstrip("&").encode() for body in (ask, say)]
+        seconds = draw(st.none() | st.integers(0, 400))
+        told.append(
+            Exchange(
+                id="",
+                session=draw(st.sampled_from("abcd")),
+                time=None if seconds is None else START + timedelta(seconds=seconds),
+                elapsed=draw(st.sampled_from([None, 0.1, 2.0])),
+                client="host:1",
+                request=RawMessage(body=bodies[0]),
+                reply=RawMessage(head=b"HTTP/1.1 200 OK\r\n\r\n", body=bodies[1]),
+            )
+        )
+    return told
+
+
+captures = st.lists(st.lists(exchanges(), max_size=14) | usual(), min_size=1, max_size=2)
 places = st.lists(st.tuples(st.integers(0, 1), st.integers(1, 150)), max_size=5)
 
 

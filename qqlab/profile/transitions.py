@@ -74,6 +74,8 @@ class Transitions(msgspec.Struct):
         self.more += after.more
         for pair, tally in after.pairs.items():
             self._add(pair, tally)
+        if after.order is not None and self.order is None:
+            self.order = lowest(self.pairs, TRANSITIONS, ranked)
 
     def _pair(self, before: str, after: str, gap: float | None) -> None:
         tally = self.pairs.get((before, after))
