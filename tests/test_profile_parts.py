@@ -3,7 +3,7 @@
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import chain, pairwise
 from types import ModuleType
 from unittest.mock import patch
@@ -35,6 +35,7 @@ from qqlab.profile.lowest import rank
 
 KNOWN = specs.builtin()
 START = datetime(2005, 6, 30, 12, tzinfo=UTC)
+ELSEWHERE = START.astimezone(timezone(timedelta(hours=8)))
 
 # What is kept at most, so that it takes few exchanges to have more.
 TIGHT: dict[ModuleType, dict[str, int]] = {
@@ -97,11 +98,11 @@ def exchanges(draw: st.DrawFn) -> Exchange:
         return RawMessage(body=f"{head}{name}&SEQ={number}&UIN={who}&{rest}".encode())
 
     request, reply = draw(st.none() | asked), draw(st.none() | said)
-    seconds = draw(st.none() | st.integers(0, 400))
+    seconds, start = draw(st.none() | st.integers(0, 400)), draw(st.sampled_from([START, START, ELSEWHERE]))
     return Exchange(
         id="",
         session=draw(st.sampled_from(["", "a", "b", "c", "d", "e"])),
-        time=None if seconds is None else START + timedelta(seconds=seconds),
+        time=None if seconds is None else start + timedelta(seconds=seconds),
         elapsed=draw(st.none() | st.sampled_from([0.1, 0.5, 3.0])),
         error=draw(st.sampled_from([None, None, None, "broke off", "timed out", "reset"])),
         request=raw(request),
@@ -148,7 +149,7 @@ def differing(one: object, other: object, path: str = "") -> Iterator[str]:
     elif isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         for key in one:
             yield from differing(one[key], other[key], f"{path}[{key!r}]")
-    elif one != other:
+    elif one != other or (isinstance(one, datetime) and str(one) != str(other)):
         yield f"{path}: {one} is not {other}"
 
 

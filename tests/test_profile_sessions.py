@@ -1,6 +1,6 @@
 """What shows over several exchanges: transitions, polling, presence, pages, sequence numbers; all bounded."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 import pytest
@@ -157,6 +157,14 @@ def test_a_clock_that_goes_backwards_makes_no_duration() -> None:
 def test_times_without_an_offset_can_be_compared() -> None:
     naive = msgspec.structs.replace(told(2, POLL, 60), time=datetime(2005, 6, 30, 12, 1))
     assert seen(told(1, POLL, 0), naive).transitions["GetMsgEx"]["GetMsgEx"].gaps.low == 60.0
+
+
+@pytest.mark.parametrize("end", [datetime.min, datetime.max])
+@pytest.mark.parametrize("hours", [-8, 8])
+def test_times_at_the_ends_of_all_times(end: datetime, hours: int) -> None:
+    time = end.replace(tzinfo=timezone(timedelta(hours=hours)))
+    found = seen(told(1, POLL, 0), msgspec.structs.replace(told(2, POLL), time=time)).sessions["s"]
+    assert {found.first, found.last} >= {START}
 
 
 def test_however_many_sessions_there_are_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from qqlab.profile.tally import Held
 Way = Literal["answered", "pushed", "unanswered", "failed"]
 
 
-class TransitionTally(msgspec.Struct):
+class TransitionTally(msgspec.Struct, array_like=True, gc=False):
     """How often one command came right after another in a session, and how long after it, where that is known."""
 
     count: int = 0
@@ -27,7 +27,7 @@ class TransitionTally(msgspec.Struct):
         self.gaps.merge(other.gaps)
 
 
-class StepTally(msgspec.Struct):
+class StepTally(msgspec.Struct, array_like=True, gc=False):
     """One exchange of a session, which stands at `at`. `status` is the reply's, None where it has none that is a
     number."""
 
@@ -39,7 +39,7 @@ class StepTally(msgspec.Struct):
     way: Way
 
 
-class SessionTally(msgspec.Struct):
+class SessionTally(msgspec.Struct, array_like=True, gc=False):
     """One session: how many exchanges, from when to when, and the first of them."""
 
     account: str | None
@@ -49,7 +49,7 @@ class SessionTally(msgspec.Struct):
     steps: list[StepTally] = []
 
 
-class PollingTally(msgspec.Struct):
+class PollingTally(msgspec.Struct, array_like=True, gc=False):
     """The times between one sending of a command and the next in a session; what the server had announced there."""
 
     session: str
@@ -59,7 +59,7 @@ class PollingTally(msgspec.Struct):
     limit: int | None = None
 
 
-class PresenceTally(msgspec.Struct):
+class PresenceTally(msgspec.Struct, array_like=True, gc=False):
     """A presence of an account: a value of a table, first seen in an exchange, from `since` to `until`.
 
     `at` is where the exchange stands, and which of those that it tells of this one is.
@@ -74,7 +74,7 @@ class PresenceTally(msgspec.Struct):
     until: datetime | None
 
 
-class BehaviourTally(msgspec.Struct):
+class BehaviourTally(msgspec.Struct, array_like=True, gc=False):
     """What shows only over several exchanges of a session.
 
     All of it is of the sessions that were `followed`; what is said of presence is of the accounts that were `watched`.

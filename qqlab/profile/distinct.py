@@ -31,11 +31,20 @@ class Distinct:
         )
 
     def __reduce__(self) -> tuple[type["Distinct"], tuple[bytes]]:
-        return Distinct, (self._sketch.serialize_compact(),)
+        return Distinct, (self.state(),)
+
+    def state(self) -> bytes:
+        """What it takes to make it again."""
+        return bytes(self._sketch.serialize_compact())
 
     def add(self, at: int) -> None:
         """See one; `at` is its rank."""
         self._sketch.update(at)
+
+    def add_all(self, ats: Iterable[int]) -> None:
+        """See many."""
+        for at in ats:
+            self._sketch.update(at)
 
     def merge(self, other: "Distinct") -> None:
         """See all that another one saw."""

@@ -220,8 +220,14 @@ class Fold:
 
 
 def aware(time: datetime | None) -> datetime | None:
-    """The time as one that can be compared: without an offset it is taken for UTC."""
-    return time if time is None or time.tzinfo is not None else time.replace(tzinfo=UTC)
+    """The time as one that can be compared, in UTC: so it is taken without an offset. Of two that are the same, either
+    will do."""
+    if time is None or time.tzinfo is UTC:
+        return time
+    try:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError:  # at either end of all times
+        return time.replace(tzinfo=UTC)
 
 
 def _status(own: CommandTally, decoded: Decoded) -> None:

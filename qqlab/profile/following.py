@@ -40,7 +40,7 @@ class _Stretch(Protocol):
 _Of = TypeVar("_Of", bound=_Stretch)
 
 
-class Following(msgspec.Struct):
+class Following(msgspec.Struct, array_like=True, gc=False):
     """What is known of those that are followed, by stretch, in the order of the captures.
 
     `spans` are the parts of the captures that were seen. `beyond` and `beyond_accounts` are those that are not
@@ -112,9 +112,11 @@ class Following(msgspec.Struct):
 
     def _trim(self, grown: Iterable[Key]) -> None:
         """Keep no more than there is room for, where some sessions have grown."""
-        for key in grown:
-            for session in self.sessions[key]:
-                session.weigh()
+        # An exchange weighs three at most: one pair, the length of a time between two commands, and between two polls.
+        if 3 * sum(session.exchanges for sessions in self.sessions.values() for session in sessions) > MOST:
+            for key in grown:
+                for session in self.sessions[key]:
+                    session.weigh()
         room = MOST
         for place, (at, key) in enumerate(self.kept.order):
             sessions = self.sessions[key]

@@ -15,7 +15,7 @@ _STEPS = 64
 _LEAST, _MOST = -20 * _STEPS, 25 * _STEPS - 1
 
 
-class Histogram(msgspec.Struct):
+class Histogram(msgspec.Struct, array_like=True, gc=False):
     """Durations in seconds. `buckets` counts them by size, `low` and `high` are the extremes, None without any."""
 
     count: int = 0
@@ -48,8 +48,10 @@ class Histogram(msgspec.Struct):
         self.count += other.count
         for bucket, count in other.buckets.items():
             self.buckets[bucket] = self.buckets.get(bucket, 0) + count
-        self.low = min((each.low for each in (self, other) if each.low is not None), default=None)
-        self.high = max((each.high for each in (self, other) if each.high is not None), default=None)
+        if other.low is not None and (self.low is None or other.low < self.low):
+            self.low = other.low
+        if other.high is not None and (self.high is None or other.high > self.high):
+            self.high = other.high
 
     def percentile(self, share: float) -> float | None:
         """The duration that so great a share of all does not exceed; None without any."""

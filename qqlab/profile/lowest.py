@@ -23,7 +23,7 @@ def rank(text: str) -> int:
     return _digest(text.encode("utf-8", "surrogatepass"))
 
 
-class Lowest(msgspec.Struct, Generic[Key]):
+class Lowest(msgspec.Struct, Generic[Key], array_like=True, gc=False):
     """The `room` things of the lowest rank among those that were let in, in the order of their ranks.
 
     Two of one rank are ordered by themselves.
@@ -43,11 +43,10 @@ class Lowest(msgspec.Struct, Generic[Key]):
         insort(self.order, new)
         return self.order.pop()[1]
 
-    def discard(self, keys: Iterable[Key]) -> None:
-        """Forget some."""
-        gone = set(keys)
-        if gone:
-            self.order = [pair for pair in self.order if pair[1] not in gone]
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no more room, but for another one's."""
+        return len(self.order) >= self.room
 
 
 def lowest(keys: Iterable[Key], room: int, ranked: Callable[[Key], int]) -> Lowest[Key]:

@@ -28,7 +28,7 @@ STATUSES = 50  # for each command
 POSITIONS = 100
 
 
-class Contradiction(msgspec.Struct):
+class Contradiction(msgspec.Struct, array_like=True, gc=False):
     """Values that disagree with the spec in one way; `text` is the first one's note, None where it is masked."""
 
     text: str | None
@@ -46,7 +46,7 @@ class Contradiction(msgspec.Struct):
         return self.evidence.ats[0]
 
 
-class EchoTally(msgspec.Struct):
+class EchoTally(msgspec.Struct, array_like=True, gc=False):
     """How often a field of replies that repeats the request's did so, did not, or could be held against nothing."""
 
     held: int = 0
@@ -60,7 +60,7 @@ class EchoTally(msgspec.Struct):
         self.unchecked += other.unchecked
 
 
-class CodeTally(msgspec.Struct):
+class CodeTally(msgspec.Struct, array_like=True, gc=False):
     """How often each value of a code occurred.
 
     `more` counts undocumented values beyond the limit, which is none where the field is masked; `unknown` are those
@@ -96,7 +96,7 @@ class CodeTally(msgspec.Struct):
             summed(self.versions.setdefault(value, {}), versions)
 
 
-class FieldTally(msgspec.Struct):
+class FieldTally(msgspec.Struct, array_like=True, gc=False):
     """One field of one command and direction.
 
     `seen` counts messages that have it, `filled` those where it has a value. `versions` maps the protocol versions of
@@ -156,7 +156,7 @@ class FieldTally(msgspec.Struct):
         return min(self.positions, key=lambda place: (-self.positions[place], place), default=None)
 
 
-class MessageTally(msgspec.Struct):
+class MessageTally(msgspec.Struct, array_like=True, gc=False):
     """The messages of one command in one direction.
 
     `empty` ones have no field at all, `foreign` ones none that the spec knows; both count nowhere else. `more` counts
@@ -206,7 +206,7 @@ class MessageTally(msgspec.Struct):
         self.fields = together(self.fields, fields, lambda field: field.at)
 
 
-class ShownField(msgspec.Struct):
+class ShownField(msgspec.Struct, array_like=True, gc=False):
     """One field of an example: as it stood on the wire, and its value; `text` is None where it is masked or empty."""
 
     name: str
@@ -216,7 +216,7 @@ class ShownField(msgspec.Struct):
     masked: bool
 
 
-class ShownMessage(msgspec.Struct):
+class ShownMessage(msgspec.Struct, array_like=True, gc=False):
     """One message of an example. `command` is the spec's name of its command, None where the spec has none such;
     `more` counts fields beyond those shown, `cut` tells whether one of them is only the beginning."""
 
@@ -226,7 +226,7 @@ class ShownMessage(msgspec.Struct):
     cut: bool
 
 
-class Sample(msgspec.Struct):
+class Sample(msgspec.Struct, array_like=True, gc=False):
     """A real exchange, and where it stands. `note` is the code of what is odd about it, None where nothing is."""
 
     exchange: str
@@ -240,7 +240,7 @@ class Sample(msgspec.Struct):
     reply: ShownMessage | None
 
 
-class CommandTally(msgspec.Struct):
+class CommandTally(msgspec.Struct, array_like=True, gc=False):
     """One command. `name` is the spec's spelling or the first one seen; empty for messages that name no command.
 
     `exchanges` counts those whose request (or lone reply) is of this command; of them `failed` broke off, `unanswered`
@@ -296,7 +296,7 @@ class CommandTally(msgspec.Struct):
                 self.samples[kind] = sample
 
 
-class NoteExample(msgspec.Struct):
+class NoteExample(msgspec.Struct, array_like=True, gc=False):
     """One note: which field of which message, its text (None where that would quote what is masked), the exchange."""
 
     where: str
@@ -304,7 +304,7 @@ class NoteExample(msgspec.Struct):
     exchange: str
 
 
-class NoteTally(msgspec.Struct):
+class NoteTally(msgspec.Struct, array_like=True, gc=False):
     """All notes of one code. `examples` are the first with distinct texts, and `ats` says where they stand; `more`
     tells whether there were others."""
 
@@ -330,7 +330,7 @@ class NoteTally(msgspec.Struct):
         self.more = self.more or other.more or more
 
 
-class Profile(msgspec.Struct):
+class Profile(msgspec.Struct, array_like=True, gc=False):
     """What was seen. `commands` are by name (upper-case where the spec has none such), `notes` by code.
 
     `failed` counts exchanges that broke off, `unanswered` those without a reply of which no failure is known,

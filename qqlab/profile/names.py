@@ -13,7 +13,7 @@ from qqlab.profile.tally import clip
 NAMES = 1000  # clients, accounts, ...
 
 
-class Names(msgspec.Struct):
+class Names(msgspec.Struct, array_like=True, gc=False):
     """The counts by name, in order of appearance once they are `settled`; `more` counts occurrences of others.
 
     `about` is how many different ones there are, an estimate; None where they are all there.
@@ -41,11 +41,9 @@ class Names(msgspec.Struct):
 
     def _has_room(self, name: str) -> bool:
         """Whether a new name is kept; another one may have to go for it."""
-        if self.lowest is None:
-            if len(self.counts) < self.room:
-                return True
-            self.lowest, self.beyond = lowest(self.counts, self.room, rank), Distinct()
-        gone = self.lowest.admit(name, at := rank(name))
+        if self.lowest is None and len(self.counts) < self.room:
+            return True
+        gone = self._close().admit(name, at := rank(name))
         if gone is not None and self.beyond is not None:
             self.beyond.add(at if gone == name else rank(gone))
             if gone != name:
@@ -55,13 +53,30 @@ class Names(msgspec.Struct):
 
     def merge(self, other: "Names") -> None:
         """Count all of another one, too."""
+        self.more += other.more
+        if other.lowest is not None:
+            self._take(self._close(), other.lowest, other)
+            self.beyond = united(self.beyond, other.beyond)
+            return
         for name, count in other.counts.items():
             self.add(name, other.at[name], count)
-        self.more += other.more
-        if other.beyond is not None:
-            if self.lowest is None:
-                self.lowest = lowest(self.counts, self.room, rank)
-            self.beyond = united(self.beyond, other.beyond)
+
+    def _take(self, mine: Lowest[str], order: Lowest[str], other: "Names") -> None:
+        """Count those of another one, few of which are kept; it is known from which rank on none is."""
+        for place, pair in enumerate(order.order):
+            name = pair[1]
+            if mine.is_full and pair > mine.order[-1]:
+                assert self.beyond is not None
+                self.beyond.add_all(at for at, _ in order.order[place:])
+                self.more += sum(other.counts[name] for _, name in order.order[place:])
+                return
+            self.add(name, other.at[name], other.counts[name])
+
+    def _close(self) -> Lowest[str]:
+        """The order of what is kept, from when on more must be told from it."""
+        if self.lowest is None:
+            self.lowest, self.beyond = lowest(self.counts, self.room, rank), Distinct()
+        return self.lowest
 
     def settled(self) -> "Names":
         """The same, without what only counting needs."""

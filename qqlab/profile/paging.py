@@ -32,7 +32,7 @@ class Page(NamedTuple):
     at: int
 
 
-class Pages(msgspec.Struct):
+class Pages(msgspec.Struct, array_like=True, gc=False):
     """A stretch of at least one asking. `open` is the last page, unless the list was complete or told no key."""
 
     first: Ask

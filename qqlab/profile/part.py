@@ -5,18 +5,28 @@ and commutative. A part is bounded in size, whatever the traffic, and data only,
 another.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
 from qqlab.profile.concluded import behaviour
+from qqlab.profile.distinct import Distinct
 from qqlab.profile.following import Following
 from qqlab.profile.model import CommandTally, MessageTally, Profile
 
 
-class Part(msgspec.Struct):
+class Part(msgspec.Struct, array_like=True, gc=False):
     """What was seen so far: counts, and those that are followed."""
 
     seen: Profile
     following: Following
+
+    def __reduce__(self) -> tuple[Callable[..., "Part"], tuple[object, ...]]:
+        try:
+            return _unpacked, (_PACKER.encode((self.seen, self.following)),)
+        except OverflowError:  # exchanges of the seventeenth capture stand behind 64 bits
+            return Part, (self.seen, self.following)
 
     def merge(self, other: "Part") -> None:
         """Add another part, which is used up: nothing may be done with it any more.
@@ -40,6 +50,26 @@ class Part(msgspec.Struct):
             commands={name: _command(tally) for name, tally in seen.commands.items()},
             behaviour=behaviour(self.following),
         )
+
+
+def _packed(told: object) -> bytes:
+    """How an estimate travels."""
+    if isinstance(told, Distinct):
+        return told.state()
+    raise NotImplementedError(f"{type(told)} does not travel")
+
+
+def _estimate(kind: type, told: Any) -> Any:
+    return Distinct(told) if kind is Distinct else told
+
+
+_PACKER = msgspec.msgpack.Encoder(enc_hook=_packed)
+_UNPACKER = msgspec.msgpack.Decoder(tuple[Profile, Following], dec_hook=_estimate)
+
+
+def _unpacked(packed: bytes) -> Part:
+    """A part that has travelled: an order of magnitude faster than object by object."""
+    return Part(*_UNPACKER.decode(packed))
 
 
 def _command(tally: CommandTally) -> CommandTally:

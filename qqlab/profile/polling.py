@@ -14,7 +14,7 @@ from qqlab.spec import Announcement
 Announced = dict[Announcement, int]
 
 
-class Polls(msgspec.Struct):
+class Polls(msgspec.Struct, array_like=True, gc=False):
     """The sendings of one command, as far as they have a time.
 
     `first` and `last` are those of the first and the last one. `interval` and `limit` are what was announced when the

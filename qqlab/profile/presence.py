@@ -36,7 +36,7 @@ class Sighting(NamedTuple):
         return PresenceTally((at, self.place), self.account, self.table, self.state, clip(label), time, time)
 
 
-class Presence(msgspec.Struct):
+class Presence(msgspec.Struct, array_like=True, gc=False):
     """An account over a stretch of at least one sighting. `count` is the number of its spans; `spans` are those that
     are kept, the first and the last always."""
 

@@ -19,7 +19,7 @@ from qqlab.profile.transitions import Transitions
 STEPS = 100
 
 
-class Numbers(msgspec.Struct):
+class Numbers(msgspec.Struct, array_like=True, gc=False):
     """Whether sequence numbers differ from the one before. `first` stands in the exchange that `cited` tells."""
 
     first: str
@@ -39,7 +39,7 @@ class Numbers(msgspec.Struct):
         self.differ.merge(after.differ)
 
 
-class Session(msgspec.Struct):
+class Session(msgspec.Struct, array_like=True, gc=False):
     """A stretch of at least one exchange, the first of which stands at `at`. `rank` is that of the session, and `name`
     what it is called. `steps` are the first exchanges, where they are wanted; `announced` is what was last; `weight`
     how much there was of it when it was weighed."""

@@ -31,7 +31,7 @@ class Cited(NamedTuple):
     at: int
 
 
-class Evidence(msgspec.Struct):
+class Evidence(msgspec.Struct, array_like=True, gc=False):
     """How often something happened, the ids of the first exchanges in which it did, and when it first and last did.
 
     `ats` says where these exchanges stand. `more` tells whether it happened in others, too.
@@ -66,6 +66,8 @@ class Evidence(msgspec.Struct):
         """Count all of another one, too."""
         self.count += other.count
         self.first, self.last = earliest(self.first, other.first), latest(self.last, other.last)
+        if self.more and (not other.ats or self.ats[-1] < other.ats[0]):
+            return  # all of them stand behind those that are kept
         self.ids, self.ats, more = first_of(self.ids, self.ats, other.ids, other.ats)
         self.more = self.more or other.more or more
 
@@ -81,7 +83,7 @@ class Evidence(msgspec.Struct):
             self.first, self.last = earliest(self.first, min(times)), latest(self.last, max(times))
 
 
-class Held(msgspec.Struct):
+class Held(msgspec.Struct, array_like=True, gc=False):
     """How often a rule held, could not be checked, and was broken."""
 
     held: int = 0
@@ -112,7 +114,7 @@ class Example(NamedTuple):
     length: int
 
 
-class Examples(msgspec.Struct):
+class Examples(msgspec.Struct, array_like=True, gc=False):
     """The first distinct values, and where they stand. `more` tells whether there were others."""
 
     first: list[Example] = []

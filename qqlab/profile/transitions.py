@@ -20,7 +20,7 @@ HEAVIEST = 1 << 17
 Pair = tuple[str, str]
 
 
-class Transitions(msgspec.Struct):
+class Transitions(msgspec.Struct, array_like=True, gc=False):
     """A stretch of at least one exchange.
 
     `opened` and `last` are the times of its first and its last exchange. `lead` is the first command that was sent, and

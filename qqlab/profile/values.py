@@ -34,7 +34,7 @@ _NUMBER, _TEXT, _HASHED = range(3)
 _Key = tuple[int, Scalar]
 
 
-class Values(msgspec.Struct):
+class Values(msgspec.Struct, array_like=True, gc=False):
     """The values of a field, by item where it is a list, without the empty ones.
 
     `counts` has short ones that are not masked; `hashes`, their ranks, tell the others apart. `about` is how many
@@ -115,13 +115,31 @@ class Values(msgspec.Struct):
         self.shortest = _best(min, self.shortest, other.shortest)
         self.longest = max(self.longest, other.longest)
         self.examples.merge(other.examples)
+        beyond = other.beyond
+        if self.lowest is not None or beyond is not None:
+            self._take(self._close(), other)
+            self.beyond = united(self.beyond, beyond)
+            return
         for value, count in other.counts.items():
             self._count(value, self.counts.get(value, 0) + count)
         for known in other.hashes:
             self._hash(known)
-        if other.beyond is not None:
-            self._close()
-            self.beyond = united(self.beyond, other.beyond)
+
+    def _take(self, mine: Lowest[_Key], other: "Values") -> None:
+        """Count the values of another field where few of them are kept; it is known from which rank on none is."""
+        counts, order = self.counts, other._close().order
+        for place, (at, key) in enumerate(order):
+            kind, value = key
+            if kind != _HASHED and value in counts:
+                counts[value] += other.counts[value]
+            elif mine.is_full and (at, key) > mine.order[-1]:
+                assert self.beyond is not None
+                self.beyond.add_all(at for at, _ in order[place:])
+                return
+            elif kind == _HASHED:
+                self._hash(at)
+            else:
+                self._count(value, other.counts[value])
 
     def settled(self) -> "Values":
         """The same, without what only counting needs."""
