@@ -99,6 +99,22 @@ def test_a_replay_meets_the_same_replies(tmp_path: Path, known: Spec) -> None:
     assert (comparison.findings, comparison.equal) == ((), 1500)
 
 
+def test_what_is_received_was_sent(tmp_path: Path, known: Spec) -> None:
+    """As a server reads it: whether a plus is a blank hangs on the message that it stands in."""
+    sent, received = set(), set()
+    for exchange in made(plan(4000, accounts=60, seed=4), tmp_path / "a.jsonl"):
+        decoded = decode(exchange, known)
+        assert decoded.request is not None
+        assert decoded.reply is not None
+        if decoded.command == "CLTMSG":
+            sent.add((decoded.account, decoded.request.value("UN"), decoded.request.value("MG")))
+        for row in (row.cells for table in decoded.reply.tables for row in table.rows):
+            if row.get("MT") == 9:
+                received.add((row["UN"], decoded.account, row["MG"]))
+    assert received
+    assert received <= sent
+
+
 def test_no_password_is_in_it(tmp_path: Path) -> None:
     path, secrets = tmp_path / "a.jsonl", tmp_path / "a.toml"
     made(plan(300, accounts=20), path)

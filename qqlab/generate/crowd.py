@@ -155,7 +155,12 @@ class _Crowd:
         said = self._said(kind, step)
         command = self._commands[step.command]
         request = Request(
-            command, self._asked(kind, said), account, self._sequence(seat, now), seat.host, now / _SECOND
+            command,
+            self._asked(kind, self._lines.heard(kind, command, said)),
+            account,
+            self._sequence(seat, now),
+            seat.host,
+            now / _SECOND,
         )
         reply = self._state.perform(request)
         elapsed = _PATIENCE * _SECOND if step.fate == "silent" else self._elapsed(seat)

@@ -158,6 +158,16 @@ class Lines:
         )
         return encode_line(exchange, self._spec).removeprefix(b'{"id":"')
 
+    def heard(self, kind: Kind, command: Command, said: Values) -> Values:
+        """What a server reads of what a client says: a plus may be read as a blank, or a blank that was sent as a plus
+        as that, and the whole message decides."""
+        doubtful = [name for name, value in said if isinstance(value, str) and _is_doubtful(kind, value)]
+        if not doubtful:
+            return said
+        body = self._request_body(kind, command, said, _SEQUENCE, _ACCOUNT)
+        message = decode_message(body, "request", self._spec)
+        return tuple((name, message.value(name) if name in doubtful else value) for name, value in said)
+
     def reply_length(self, reply: Reply) -> int:
         """How many bytes a reply's body has."""
         return len(self._reply_body(reply))
@@ -284,6 +294,10 @@ def _parts(text: bytes) -> tuple[bytes, bytes, bytes] | None:
         return None
     between, *after = rest[0].split(_ACCOUNT.encode())
     return (before, between, after[0]) if len(after) == 1 else None
+
+
+def _is_doubtful(kind: Kind, value: str) -> bool:
+    return "+" in value or (kind.escapes == "form" and " " in value)
 
 
 def _text(text: str) -> bytes:
