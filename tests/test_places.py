@@ -14,10 +14,13 @@ import pytest
 from conftest import ROOT, qqlab
 
 from qqlab import spec as specs
-from qqlab.capture import dataset, load, open_capture, read_frame
+from qqlab.capture import Stream, dataset, load, open_capture, read_frame
 from qqlab.capture.manifest import NAME
 from qqlab.capture.places import Url, place
-from qqlab.errors import InputError
+from qqlab.capture.reading import Part
+from qqlab.capture.source import lines_of
+from qqlab.cli.export import export
+from qqlab.errors import InputError, UsageError
 
 SPEC = specs.builtin()
 DEMO = ROOT / "captures/demo.jsonl"
@@ -58,8 +61,14 @@ def test_a_dataset_may_be_written_to_a_url_and_read_there(memory: Any) -> None:
     with pytest.raises(InputError, match=r"memory://bucket/d: exists already \(choose"):
         dataset.write("memory://bucket/d", open_capture(DEMO), SPEC)
     other = ROOT / "captures/lines.jsonl"
+    with pytest.raises(InputError, match="the line is damaged"):
+        dataset.write(
+            "memory://bucket/d", Stream(Part(lines_of(other.read_bytes() + b"{}\n", "x"), "x")), SPEC, force=True
+        )
+    assert load("memory://bucket/d").exchanges == load(DEMO).exchanges
     dataset.write("memory://bucket/d", open_capture(other), SPEC, force=True)
     assert load("memory://bucket/d").exchanges == load(other).exchanges
+    assert len(memory.find("/bucket")) == 2
 
 
 def test_half_a_dataset_at_a_url_is_none_and_may_be_replaced(memory: Any) -> None:
@@ -129,7 +138,11 @@ def test_what_cannot_be_reached_is_one_line(url: str, said: str) -> None:
     assert result.stderr.startswith(f"qqlab: {said}"), result.stderr
 
 
-def test_only_datasets_are_written_to_urls(tmp_path: Path) -> None:
+def test_only_datasets_are_written_to_urls_and_none_over_itself(tmp_path: Path, memory: Any) -> None:
+    where = place("memory://d")
+    dataset.write(where, open_capture(DEMO), SPEC)
+    with pytest.raises(UsageError, match="is the capture that is exported"):
+        export(where, "parquet", where, force=True)
     result = qqlab("export", DEMO, "--format", "jsonl", "-o", "memory://x.jsonl", cwd=tmp_path)
     assert result.stderr.startswith("qqlab: memory://x.jsonl: is a URL, where datasets alone are written (")
     assert (result.returncode, [*tmp_path.iterdir()]) == (2, [])

@@ -2,8 +2,8 @@
 
 Law: the exchanges go out in blocks that follow on each other in the capture, each block in a file for each day, sorted
 by session and time within it; one block is in memory at a time. The list is written last, and on this machine the
-directory takes its name only then, so that half a dataset is never taken for a whole one. Nothing is replaced unasked,
-and nothing but a dataset ever.
+directory takes its name only then, so that half a dataset is never taken for a whole one. At a URL the files of a
+replaced one go once the list is the new one. Nothing is replaced unasked, and nothing but a dataset ever.
 """
 
 import contextlib
@@ -134,7 +134,9 @@ class _Writing:
         self._first, self._size = self._count, 0
 
     def _written(self, day: str, rows: pa.Table, number: int) -> File:
-        name = f"day={day}/block-{number:06d}.parquet"
+        # At a URL, the files of a dataset that is being replaced stand there, too.
+        own = "" if self._folder.here else f"-{self._name}"
+        name = f"day={day}/block-{number:06d}{own}.parquet"
         table = rows.sort_by(_ORDER).replace_schema_metadata({manifests.MARK: self._name})
         with self._folder.writing(name) as file:
             pq.write_table(table, file, compression="zstd")
@@ -222,9 +224,11 @@ def _folder(path: Path, force: bool) -> Iterator[Folder]:
     there = Folder(path)
     old = _replaced(there, force)
     if not there.here:
-        for name in sorted(old, key=lambda one: one != NAME):
-            there.remove(name)
         yield there
+        kept = {NAME, *(file.path for file in manifests.files(manifests.read(there)))}
+        for name in old:
+            if name not in kept:
+                there.remove(name)
         return
     beside = path.resolve().parent
     if not beside.is_dir():

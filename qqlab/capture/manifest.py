@@ -23,7 +23,7 @@ MARK = "qqlab_dataset"
 
 _HINT = "qqlab export --format parquet makes it anew"
 # A list that came from elsewhere leads to no file outside.
-_PATH = re.compile(r"day=\w[\w-]*/block-[0-9]+\.parquet")
+_PATH = re.compile(r"day=\w[\w-]*/block-[0-9]+(?:-[0-9a-f]+)?\.parquet")
 _PLAIN = (".jsonl", ".zst", ".json", ".txt")
 # Ten million exchanges in blocks of a hundred take a hundredth of this.
 _LONGEST = 1 << 30

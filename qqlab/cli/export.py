@@ -58,7 +58,7 @@ def export(
     """
     known, stream = read_spec(spec), open_capture(capture)
     tally = Tally()
-    if str(output) != "-" and force and are_same(output, capture):
+    if str(output) != "-" and force and (are_same(output, capture) or (is_url(output) and output == capture)):
         raise UsageError(str(output), "is the capture that is exported", "choose another name")
     if format_ == "parquet":
         _to_dataset(stream, output, known, force)
