@@ -58,10 +58,14 @@ def enduring(marker: str) -> None:
     Path(marker).rename(marker + ".over")
 
 
+def late(number: int) -> int:
+    raise TimeoutError(f"{number} took too long")
+
+
 def outcome(done: Callable[[], Any]) -> Any:
     try:
         return done()
-    except QqlabError as error:
+    except (QqlabError, TimeoutError) as error:
         return [type(error).__name__, str(error)]
 
 
@@ -78,6 +82,7 @@ def labours(engine: Engine, folder: Path) -> dict[str, Any]:
         "told": sorted(told) == [2 * number for number in range(40)],
         "workers": len(set(engine.run(who, range(12)))),
         "refusing": reached(lambda: before.extend(engine.run(refusing, range(9))), before),
+        "late": outcome(lambda: list(engine.run(late, [7]))),
         "at once": outcome(lambda: engine.at_once(doubled, [1, 2])),
         "too many": outcome(lambda: engine.at_once(doubled, [1, 2, 3])),
         "dying": outcome(lambda: list(engine.run(dying, [(str(folder / "died"), number) for number in range(12)]))),

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from conftest import ROOT, qqlab
 from test_apart import UINS, Writing, alone, friends, replayed, said, short, tokens, told_of
@@ -244,6 +245,17 @@ def test_what_another_machine_does_not_have_is_said_with_its_name(tmp_path: Path
         InputError, match=r"No such file or directory, says the worker .*storage that all workers share"
     ):
         clusters.survey(elsewhere)
+
+
+def test_a_capture_that_has_changed_since_it_was_planned_is_sent_by_nobody(tmp_path: Path) -> None:
+    asked = errand(tmp_path)
+    found = clusters.survey(asked)
+    same = msgspec.structs.replace(asked, surveyed=(found.fingerprint, found.loads))
+    lines = asked.captures[0].read_bytes().splitlines(keepends=True)
+    asked.captures[0].write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(InputError, match=r"reads otherwise on the worker .* than when the replay was planned"):
+        clusters.do_part(same, 0)
+    assert not list(tmp_path.glob("*.journal*"))
 
 
 def test_times_follow_from_one_moment_whatever_a_worker_has_for_a_clock(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ EVERYWHERE = pytest.mark.parametrize("cluster", ["", "local"])
 def test_results_come_in_order_and_each_once(cluster: str, labours: Callable[[str], dict[str, Any]]) -> None:
     found = labours(cluster)
     assert (found["doubled"], found["told"], found["workers"], found["at once"]) == (True, True, 2, [2, 4])
+    assert found["late"] == ["TimeoutError", "7 took too long"]
 
 
 @EVERYWHERE

@@ -18,10 +18,9 @@ import msgspec
 
 from qqlab.capture import manifest, segments, source
 from qqlab.capture.file import Header, parse_header, parse_line
-from qqlab.capture.ids import Ids
 from qqlab.capture.manifest import is_dataset
 from qqlab.capture.places import Folder, is_url, reading
-from qqlab.capture.reading import Gap, Part, Stream, open_capture, twice
+from qqlab.capture.reading import Gap, Part, Seen, Stream, open_capture, twice
 from qqlab.errors import InputError
 from qqlab.exchange import Exchange
 
@@ -201,7 +200,7 @@ def first_trouble(captures: Iterable[Pieces]) -> InputError | None:
             if any(chunk.kind == "block" for chunk in pieces.chunks):
                 deque(open_capture(pieces.path).exchanges(), maxlen=0)
                 continue
-            seen = Ids()
+            seen = Seen()
             for file in pieces.files:
                 part = Part(source.lines(file.path), file.where)
                 for exchange, number in part.numbered():

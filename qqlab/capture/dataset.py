@@ -256,7 +256,7 @@ def _put(made: Path, path: Path) -> None:
     path.rename(aside)
     try:
         made.rename(path)
-    except OSError:
+    except BaseException:
         with contextlib.suppress(OSError):
             aside.rename(path)
         raise

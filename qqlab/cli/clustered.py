@@ -40,7 +40,12 @@ def carry_out_on_cluster(asked: Asked, address: str, accounts: Path | None, spec
         found = _surveyed(engine, errand)
         keeping = kept_before(asked, found.fingerprint)
         start = errand.start if keeping.before.start is None else keeping.before.start
-        errand = msgspec.structs.replace(errand, start=start, earlier=tuple(map(Path.resolve, present(keeping.output))))
+        errand = msgspec.structs.replace(
+            errand,
+            start=start,
+            earlier=tuple(map(Path.resolve, present(keeping.output))),
+            surveyed=(found.fingerprint, found.loads),
+        )
         if asked.how.speed is not None:
             errand = msgspec.structs.replace(errand, begin=time.time() + 1.5 * found.took + _AHEAD)
         try:

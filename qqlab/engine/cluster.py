@@ -28,6 +28,7 @@ from distributed.scheduler import KilledWorker
 from distributed.worker import thread_state  # type: ignore[attr-defined]  # documented nowhere, used by Dask's own
 
 import qqlab
+from qqlab.engine.child import held_back
 from qqlab.engine.work import Result, Task, ahead, nothing, wanted
 from qqlab.errors import QqlabError, TargetError, UsageError
 
@@ -125,6 +126,8 @@ class Cluster:
             try:
                 return future.result(timeout=_LOOK)
             except TimeoutError:
+                if future.status == "error":
+                    raise  # it is what the work raised
                 addresses = self._addresses()
                 gone = 0.0 if addresses else gone + _LOOK
                 if address is not None and address not in addresses and not future.done():
@@ -178,7 +181,7 @@ def connected(address: str, workers: int = 1) -> Iterator[Cluster]:
             with _client(address, where) as client:
                 yield _checked(client, where)
             return
-        with _held_back(signal.SIGINT):  # by all that is started here, for good: it is for this process
+        with held_back([signal.SIGINT]):  # by all that is started here, for good: it is for this process
             here = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -287,12 +290,3 @@ def _waits(key: str) -> Callable[[], bool]:
         return found is not None and found.state not in ("cancelled", "resumed", "forgotten", "released")
 
     return waits
-
-
-@contextmanager
-def _held_back(number: int) -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

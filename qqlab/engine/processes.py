@@ -6,23 +6,20 @@ killed. Ctrl-C is for the process that asked.
 """
 
 import multiprocessing
-import os
 import pickle
-import signal
-import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias
 
+from qqlab.engine.child import ENDING, held_back, settle
 from qqlab.engine.work import Result, Task, nothing
 from qqlab.errors import TargetError
 
 _Pipe: TypeAlias = "Connection[Any, Any]"  # no generic class before Python 3.12
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # For each process so many results may wait for the one before them.
 _AHEAD = 4
 
@@ -85,7 +82,7 @@ class Processes:
         self.close()
 
     def _start(self) -> None:
-        with _held_back(_ENDING):  # what ends us must not reach a new process while it has our way to take it
+        with held_back(ENDING):
             try:
                 for _ in range(self.workers):
                     self._all.append(_started())
@@ -169,21 +166,8 @@ def _started() -> _Worker:
     return _Worker(process, ours)
 
 
-@contextmanager
-def _held_back(signals: Collection[int]) -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _work(ours: _Pipe, theirs: _Pipe) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked sees to it
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+    settle()
     ours.close()
     known, function = b"", nothing
     with suppress(EOFError, OSError):
@@ -199,10 +183,3 @@ def _outcome(function: Callable[[Any], Any], task: Any) -> Any:
         return function(task)
     except Exception as error:
         return _Raised(error)
-
-
-def _end_with(asked: BaseProcess | None) -> None:
-    """End this process at once when the one that asked is gone."""
-    if asked is not None:
-        asked.join()
-    os._exit(1)

@@ -24,14 +24,14 @@ from qqlab.engine.work import ahead
 from qqlab.errors import InputError, RefusedError
 from qqlab.net import loop
 from qqlab.net.judging import Found, Judging
-from qqlab.net.kept import Keeping, PartKeeping, PartKept
+from qqlab.net.kept import PartKeeping, PartKept
 from qqlab.net.replay import Course, Sending, resolve
 from qqlab.net.whole import Replay, carry_out
 from qqlab.net.workers import Part, parts
 from qqlab.net.workers import together as as_one
 from qqlab.replay import Expectation, Options, Passwords, Plan, Target, plan, renamed
 from qqlab.replay.effects import allowed_effects, check_any, recorded_hosts
-from qqlab.replay.journal import Ordered, fingerprint, present
+from qqlab.replay.journal import Ordered, fingerprint
 from qqlab.replay.target import is_loopback
 from qqlab.spec import Spec
 
@@ -46,7 +46,8 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     """What all workers are told: `captures`, the spec's file (None: the built-in one) and `output` as paths that each
     of them can open; `secrets` reads passwords and what pictures show; the `machine` that asks; `begin` is the moment
     that all times follow from, by the clock of who asks, None for when each begins. `earlier` are the journals of an
-    interrupted replay that is gone on with, `key` makes the pseudonyms. `number` is how many parts there are."""
+    interrupted replay that is gone on with, `key` makes the pseudonyms. `number` is how many parts there are; what
+    tells the plan that all go by from others is `surveyed`, once it is known."""
 
     captures: tuple[Path, ...]
     spec: Path | None
@@ -64,6 +65,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     resend: bool = False
     earlier: tuple[Path, ...] = ()
     begin: float | None = None
+    surveyed: tuple[str, tuple[int, ...]] | None = None
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,9 +121,9 @@ def survey(errand: Errand) -> Survey:
         torn=whole.capture.torn,
         renamed=whole.renamed,
         exchanges=len(whole.capture.exchanges),
-        fingerprint=fingerprint(whole.capture.exchanges),
+        fingerprint=_marks(whole)[0],
         plan=msgspec.structs.replace(whole.plan, steps=(), lanes=(), links=(), pushes={}, examples={}),
-        loads=tuple(len(share.planned.steps) for share in whole.shares),
+        loads=_marks(whole)[1],
         took=monotonic() - began,
     )
 
@@ -148,6 +150,11 @@ def _planned(errand: Errand) -> _Whole:
     return _Whole(spec, capture, changed, planned, parts(planned, errand.how, errand.number))
 
 
+def _marks(whole: _Whole) -> tuple[str, tuple[int, ...]]:
+    """What tells this plan from others: what it was made of, and how many steps each part has."""
+    return fingerprint(whole.capture.exchanges), tuple(len(share.planned.steps) for share in whole.shares)
+
+
 def _check(errand: Errand, whole: _Whole) -> list[tuple[str, int]]:
     """The addresses of the target, if this worker may ask it for anything. Raises RefusedError, TargetError."""
     if is_loopback(errand.target.host) and errand.machine != this_machine():
@@ -160,8 +167,13 @@ def _check(errand: Errand, whole: _Whole) -> list[tuple[str, int]]:
 
 
 def do_part(errand: Errand, number: int) -> PartDone:
-    """Send one part, or what is left of it. Raises InputError for what cannot be kept, or is damaged."""
+    """Send one part, or what is left of it. Raises InputError for what cannot be kept, is damaged, or is not what was
+    surveyed: lanes of another plan would be sent twice, or by nobody."""
     whole = _planned(errand)
+    marks = _marks(whole)
+    if errand.surveyed not in (None, marks):
+        what = f"reads otherwise on the worker {platform.node()} than when the replay was planned"
+        raise InputError(whole.capture.path, what, "let nothing write to the capture or the spec meanwhile")
     addresses = _check(errand, whole)
     share, exchanges = whole.shares[number], whole.capture.exchanges
     numbers = _numbers(whole, number)
@@ -173,7 +185,7 @@ def do_part(errand: Errand, number: int) -> PartDone:
         errand.earlier,
         errand.options,
     )
-    keeping = _keeping(errand, fingerprint(exchanges), part)
+    keeping = _keeping(errand, marks[0], part)
     expected = [renamed(one, errand.options.changes.accounts, whole.spec) for one in mine]
     expectation = Expectation(share.planned, whole.spec)
     mapped = bool(errand.options.changes.accounts)
@@ -263,8 +275,3 @@ def put_together(done: Sequence[PartDone]) -> Whole:
     return Whole(
         course, [one.found for one in done], [kept for one in done for kept in one.kept], [one.behind for one in done]
     )
-
-
-def journals_left(keeping: Keeping) -> list[Path]:
-    """What lies beside a capture that is whole, and may go."""
-    return present(keeping.output)

@@ -7,17 +7,14 @@ killed.
 """
 
 import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from qqlab.engine.child import ENDING, held_back, settle
 from qqlab.net.judging import Verdicts
 from qqlab.net.replay import Course, Sending
 from qqlab.net.running import DOWN, Share
@@ -29,7 +26,6 @@ _Pipe: TypeAlias = "Connection[Any, Any]"  # no generic class before Python 3.12
 # So many exchanges are over between two words to who waits.
 _EACH = 50
 _DEAD = "a process of the replay has died"
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Part(NamedTuple):
@@ -162,7 +158,7 @@ class Crew:
         for pipe, word in zip(self._pipes, words, strict=True):
             try:
                 pipe.send(word)
-            except BrokenPipeError as error:
+            except OSError as error:
                 raise ChildProcessError(_DEAD) from error
 
     def ask(self, words: Sequence[object]) -> list[Any]:
@@ -174,7 +170,7 @@ class Crew:
 def _heard(pipe: _Pipe) -> Any:
     try:
         word = pipe.recv()
-    except EOFError as error:
+    except (EOFError, OSError) as error:
         raise ChildProcessError(_DEAD) from error
     if isinstance(word, Exception):
         raise word
@@ -202,7 +198,7 @@ def _worker(work: Work) -> Iterator[_Pipe]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(work, ours, theirs), daemon=True)
     try:
-        with _held_back(_ENDING):  # what ends us must not reach the new process while it has our way to take it
+        with held_back(ENDING):
             process.start()
         theirs.close()
         yield ours
@@ -213,21 +209,8 @@ def _worker(work: Work) -> Iterator[_Pipe]:
             process.join()
 
 
-@contextmanager
-def _held_back(signals: Collection[int]) -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _work(work: Work, ours: _Pipe, theirs: _Pipe) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked sees to it
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+    settle()
     ours.close()
     try:
         theirs.send(work(Talk(theirs)))
@@ -235,13 +218,3 @@ def _work(work: Work, ours: _Pipe, theirs: _Pipe) -> None:
         pass
     except Exception as error:
         theirs.send(error)
-
-
-def _end_with(asked: BaseProcess | None) -> None:
-    """End this process at once when the one that asked is gone: it writes to a server. A journal stands that.
-
-    Those begun later hold the ends of pipes of those before: the last one notices first, and so on.
-    """
-    if asked is not None:
-        asked.join()
-    os._exit(1)

@@ -80,7 +80,6 @@ class Following(msgspec.Struct, array_like=True, gc=False):
     def merge(self, other: "Following") -> None:
         """Know what another one knows, too, which is used up."""
         self.untimed += other.untimed
-        touched = other.sessions.keys()
         for key, sessions in other.sessions.items():
             if key in self.sessions or self.admit(key, sessions[0].rank) != key:
                 self.sessions.setdefault(key, []).extend(sessions)
@@ -91,16 +90,12 @@ class Following(msgspec.Struct, array_like=True, gc=False):
         self.beyond_accounts = united(self.beyond_accounts, other.beyond_accounts)
         self.spans = self.spans + other.spans
         self._join()
-        self._trim(key for key in touched if key in self.sessions)
+        self.trim()
 
     def join(self) -> None:
         """Join what lies side by side, and keep no more than there is room for."""
         self._join()
         self.trim()
-
-    def trim(self) -> None:
-        """Keep no more than there is room for."""
-        self._trim(self.sessions)
 
     def _join(self) -> None:
         self.spans = _joined_spans(self.spans)
@@ -110,12 +105,12 @@ class Following(msgspec.Struct, array_like=True, gc=False):
         for stretches in self.accounts.values():
             _join(stretches, starts)
 
-    def _trim(self, grown: Iterable[Key]) -> None:
-        """Keep no more than there is room for, where some sessions have grown."""
+    def trim(self) -> None:
+        """Keep no more than there is room for."""
         # An exchange weighs three at most: one pair, the length of a time between two commands, and between two polls.
         if 3 * sum(session.exchanges for sessions in self.sessions.values() for session in sessions) > MOST:
-            for key in grown:
-                for session in self.sessions[key]:
+            for sessions in self.sessions.values():
+                for session in sessions:
                     session.weigh()
         room = MOST
         for place, (at, key) in enumerate(self.kept.order):

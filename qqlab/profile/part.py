@@ -25,7 +25,7 @@ class Part(msgspec.Struct, array_like=True, gc=False):
     def __reduce__(self) -> tuple[Callable[..., "Part"], tuple[object, ...]]:
         try:
             return _unpacked, (_PACKER.encode((self.seen, self.following)),)
-        except OverflowError:  # exchanges of the seventeenth capture stand behind 64 bits
+        except (OverflowError, UnicodeEncodeError):  # behind 64 bits from the seventeenth capture on; half a character
             return Part, (self.seen, self.following)
 
     def merge(self, other: "Part") -> None:

@@ -29,7 +29,7 @@ class Group(msgspec.Struct, array_like=True):
         if len(self.lowest) > most:
             self.lowest.sort()
             self.limit = self.lowest[most][0]
-            del self.lowest[most:]
+            self.lowest = [one for one in self.lowest[:most] if one[0] < self.limit]
 
 
 class Sampling(msgspec.Struct):
